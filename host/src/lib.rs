@@ -1,0 +1,3 @@
+//! Doppel's training desk: data, networks, training, quantization, export and evaluation.
+
+pub mod data;
