@@ -1,10 +1,21 @@
 //! What Doppel's host and board must agree on, in the order in which a sample meets it.
 //!
 //! A raw sample passes the [`frontend`] and becomes an input tensor; a [`bundle`] holds the quantized network, which
-//! [`network`] runs in a caller's arena with the integer [`kernels`] and the one requantisation rule of [`quant`]; the
-//! [`embedding`] that comes out is compared with the templates of a [`gallery`], which decides by the bundle's threshold.
+//! [`network`] runs in a caller's arena with the integer [`kernels`] and the one requantisation rule of [`quant`], over the
+//! shapes of [`geometry`]; the [`embedding`] that comes out is compared with the templates of a [`gallery`], which decides by
+//! the bundle's threshold.
 //!
 //! No heap, no panic on any input, no unsafe outside the kernel file of a core.
 #![no_std]
 
+#[cfg(not(target_endian = "little"))]
+compile_error!("bundles are read in place, so only little-endian machines can run them");
+
+pub mod bundle;
+pub mod embedding;
 pub mod frontend;
+pub mod gallery;
+pub mod geometry;
+pub mod kernels;
+pub mod network;
+pub mod quant;

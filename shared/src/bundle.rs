@@ -1,0 +1,779 @@
+//! The device model file: a checked view of its bytes, and its writer.
+//!
+//! Little-endian; every section starts at a multiple of four, and so must the bytes in memory.
+//!
+//! ```text
+//!   0  magic "DOPL"                 44  threshold: largest accepted distance   u32
+//!   4  version                u16   48  target false-match rate, ppm           u32
+//!   6  layers                 u16   52  identities behind the threshold        u32
+//!   8  length of the file     u32   56  genuine comparisons                    u32
+//!  12  CRC-32 of 16..length   u32   60  genuine comparisons rejected           u32
+//!  16  model id               u64   64  impostor comparisons                   u32
+//!  24  input height           u16   68  impostor comparisons accepted          u32
+//!  26  input width            u16   72  real value of one embedding step       f32
+//!  28  input channels         u8    76  reserved, zero                         u32
+//!  29  front end: 0 pixels    u8    80  name, UTF-8, zero-padded               16 bytes
+//!  30  flags: see below       u8    96  layer table, 48 bytes each:
+//!  31  metric                 u8           0 kind u8, kernel rows u8, kernel columns u8, stride u8
+//!  32  embedding dimension    u16          4 padding above, left, below, right: u8 each
+//!  34  reserved, zero         u16          8 input height, width, channels; output height, width, channels: u16 each
+//!  36  arena, bytes           u32         20 input zero point u8, output zero point u8, output layout u8, flags u8
+//!  40  input's place in arena u32         24 places in the file: weights, channels, table: u32 each
+//!                                         36 places in the arena: input, output, scratch: u32 each
+//!
+//! header flags: 1 inverted, 2 stretched, 4 threshold sealed, 8 identities of the threshold were not trained on
+//! layer flags:  1 a table of 256 bytes follows the requantisation, 2 the layer's rows go straight into the next layer's ring
+//! ```
+//!
+//! Weights of a planar layer: `[channel][row][column]`, one byte each.
+//!
+//! Weights of a dense layer: groups of four output channels `(a, b, c, d)`; in a group, for each kernel row, for each pair
+//! `(k, k + 1)` of the row's `columns * ring_pixel` elements, two words: `256 * b + a` of `k` and of `k + 1` as halfwords, then
+//! `256 * d + c` alike. Two weights a halfword let one dual multiply serve two channels: with `S = sum x * (256 * b + a)`
+//! and `A = sum x * a`, `sum x * b = (S - A) / 256`.
+
+use bytemuck::{cast_slice, try_cast_slice};
+use crc::{CRC_32_ISO_HDLC, Crc};
+use thiserror::Error;
+
+use crate::embedding::{Distance, MAX_DIM, Metric};
+use crate::frontend::Pixels;
+use crate::geometry::{Geometry, Kind, Layout, Shape};
+use crate::quant::{Channel, MAX_PRODUCT};
+
+/// The version that this code reads and writes.
+pub const VERSION: u16 = 1;
+/// Bytes of the header.
+pub const HEADER_LEN: usize = 96;
+/// Bytes of one entry of the layer table.
+pub const LAYER_LEN: usize = 48;
+/// Bytes of the name.
+pub const NAME_LEN: usize = 16;
+/// Bytes of an activation table.
+pub const TABLE_LEN: usize = 256;
+
+const MAGIC: [u8; 4] = *b"DOPL";
+const CHECKED_FROM: usize = 16;
+const CHECKSUM: Crc<u32, crc::Table<1>> = Crc::<u32, crc::Table<1>>::new(&CRC_32_ISO_HDLC);
+
+const INVERT: u8 = 1;
+const STRETCH: u8 = 2;
+const SEALED: u8 = 4;
+const UNSEEN: u8 = 8;
+const HAS_TABLE: u8 = 1;
+const FUSED: u8 = 2;
+
+/// Why bytes are not a bundle that can be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum BundleError {
+    /// The bytes do not start at a multiple of four.
+    #[error("the bundle does not start at a multiple of four in memory")]
+    Misaligned,
+    /// The bytes do not start with the magic.
+    #[error("this is not a Doppel bundle")]
+    Magic,
+    /// Another version of the format.
+    #[error(
+        "the bundle has format {0}, this program reads format {VERSION}: export the model again"
+    )]
+    Version(u16),
+    /// Fewer or more bytes than the header says.
+    #[error("the bundle is {got} bytes long, but its header says {expected}")]
+    Length {
+        /// Bytes given.
+        got: usize,
+        /// Bytes that the header asks for.
+        expected: usize,
+    },
+    /// The bytes were changed after they were written.
+    #[error("the bundle's checksum does not match its bytes: it was damaged")]
+    Checksum,
+    /// The header contradicts itself.
+    #[error("the bundle's header is not consistent")]
+    Header,
+    /// A layer contradicts itself, its neighbour, the file or the arena.
+    #[error("layer {0} of the bundle is not consistent")]
+    Layer(usize),
+    /// A channel's sum could leave the range in which the requantisation rule is exact.
+    #[error("an accumulator of layer {0} of the bundle could overflow")]
+    Overflow(usize),
+}
+
+/// The evidence behind a threshold: comparisons between identities, counted on the int8 embeddings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Evidence {
+    /// The false-match rate that was asked for, in parts per million.
+    pub target_fmr_ppm: u32,
+    /// Identities compared.
+    pub identities: u32,
+    /// Whether none of them was trained on.
+    pub unseen: bool,
+    /// Genuine comparisons, and how many of them the threshold rejects.
+    pub genuine: u32,
+    /// Genuine comparisons rejected.
+    pub false_non_matches: u32,
+    /// Impostor comparisons.
+    pub impostor: u32,
+    /// Impostor comparisons accepted.
+    pub false_matches: u32,
+}
+
+/// A decision threshold with what it rests on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// The largest distance that is still accepted.
+    pub distance: Distance,
+    /// How it was measured.
+    pub evidence: Evidence,
+}
+
+/// What a bundle says of the model as a whole.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Header {
+    /// Templates belong to this number: equal only for the same network and front end.
+    pub model_id: u64,
+    /// The model's name, UTF-8, zero-padded.
+    pub name: [u8; NAME_LEN],
+    /// Raw sample -> input tensor.
+    pub frontend: Pixels,
+    /// The distance that the embeddings are made for.
+    pub metric: Metric,
+    /// Elements of an embedding.
+    pub dim: u16,
+    /// Bytes of arena that the network runs in.
+    pub arena: u32,
+    /// Where the input tensor lies in the arena.
+    pub input_at: u32,
+    /// The real length of one step of an embedding element.
+    pub embedding_scale: f32,
+    /// The threshold, once it was measured.
+    pub threshold: Option<Threshold>,
+}
+
+impl Header {
+    /// The name without its padding; empty where it is not UTF-8.
+    pub fn name(&self) -> &str {
+        core::str::from_utf8(&self.name)
+            .unwrap_or_default()
+            .trim_end_matches('\0')
+    }
+
+    /// The input tensor, HWC.
+    pub fn input(&self) -> Shape {
+        let Pixels {
+            width,
+            height,
+            channels,
+            ..
+        } = self.frontend;
+        Shape {
+            height,
+            width,
+            channels: u16::from(channels),
+        }
+    }
+}
+
+/// Shape, places and zero points of a layer: what its entry in the table says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// What is computed.
+    pub geometry: Geometry,
+    /// The input's byte for the real number 0; padding is filled with it.
+    pub input_zero_point: u8,
+    /// The zero point that requantisation adds.
+    pub output_zero_point: u8,
+    /// How the output is laid.
+    pub layout: Layout,
+    /// The output rows go straight into the next layer's ring and never lie in the arena as a whole.
+    pub fused: bool,
+    /// The input tensor's place in the arena.
+    pub input_at: u32,
+    /// The output tensor's place in the arena.
+    pub output_at: u32,
+    /// The scratch's place in the arena, a multiple of four.
+    pub scratch_at: u32,
+}
+
+impl Entry {
+    /// Scratch of the step that ends with this layer; `front` is the layer fused into it. The front's own scratch and one of
+    /// its output rows follow the ring.
+    pub fn scratch_len(&self, front: Option<&Entry>) -> usize {
+        let front = front.map_or(0, |f| {
+            f.geometry.scratch_len() + f.row_bytes().next_multiple_of(4)
+        });
+        self.geometry.scratch_len() + front
+    }
+
+    /// Bytes of one output row, HWC.
+    pub fn row_bytes(&self) -> usize {
+        usize::from(self.geometry.output.width) * usize::from(self.geometry.output.channels)
+    }
+}
+
+/// A layer, ready to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer<'a> {
+    /// Shape and places.
+    pub entry: Entry,
+    /// Stored weights of a dense layer, two channels a halfword; empty for a planar one.
+    pub packed: &'a [i16],
+    /// Weights of a planar layer; empty for a dense one.
+    pub planar: &'a [i8],
+    /// One entry a stored channel.
+    pub channels: &'a [Channel],
+    /// The table that follows the requantisation.
+    pub table: Option<&'a [u8; TABLE_LEN]>,
+}
+
+/// A bundle whose bytes were checked: everything that its methods give is consistent.
+#[derive(Clone, Copy, Debug)]
+pub struct Bundle<'a> {
+    bytes: &'a [u8],
+    header: Header,
+    layers: usize,
+}
+
+impl<'a> Bundle<'a> {
+    /// Checks `bytes` from the checksum to the bounds of every accumulator.
+    pub fn check(bytes: &'a [u8]) -> Result<Self, BundleError> {
+        if bytes.as_ptr().align_offset(4) != 0 {
+            return Err(BundleError::Misaligned);
+        }
+        if bytes.get(..4) != Some(&MAGIC) || bytes.len() < HEADER_LEN {
+            return Err(BundleError::Magic);
+        }
+        let version = u16_at(bytes, 4);
+        if version != VERSION {
+            return Err(BundleError::Version(version));
+        }
+        let expected = u32_at(bytes, 8) as usize;
+        if bytes.len() != expected || expected % 4 != 0 {
+            return Err(BundleError::Length {
+                got: bytes.len(),
+                expected,
+            });
+        }
+        if u32_at(bytes, 12) != CHECKSUM.checksum(bytes.get(CHECKED_FROM..).unwrap_or_default()) {
+            return Err(BundleError::Checksum);
+        }
+        let header = read_header(bytes).ok_or(BundleError::Header)?;
+        let bundle = Bundle {
+            bytes,
+            header,
+            layers: usize::from(u16_at(bytes, 6)),
+        };
+        bundle.check_layers()?;
+        Ok(bundle)
+    }
+
+    /// The model as a whole.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The file's bytes.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The layers in the order in which they run.
+    pub fn layers(&self) -> impl Iterator<Item = Layer<'a>> + use<'a> {
+        let bytes = self.bytes;
+        (0..self.layers).filter_map(move |index| read_layer(bytes, index))
+    }
+
+    /// Multiplications by a weight in one inference.
+    pub fn macs(&self) -> u64 {
+        self.layers().map(|layer| layer.entry.geometry.macs()).sum()
+    }
+
+    fn check_layers(&self) -> Result<(), BundleError> {
+        let arena = self.header.arena as usize;
+        if self.layers == 0 || self.layers().count() != self.layers {
+            return Err(BundleError::Layer(self.layers().count()));
+        }
+        // Shape, layout, zero point and place of the tensor that the next layer reads.
+        let mut tensor = (self.header.input(), Layout::Hwc, 0u8, self.header.input_at);
+        let mut front: Option<Entry> = None;
+        for (index, layer) in self.layers().enumerate() {
+            let entry = layer.entry;
+            let reads = (
+                entry.geometry.input,
+                tensor.1,
+                entry.input_zero_point,
+                entry.input_at,
+            );
+            let flattens = tensor.0.flattened() == Some(reads.0)
+                && (tensor.1 == Layout::Hwc || is_pixel(tensor.0));
+            let chained = (reads == tensor
+                || (flattens && (reads.2, reads.3) == (tensor.2, tensor.3)))
+                && entry.geometry.is_consistent()
+                && is_readable(entry.geometry.kind, reads.0, tensor.1)
+                && (!entry.fused || is_fusible(&entry, index + 1 == self.layers))
+                && (front.is_none() || entry.geometry.kind == Kind::Dense && reads.0 == tensor.0);
+            if !chained || !self.fits_arena(&entry, front.as_ref(), arena) {
+                return Err(BundleError::Layer(index));
+            }
+            if !accumulators_fit(&layer) {
+                return Err(BundleError::Overflow(index));
+            }
+            tensor = (
+                entry.geometry.output,
+                entry.layout,
+                entry.output_zero_point,
+                entry.output_at,
+            );
+            if let Some(table) = layer.table {
+                // The table maps the zero point to the byte that the next layer takes for zero.
+                tensor.2 = table.get(usize::from(tensor.2)).copied().unwrap_or(0);
+            }
+            front = entry.fused.then_some(entry);
+        }
+        let (shape, _, zero_point, _) = tensor;
+        let vector = Shape {
+            height: 1,
+            width: 1,
+            channels: self.header.dim,
+        };
+        if shape != vector || zero_point != EMBEDDING_ZERO_POINT {
+            Err(BundleError::Header)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether input, output and scratch of the step that ends with `entry` lie in the arena, apart from each other.
+    fn fits_arena(&self, entry: &Entry, front: Option<&Entry>, arena: usize) -> bool {
+        if entry.fused {
+            return true; // its step ends with the next layer
+        }
+        let first = front.unwrap_or(entry);
+        let regions = [
+            (first.input_at as usize, first.geometry.input.len()),
+            (entry.output_at as usize, entry.geometry.output.len()),
+            (entry.scratch_at as usize, entry.scratch_len(front)),
+        ];
+        let inside = regions
+            .iter()
+            .all(|&(at, len)| at.checked_add(len).is_some_and(|end| end <= arena));
+        let apart = |a: (usize, usize), b: (usize, usize)| a.0 + a.1 <= b.0 || b.0 + b.1 <= a.0;
+        let [a, b, c] = regions;
+        inside && apart(a, b) && apart(a, c) && apart(b, c) && entry.scratch_at % 4 == 0
+    }
+}
+
+/// The zero point of the last layer: an embedding's elements are signed around 0.
+pub const EMBEDDING_ZERO_POINT: u8 = 128;
+
+fn is_pixel(shape: Shape) -> bool {
+    shape.height == 1 && shape.width == 1
+}
+
+/// Whether a layer of `kind` can read `shape` in `layout`; one channel or one pixel lies the same in both.
+fn is_readable(kind: Kind, shape: Shape, layout: Layout) -> bool {
+    let wanted = if kind == Kind::Dense {
+        Layout::Hwc
+    } else {
+        Layout::Chw
+    };
+    layout == wanted || shape.channels == 1 || is_pixel(shape)
+}
+
+/// Whether `entry` may hand its rows to the next layer: a convolution of one plane, laid HWC, not the last.
+fn is_fusible(entry: &Entry, last: bool) -> bool {
+    !last
+        && entry.geometry.kind == Kind::Planar
+        && entry.geometry.input.channels == 1
+        && entry.layout == Layout::Hwc
+}
+
+/// Whether no input can drive `|sum| * multiplier` of a channel past [`MAX_PRODUCT`], and no weight is -128, which a packed
+/// pair cannot hold.
+fn accumulators_fit(layer: &Layer<'_>) -> bool {
+    let outputs = usize::from(layer.entry.geometry.output.channels);
+    layer
+        .channels
+        .iter()
+        .enumerate()
+        .take(outputs)
+        .all(|(index, channel)| {
+            let weights: i64 = layer.weights(index).map(|w| i64::from(w).abs()).sum();
+            let reach = weights * 255 + i64::from(channel.bias).abs();
+            let symmetric = layer.weights(index).all(|w| w != i8::MIN);
+            symmetric
+                && channel.multiplier >= 0
+                && reach < (1 << 31)
+                && reach * i64::from(channel.multiplier) <= MAX_PRODUCT
+        })
+}
+
+impl<'a> Layer<'a> {
+    /// The stored weights of output channel `index`, in the order of their kind's layout.
+    pub fn weights(&self, index: usize) -> impl Iterator<Item = i8> + use<'a> {
+        let per_channel = self.entry.geometry.weights_per_channel();
+        let (packed, planar) = (self.packed, self.planar);
+        let dense = self.entry.geometry.kind == Kind::Dense;
+        (0..per_channel).map(move |k| {
+            if dense {
+                let at = index / 4 * 2 * per_channel + k / 2 * 4 + index % 4 / 2 * 2 + k % 2;
+                let (low, high) = unpack(packed.get(at).copied().unwrap_or(0));
+                if index % 2 == 0 { low } else { high }
+            } else {
+                planar.get(index * per_channel + k).copied().unwrap_or(0)
+            }
+        })
+    }
+}
+
+/// `256 * high + low`.
+pub fn pack(low: i8, high: i8) -> i16 {
+    (i16::from(high) << 8).wrapping_add(i16::from(low))
+}
+
+/// `(low, high)` of a packed pair.
+#[inline(always)]
+pub fn unpack(pair: i16) -> (i8, i8) {
+    let low = pair as i8;
+    (low, (pair.wrapping_sub(i16::from(low)) >> 8) as i8)
+}
+
+fn read_header(bytes: &[u8]) -> Option<Header> {
+    let flags = u8_at(bytes, 30);
+    let frontend = Pixels {
+        height: u16_at(bytes, 24),
+        width: u16_at(bytes, 26),
+        channels: u8_at(bytes, 28),
+        invert: flags & INVERT != 0,
+        stretch: flags & STRETCH != 0,
+    };
+    let evidence = Evidence {
+        target_fmr_ppm: u32_at(bytes, 48),
+        identities: u32_at(bytes, 52),
+        unseen: flags & UNSEEN != 0,
+        genuine: u32_at(bytes, 56),
+        false_non_matches: u32_at(bytes, 60),
+        impostor: u32_at(bytes, 64),
+        false_matches: u32_at(bytes, 68),
+    };
+    let threshold = Threshold {
+        distance: Distance(u32_at(bytes, 44)),
+        evidence,
+    };
+    let header = Header {
+        model_id: u64::from(u32_at(bytes, 16)) | u64::from(u32_at(bytes, 20)) << 32,
+        name: array_at(bytes, 80),
+        frontend,
+        metric: Metric::from_code(u8_at(bytes, 31))?,
+        dim: u16_at(bytes, 32),
+        arena: u32_at(bytes, 36),
+        input_at: u32_at(bytes, 40),
+        embedding_scale: f32::from_bits(u32_at(bytes, 72)),
+        threshold: (flags & SEALED != 0).then_some(threshold),
+    };
+    let sound = u8_at(bytes, 29) == 0
+        && flags & !(INVERT | STRETCH | SEALED | UNSEEN) == 0
+        && (1..=MAX_DIM).contains(&usize::from(header.dim))
+        && header.embedding_scale.is_finite()
+        && header.embedding_scale > 0.0;
+    sound.then_some(header)
+}
+
+fn read_layer(bytes: &[u8], index: usize) -> Option<Layer<'_>> {
+    let start = HEADER_LEN + index * LAYER_LEN;
+    let at = bytes.get(start..start + LAYER_LEN)?;
+    let shape = |from| Shape {
+        height: u16_at(at, from),
+        width: u16_at(at, from + 2),
+        channels: u16_at(at, from + 4),
+    };
+    let geometry = Geometry {
+        kind: match u8_at(at, 0) {
+            0 => Kind::Dense,
+            1 => Kind::Planar,
+            _ => return None,
+        },
+        kernel: array_at(at, 1),
+        stride: u8_at(at, 3),
+        pad: array_at(at, 4),
+        input: shape(8),
+        output: shape(14),
+    };
+    let layout = match u8_at(at, 22) {
+        0 => Layout::Hwc,
+        1 => Layout::Chw,
+        _ => return None,
+    };
+    let flags = u8_at(at, 23);
+    if !geometry.is_consistent() || flags & !(HAS_TABLE | FUSED) != 0 {
+        return None;
+    }
+    let entry = Entry {
+        geometry,
+        input_zero_point: u8_at(at, 20),
+        output_zero_point: u8_at(at, 21),
+        layout,
+        fused: flags & FUSED != 0,
+        input_at: u32_at(at, 36),
+        output_at: u32_at(at, 40),
+        scratch_at: u32_at(at, 44),
+    };
+    let section = |from: usize, len: usize| {
+        let begin = u32_at(at, from) as usize;
+        bytes.get(begin..begin.checked_add(len)?)
+    };
+    let weights = section(24, geometry.weights_len())?;
+    let channels = section(28, geometry.stored_channels() * size_of::<Channel>())?;
+    let table = match flags & HAS_TABLE {
+        0 => None,
+        _ => Some(section(32, TABLE_LEN)?.try_into().ok()?),
+    };
+    let used = geometry.stored_channels() * geometry.weights_per_channel();
+    let (packed, planar): (&[i16], &[i8]) = match geometry.kind {
+        Kind::Dense => (try_cast_slice(weights).ok()?, &[]),
+        Kind::Planar => (&[], cast_slice(weights.get(..used)?)),
+    };
+    Some(Layer {
+        entry,
+        packed,
+        planar,
+        channels: try_cast_slice(channels).ok()?,
+        table,
+    })
+}
+
+fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    bytes
+        .get(at..at + N)
+        .and_then(|slice| slice.try_into().ok())
+        .unwrap_or([0; N])
+}
+
+fn u8_at(bytes: &[u8], at: usize) -> u8 {
+    u8::from_le_bytes(array_at(bytes, at))
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> u16 {
+    u16::from_le_bytes(array_at(bytes, at))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(array_at(bytes, at))
+}
+
+/// A layer as the writer takes it: weights in plain order.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerSource<'a> {
+    /// Shape and places.
+    pub entry: Entry,
+    /// `[output][row][column][input]` for a dense layer, `[output][row][column]` for a planar one; no channel is stored extra.
+    pub weights: &'a [i8],
+    /// One entry an output channel.
+    pub channels: &'a [Channel],
+    /// The table that follows the requantisation.
+    pub table: Option<&'a [u8; TABLE_LEN]>,
+}
+
+/// Why a bundle could not be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum WriteError {
+    /// The buffer is too short.
+    #[error("the bundle needs {0} bytes")]
+    Space(usize),
+    /// A layer's weights or channels are not as many as its shape asks for.
+    #[error("layer {0} does not have the weights that its shape asks for")]
+    Weights(usize),
+    /// What was written does not pass the reader's check.
+    #[error(transparent)]
+    Check(#[from] BundleError),
+}
+
+/// Bytes of the bundle of `layers`.
+pub fn encoded_len(layers: &[LayerSource<'_>]) -> usize {
+    let sections: usize = layers
+        .iter()
+        .map(|layer| section_lens(layer).iter().sum::<usize>())
+        .sum();
+    HEADER_LEN + layers.len() * LAYER_LEN + sections
+}
+
+/// Writes a bundle to the start of `out`, which begins at a multiple of four, and returns its checked view.
+pub fn encode<'o>(
+    header: &Header,
+    layers: &[LayerSource<'_>],
+    out: &'o mut [u8],
+) -> Result<Bundle<'o>, WriteError> {
+    let len = encoded_len(layers);
+    let out = out.get_mut(..len).ok_or(WriteError::Space(len))?;
+    out.fill(0);
+    let mut at = HEADER_LEN + layers.len() * LAYER_LEN;
+    for (index, layer) in layers.iter().enumerate() {
+        let geometry = &layer.entry.geometry;
+        let inputs = if geometry.kind == Kind::Dense {
+            usize::from(geometry.input.channels)
+        } else {
+            1
+        };
+        let window = usize::from(geometry.kernel[0]) * usize::from(geometry.kernel[1]);
+        let outputs = usize::from(geometry.output.channels);
+        if layer.weights.len() != outputs * window * inputs || layer.channels.len() != outputs {
+            return Err(WriteError::Weights(index));
+        }
+        let [weights_len, channels_len, table_len] = section_lens(layer);
+        let places = [at, at + weights_len, at + weights_len + channels_len];
+        put_weights(
+            layer,
+            window,
+            inputs,
+            out.get_mut(places[0]..places[1]).unwrap_or_default(),
+        );
+        put(out, places[1], cast_slice(layer.channels));
+        put(
+            out,
+            places[2],
+            layer.table.map_or(&[], |table| table.as_slice()),
+        );
+        put_entry(
+            layer,
+            places,
+            out.get_mut(HEADER_LEN + index * LAYER_LEN..)
+                .unwrap_or_default(),
+        );
+        at += weights_len + channels_len + table_len;
+    }
+    put_header(header, layers.len(), out);
+    Ok(Bundle::check(out)?)
+}
+
+fn section_lens(layer: &LayerSource<'_>) -> [usize; 3] {
+    let geometry = &layer.entry.geometry;
+    let table = if layer.table.is_some() { TABLE_LEN } else { 0 };
+    [
+        geometry.weights_len(),
+        geometry.stored_channels() * size_of::<Channel>(),
+        table,
+    ]
+}
+
+fn put_weights(layer: &LayerSource<'_>, window: usize, inputs: usize, out: &mut [u8]) {
+    let geometry = &layer.entry.geometry;
+    if geometry.kind == Kind::Planar {
+        return put(out, 0, cast_slice(layer.weights));
+    }
+    let pixel = geometry.ring_pixel();
+    let weight = |output: usize, k: usize| {
+        let (tap, input) = (k / pixel, k % pixel);
+        let stored = input < inputs && output < usize::from(geometry.output.channels);
+        stored
+            .then(|| {
+                layer
+                    .weights
+                    .get((output * window + tap) * inputs + input)
+                    .copied()
+            })
+            .flatten()
+            .unwrap_or(0)
+    };
+    let per_channel = geometry.weights_per_channel();
+    for (at, half) in out.chunks_exact_mut(2).enumerate() {
+        let (group, within) = (at / (2 * per_channel), at % (2 * per_channel));
+        let (pair, k) = (within / 2 % 2, within / 4 * 2 + within % 2);
+        let output = group * 4 + pair * 2;
+        half.copy_from_slice(&pack(weight(output, k), weight(output + 1, k)).to_le_bytes());
+    }
+}
+
+fn put_entry(layer: &LayerSource<'_>, places: [usize; 3], out: &mut [u8]) {
+    let entry = &layer.entry;
+    let geometry = &entry.geometry;
+    let [kh, kw] = geometry.kernel;
+    put(out, 0, &[geometry.kind as u8, kh, kw, geometry.stride]);
+    put(out, 4, &geometry.pad);
+    let sides = [geometry.input, geometry.output].map(|s| [s.height, s.width, s.channels]);
+    for (index, side) in sides.as_flattened().iter().enumerate() {
+        put(out, 8 + 2 * index, &side.to_le_bytes());
+    }
+    let flags =
+        if layer.table.is_some() { HAS_TABLE } else { 0 } | if entry.fused { FUSED } else { 0 };
+    put(
+        out,
+        20,
+        &[
+            entry.input_zero_point,
+            entry.output_zero_point,
+            entry.layout as u8,
+            flags,
+        ],
+    );
+    let arena = [entry.input_at, entry.output_at, entry.scratch_at];
+    for (index, place) in places.iter().map(|&p| p as u32).chain(arena).enumerate() {
+        put(out, 24 + 4 * index, &place.to_le_bytes());
+    }
+}
+
+fn put_header(header: &Header, layers: usize, out: &mut [u8]) {
+    let front = &header.frontend;
+    let threshold = header.threshold.unwrap_or(Threshold {
+        distance: Distance(0),
+        evidence: Evidence::default(),
+    });
+    let evidence = threshold.evidence;
+    let flags = [
+        (front.invert, INVERT),
+        (front.stretch, STRETCH),
+        (header.threshold.is_some(), SEALED),
+        (evidence.unseen, UNSEEN),
+    ];
+    let flags = flags
+        .iter()
+        .filter(|(set, _)| *set)
+        .map(|(_, flag)| flag)
+        .sum();
+    put(out, 0, &MAGIC);
+    put(out, 4, &VERSION.to_le_bytes());
+    put(out, 6, &(layers as u16).to_le_bytes());
+    put(out, 8, &(out.len() as u32).to_le_bytes());
+    put(out, 16, &header.model_id.to_le_bytes());
+    put(out, 24, &front.height.to_le_bytes());
+    put(out, 26, &front.width.to_le_bytes());
+    put(out, 28, &[front.channels, 0, flags, header.metric.code()]);
+    put(out, 32, &header.dim.to_le_bytes());
+    let words = [
+        (36, header.arena),
+        (40, header.input_at),
+        (44, threshold.distance.0),
+        (48, evidence.target_fmr_ppm),
+        (52, evidence.identities),
+        (56, evidence.genuine),
+        (60, evidence.false_non_matches),
+        (64, evidence.impostor),
+        (68, evidence.false_matches),
+        (72, header.embedding_scale.to_bits()),
+    ];
+    for (at, word) in words {
+        put(out, at, &word.to_le_bytes());
+    }
+    put(out, 80, &header.name);
+    let checksum = CHECKSUM.checksum(out.get(CHECKED_FROM..).unwrap_or_default());
+    put(out, 12, &checksum.to_le_bytes());
+}
+
+fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(place) = out.get_mut(at..at + bytes.len()) {
+        place.copy_from_slice(bytes);
+    }
+}
+
+/// Seals `threshold` into the bundle in `bytes`, in place: the same network, front end and id.
+pub fn seal(bytes: &mut [u8], threshold: Threshold) -> Result<(), BundleError> {
+    let bundle = Bundle::check(bytes)?;
+    let (header, layers) = (
+        Header {
+            threshold: Some(threshold),
+            ..*bundle.header()
+        },
+        bundle.layers,
+    );
+    put_header(&header, layers, bytes);
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! The embedding and the one distance between two of them, in integers, so that host and board decide alike.
+
+use crate::kernels;
+
+/// Most elements of an embedding.
+pub const MAX_DIM: usize = 512;
+
+/// A vector of signed bytes, as the last layer leaves it.
+pub type Embedding = heapless::Vec<i8, MAX_DIM>;
+
+/// A distance: smaller is more alike. What one unit means, the [`Metric`] says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Distance(pub u32);
+
+/// How two embeddings are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// `|a - b|^2` in squared embedding steps.
+    Euclidean,
+    /// `1 - cos(a, b)` in units of 2^-16: 0 for the same direction, 131072 for opposite ones. A zero vector has the
+    /// distance 65536 from everything.
+    Cosine,
+}
+
+/// One in the units of [`Metric::Cosine`].
+pub const COSINE_ONE: u32 = 1 << 16;
+
+impl Metric {
+    /// The distance of two embeddings of the same length (the longer is cut).
+    ///
+    /// Euclidean: exact. Cosine: `2^16 - floor(2^24 * dot / isqrt(2^16 * |a|^2 * |b|^2))`, all in integers, so equal
+    /// everywhere; within 2^-15 of the real value.
+    pub fn distance(self, a: &[i8], b: &[i8]) -> Distance {
+        let len = a.len().min(b.len());
+        let (a, b) = (
+            a.get(..len).unwrap_or_default(),
+            b.get(..len).unwrap_or_default(),
+        );
+        match self {
+            Metric::Euclidean => Distance(kernels::squared_distance(a, b)),
+            Metric::Cosine => {
+                let norms = kernels::dot(a, a) as u64 * kernels::dot(b, b) as u64;
+                cosine_distance(kernels::dot(a, b), norms)
+            }
+        }
+    }
+
+    /// The distance as a real number: the Euclidean distance in the net's own units, or `1 - cos`. For people; decisions
+    /// compare [`Distance`]s.
+    pub fn real(self, distance: Distance, embedding_scale: f32) -> f32 {
+        use micromath::F32Ext;
+        match self {
+            Metric::Euclidean => (distance.0 as f32).sqrt() * embedding_scale,
+            Metric::Cosine => distance.0 as f32 / COSINE_ONE as f32,
+        }
+    }
+
+    /// The metric's byte in bundle and messages.
+    pub fn code(self) -> u8 {
+        match self {
+            Metric::Euclidean => 0,
+            Metric::Cosine => 1,
+        }
+    }
+
+    /// The metric of a byte.
+    pub fn from_code(code: u8) -> Option<Self> {
+        [Metric::Euclidean, Metric::Cosine]
+            .into_iter()
+            .find(|metric| metric.code() == code)
+    }
+}
+
+/// The cosine distance from `dot = a . b` and `norms = |a|^2 * |b|^2`; see [`Metric::distance`].
+pub fn cosine_distance(dot: i32, norms: u64) -> Distance {
+    // |a|^2 <= 512 * 128^2 = 2^23: norms <= 2^46, shifted < 2^63; |dot| <= 2^23, shifted < 2^48.
+    let root = (norms << 16).isqrt() as i64;
+    let cosine = match root {
+        0 => 0,
+        _ => (i64::from(dot) << 24).div_euclid(root),
+    };
+    let one = i64::from(COSINE_ONE);
+    Distance((one - cosine.clamp(-one, one)) as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    fn pair() -> impl Strategy<Value = (Vec<i8>, Vec<i8>)> {
+        (1..=MAX_DIM).prop_flat_map(|n| {
+            (
+                prop::collection::vec(any::<i8>(), n),
+                prop::collection::vec(any::<i8>(), n),
+            )
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn euclidean_is_the_definition((a, b) in pair()) {
+            let expected: u64 = a.iter().zip(&b).map(|(&x, &y)| (i64::from(x) - i64::from(y)).pow(2) as u64).sum();
+            prop_assert_eq!(u64::from(Metric::Euclidean.distance(&a, &b).0), expected);
+        }
+
+        #[test]
+        fn cosine_is_within_its_bound((a, b) in pair()) {
+            let dot = |x: &[i8], y: &[i8]| x.iter().zip(y).map(|(&p, &q)| f64::from(p) * f64::from(q)).sum::<f64>();
+            prop_assume!(dot(&a, &a) > 0.0 && dot(&b, &b) > 0.0);
+            let expected = 1.0 - dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt();
+            let got = f64::from(Metric::Cosine.distance(&a, &b).0) / f64::from(COSINE_ONE);
+            // A root of small norms is cut to 2^-8 of a step, relative to at least 2^8.
+            prop_assert!((got - expected).abs() < 1.0 / 128.0 / dot(&a, &a).sqrt().min(dot(&b, &b).sqrt()) + 2f64.powi(-15));
+        }
+
+        #[test]
+        fn both_are_symmetric_and_zero_on_equals((a, b) in pair()) {
+            for metric in [Metric::Euclidean, Metric::Cosine] {
+                prop_assert_eq!(metric.distance(&a, &b), metric.distance(&b, &a));
+            }
+            prop_assert_eq!(Metric::Euclidean.distance(&a, &a), Distance(0));
+        }
+    }
+
+    #[test]
+    fn extremes_do_not_overflow() {
+        let (low, high) = ([-128i8; MAX_DIM], [127i8; MAX_DIM]);
+        assert_eq!(
+            Metric::Euclidean.distance(&low, &high),
+            Distance(255 * 255 * MAX_DIM as u32)
+        );
+        assert_eq!(
+            Metric::Cosine.distance(&low, &high),
+            Distance(2 * COSINE_ONE)
+        );
+        assert_eq!(Metric::Cosine.distance(&low, &low), Distance(0));
+        assert_eq!(
+            Metric::Cosine.distance(&[0; 4], &[1; 4]),
+            Distance(COSINE_ONE)
+        );
+    }
+}
