@@ -16,6 +16,8 @@ pub mod embedding;
 pub mod frontend;
 pub mod gallery;
 pub mod geometry;
+pub mod golden;
 pub mod kernels;
 pub mod network;
 pub mod quant;
+pub mod wire;
