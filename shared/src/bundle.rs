@@ -36,6 +36,7 @@
 
 use bytemuck::{cast_slice, try_cast_slice};
 use crc::{CRC_32_ISO_HDLC, Crc};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::embedding::{Distance, MAX_DIM, Metric};
@@ -56,7 +57,8 @@ pub const TABLE_LEN: usize = 256;
 
 const MAGIC: [u8; 4] = *b"DOPL";
 const CHECKED_FROM: usize = 16;
-const CHECKSUM: Crc<u32, crc::Table<1>> = Crc::<u32, crc::Table<1>>::new(&CRC_32_ISO_HDLC);
+pub(crate) const CHECKSUM: Crc<u32, crc::Table<1>> =
+    Crc::<u32, crc::Table<1>>::new(&CRC_32_ISO_HDLC);
 
 const INVERT: u8 = 1;
 const STRETCH: u8 = 2;
@@ -102,7 +104,7 @@ pub enum BundleError {
 }
 
 /// The evidence behind a threshold: comparisons between identities, counted on the int8 embeddings.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The false-match rate that was asked for, in parts per million.
     pub target_fmr_ppm: u32,
@@ -121,7 +123,7 @@ pub struct Evidence {
 }
 
 /// A decision threshold with what it rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Threshold {
     /// The largest distance that is still accepted.
     pub distance: Distance,
@@ -559,22 +561,22 @@ fn read_layer(bytes: &[u8], index: usize) -> Option<Layer<'_>> {
     })
 }
 
-fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+pub(crate) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     bytes
         .get(at..at + N)
         .and_then(|slice| slice.try_into().ok())
         .unwrap_or([0; N])
 }
 
-fn u8_at(bytes: &[u8], at: usize) -> u8 {
+pub(crate) fn u8_at(bytes: &[u8], at: usize) -> u8 {
     u8::from_le_bytes(array_at(bytes, at))
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> u16 {
+pub(crate) fn u16_at(bytes: &[u8], at: usize) -> u16 {
     u16::from_le_bytes(array_at(bytes, at))
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
+pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(array_at(bytes, at))
 }
 
@@ -776,7 +778,7 @@ fn put_header(header: &Header, layers: usize, out: &mut [u8]) {
     put(out, 12, &checksum.to_le_bytes());
 }
 
-fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
+pub(crate) fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
     if let Some(place) = out.get_mut(at..at + bytes.len()) {
         place.copy_from_slice(bytes);
     }

@@ -1,6 +1,7 @@
 //! The gallery: enrolled templates, and the decisions over them.
 
 use heapless::{String, Vec};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::bundle::Header;
@@ -22,7 +23,7 @@ pub struct Template<const DIM: usize> {
 }
 
 /// What a probe turned out to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Decision {
     /// The probe is within the threshold of this identity.
     Match(Candidate),
@@ -31,7 +32,7 @@ pub enum Decision {
 }
 
 /// An identity and its distance from the probe.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// The identity.
     pub label: Label,
