@@ -59,7 +59,7 @@ impl Builder {
         let (name, sum) = (&layer.name, layer.sum_scale());
         let channels = layer.bias.len();
         let part = |what: &str| format!("{name}.{what}");
-        let (kernel, weights) = onnx_weights(layer);
+        let kernel = window(layer);
         let dims = [vec![channels as i64], kernel.iter().map(|&side| side as i64).collect()].concat();
         let grid = (1u32 << MULTIPLIER_BITS) as f32;
         let multipliers: Vec<f32> = layer.multipliers.iter().map(|&m| m as f32 / grid).collect();
@@ -68,7 +68,7 @@ impl Builder {
             input,
             one.clone(),
             self.bytes(part("input_zero_point"), &[], &[to_signed(layer.input.zero_point)]),
-            self.bytes(part("weight"), &dims, &weights),
+            self.bytes(part("weight"), &dims, &layer.weights),
             self.floats(part("multiplier"), &[channels as i64], &multipliers),
             self.bytes(part("weight_zero_point"), &[channels as i64], &vec![0; channels]),
             one,
@@ -76,7 +76,7 @@ impl Builder {
             self.ints(part("bias"), &[channels as i64], &layer.bias),
         ];
         let geometry = &layer.geometry;
-        let depthwise = geometry.kind == Kind::Planar && geometry.input.channels == geometry.output.channels;
+        let depthwise = geometry.kind != Kind::Dense && geometry.input.channels == geometry.output.channels;
         let groups = if depthwise { channels as i64 } else { 1 };
         let attributes = vec![
             ints("kernel_shape", &[kernel[1] as i64, kernel[2] as i64]),
@@ -142,22 +142,19 @@ impl Builder {
     }
 }
 
-/// A layer's weights as ONNX orders them, `[out][in][row][column]`, with the last three extents.
-fn onnx_weights(layer: &QuantLayer) -> ([usize; 3], Vec<i8>) {
+/// The last three extents of a layer's weights, `[out][in][row][column]`: a fully connected layer is flattened on the board and
+/// as large as its input here.
+fn window(layer: &QuantLayer) -> [usize; 3] {
     let geometry = &layer.geometry;
     let [rows, columns] = geometry.kernel.map(usize::from);
-    if geometry.kind == Kind::Planar {
-        return ([1, rows, columns], layer.weights.clone());
+    let input = layer.window;
+    match geometry.kind {
+        Kind::Planar | Kind::Pool => [1, rows, columns],
+        Kind::Dense if usize::from(geometry.input.channels) != input.channels => {
+            [input.channels, input.height, input.width]
+        }
+        Kind::Dense => [input.channels, rows, columns],
     }
-    // A fully connected layer is flattened on the board and as large as its input here.
-    let flattened = usize::from(geometry.input.channels) != layer.window.channels;
-    let [rows, columns] = if flattened { [layer.window.height, layer.window.width] } else { [rows, columns] };
-    let (inputs, window) = (layer.window.channels, rows * columns);
-    let channels = (0..layer.bias.len()).flat_map(|channel| {
-        let weights = layer.channel_weights(channel);
-        (0..inputs).flat_map(move |input| (0..window).map(move |tap| weights[tap * inputs + input]))
-    });
-    ([inputs, rows, columns], channels.collect())
 }
 
 fn int(name: &str, value: i64) -> pb::AttributeProto {

@@ -28,7 +28,7 @@ pub struct Args {
 #[derive(Serialize)]
 struct Row<'a> {
     file: &'a str,
-    /// The input tensor, HWC.
+    /// The input tensor, CHW.
     input: Vec<i8>,
     embedding: serde_json::Value,
 }

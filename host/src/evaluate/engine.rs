@@ -183,9 +183,7 @@ fn embed_float(net: &FloatNet, frontend: Pixels, samples: &[Sample]) -> Result<V
 pub(crate) fn float_tensor(frontend: Pixels, sample: &Sample) -> Result<Vec<f32>, FrontendError> {
     let mut tensor = vec![0; frontend.tensor_len()];
     frontend.run(sample.raw.as_raw(), &mut tensor)?;
-    let channels = usize::from(frontend.channels);
-    let plane = |c: usize| tensor.iter().skip(c).step_by(channels).map(|&byte| f32::from(byte) / 255.0);
-    Ok((0..channels).flat_map(plane).collect())
+    Ok(tensor.iter().map(|&byte| f32::from(byte) / 255.0).collect())
 }
 
 impl Embedded {

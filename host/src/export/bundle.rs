@@ -4,6 +4,7 @@ use crc::{CRC_64_XZ, Crc};
 use shared::bundle::{Entry, HEADER_LEN, Header, LayerSource, NAME_LEN, WriteError, encode, encoded_len};
 use shared::embedding::Metric;
 use shared::frontend::Pixels;
+use shared::geometry::Kind;
 use shared::plan::plan;
 use shared::quant::Channel;
 
@@ -25,7 +26,7 @@ pub fn bundle_bytes(graph: &Graph, name: &str, frontend: Pixels, metric: Metric)
         .zip(&channels)
         .map(|((layer, entry), channels)| LayerSource {
             entry,
-            weights: &layer.weights,
+            weights: if layer.geometry.kind == Kind::Pool { &[] } else { &layer.weights },
             channels,
             table: layer.table.as_ref().map(|table| &*table.bytes),
         })
