@@ -1,5 +1,7 @@
 //! The embedding and the one distance between two of them, in integers, so that host and board decide alike.
 
+use serde::{Deserialize, Serialize};
+
 use crate::kernels;
 
 /// Most elements of an embedding.
@@ -9,11 +11,11 @@ pub const MAX_DIM: usize = 512;
 pub type Embedding = heapless::Vec<i8, MAX_DIM>;
 
 /// A distance: smaller is more alike. What one unit means, the [`Metric`] says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Distance(pub u32);
 
 /// How two embeddings are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Metric {
     /// `|a - b|^2` in squared embedding steps.
     Euclidean,
