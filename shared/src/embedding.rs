@@ -50,8 +50,9 @@ impl Metric {
     /// The distance as a real number: the Euclidean distance in the net's own units, or `1 - cos`. For people; decisions
     /// compare [`Distance`]s.
     pub fn real(self, distance: Distance, embedding_scale: f32) -> f32 {
+        use micromath::F32Ext;
         match self {
-            Metric::Euclidean => micromath::F32Ext::sqrt(distance.0 as f32) * embedding_scale,
+            Metric::Euclidean => F32Ext::sqrt(distance.0 as f32) * embedding_scale,
             Metric::Cosine => distance.0 as f32 / COSINE_ONE as f32,
         }
     }
