@@ -29,13 +29,27 @@ pub struct TooLong {
     pub room: usize,
 }
 
-/// A gallery of up to `ROOM` identities of up to `DIM` elements, and the sample that is worked on.
+/// What the app keeps: a gallery of up to `ROOM` identities of up to `DIM` elements, and a raw sample of up to `BYTES` bytes.
 #[derive(Debug)]
-pub struct App<'m, E, const ROOM: usize, const DIM: usize> {
-    engine: E,
+pub struct Memory<const ROOM: usize, const DIM: usize, const BYTES: usize> {
     /// None where the model has no threshold.
     gallery: Option<Gallery<ROOM, DIM>>,
-    memory: &'m mut [u8],
+    sample: [u8; BYTES],
+}
+
+impl<const ROOM: usize, const DIM: usize, const BYTES: usize> Memory<ROOM, DIM, BYTES> {
+    /// Nobody enrolled, no sample; all zero, so a static of it takes no flash.
+    pub const EMPTY: Self = Memory {
+        gallery: None,
+        sample: [0; BYTES],
+    };
+}
+
+/// The app, in a [`Memory`] that someone else keeps.
+#[derive(Debug)]
+pub struct App<'m, E, const ROOM: usize, const DIM: usize, const BYTES: usize> {
+    engine: E,
+    memory: &'m mut Memory<ROOM, DIM, BYTES>,
     sample: Option<Sample>,
     /// The sample's embedding, once it was asked for.
     embedding: Option<Embedding>,
@@ -49,15 +63,17 @@ struct Sample {
     received: usize,
 }
 
-impl<'m, E: Engine, const ROOM: usize, const DIM: usize> App<'m, E, ROOM, DIM> {
-    /// An app with nobody enrolled, which keeps raw samples in `memory`.
-    pub fn new(engine: E, memory: &'m mut [u8]) -> Result<Self, TooLong> {
+impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize>
+    App<'m, E, ROOM, DIM, BYTES>
+{
+    /// An app of `engine`'s model with nobody enrolled.
+    pub fn new(engine: E, memory: &'m mut Memory<ROOM, DIM, BYTES>) -> Result<Self, TooLong> {
         let dim = engine.header().dim;
         if usize::from(dim) > DIM {
             return Err(TooLong { dim, room: DIM });
         }
+        memory.gallery = Gallery::new(engine.header());
         Ok(App {
-            gallery: Gallery::new(engine.header()),
             engine,
             memory,
             sample: None,
@@ -144,12 +160,13 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize> App<'m, E, ROOM, DIM> {
             arena: header.arena,
             identities: self.enrolled(),
             capacity: ROOM as u16,
-            sample_capacity: self.memory.len() as u32,
+            sample_capacity: BYTES as u32,
         }
     }
 
     fn enrolled(&self) -> u16 {
-        self.gallery
+        self.memory
+            .gallery
             .as_ref()
             .map_or(0, |gallery| gallery.templates().len() as u16)
     }
@@ -165,9 +182,8 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize> App<'m, E, ROOM, DIM> {
         if picture.channels != expected {
             return Err(Fault::Channels { expected });
         }
-        let capacity = self.memory.len();
         match usize::try_from(picture.len()) {
-            Ok(len) if len <= capacity => {
+            Ok(len) if len <= BYTES => {
                 self.sample = Some(Sample {
                     picture,
                     len,
@@ -176,7 +192,7 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize> App<'m, E, ROOM, DIM> {
                 Ok(Response::Received(0))
             }
             _ => Err(Fault::Capacity {
-                capacity: capacity as u32,
+                capacity: BYTES as u32,
             }),
         }
     }
@@ -192,6 +208,7 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize> App<'m, E, ROOM, DIM> {
             return Err(fault);
         }
         self.memory
+            .sample
             .get_mut(start..end)
             .ok_or(fault)?
             .copy_from_slice(bytes);
@@ -216,7 +233,7 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize> App<'m, E, ROOM, DIM> {
                     width: sample.picture.width,
                     height: sample.picture.height,
                     channels: sample.picture.channels,
-                    pixels: self.memory.get(..sample.len).unwrap_or_default(),
+                    pixels: self.memory.sample.get(..sample.len).unwrap_or_default(),
                 });
                 self.engine.embed(raw).map_err(|_| Fault::Engine)?
             }
@@ -227,7 +244,7 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize> App<'m, E, ROOM, DIM> {
     fn enrol(&mut self, label: &str) -> Result<Response<'static>, Fault> {
         let label = Label::try_from(label).map_err(|_| Fault::Label)?;
         self.embed()?;
-        let gallery = self.gallery.as_mut().ok_or(Fault::NoThreshold)?;
+        let gallery = self.memory.gallery.as_mut().ok_or(Fault::NoThreshold)?;
         let embedding = self.embedding.as_ref().ok_or(Fault::NoSample)?;
         gallery.enrol(&label, embedding).map_err(|e| match e {
             EnrolError::Full => Fault::Full {
@@ -245,13 +262,17 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize> App<'m, E, ROOM, DIM> {
         decide: impl FnOnce(&Gallery<ROOM, DIM>, &[i8]) -> Result<Decision, Fault>,
     ) -> Result<Response<'static>, Fault> {
         self.embed()?;
-        let gallery = self.gallery.as_ref().ok_or(Fault::NoThreshold)?;
+        let gallery = self.memory.gallery.as_ref().ok_or(Fault::NoThreshold)?;
         let embedding = self.embedding.as_ref().ok_or(Fault::NoSample)?;
         decide(gallery, embedding).map(Response::Decision)
     }
 
     fn list(&self, first: u16) -> Result<Response<'static>, Fault> {
-        let templates = self.gallery.as_ref().map_or(&[][..], Gallery::templates);
+        let templates = self
+            .memory
+            .gallery
+            .as_ref()
+            .map_or(&[][..], Gallery::templates);
         let page = templates.iter().skip(usize::from(first)).take(MAX_LABELS);
         Ok(Response::Identities {
             total: self.enrolled(),
@@ -260,7 +281,7 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize> App<'m, E, ROOM, DIM> {
     }
 
     fn delete(&mut self, label: &str) -> Result<Response<'static>, Fault> {
-        let gallery = self.gallery.as_mut().ok_or(Fault::NoThreshold)?;
+        let gallery = self.memory.gallery.as_mut().ok_or(Fault::NoThreshold)?;
         gallery
             .delete(label)
             .map_err(|NotEnrolled| Fault::NotEnrolled)?;

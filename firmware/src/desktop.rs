@@ -9,12 +9,14 @@ use shared::embedding::{Embedding, MAX_DIM};
 use shared::frontend::Raw;
 use shared::wire::Response;
 
-use crate::app::{App, IDENTITIES};
+use crate::app::{App, IDENTITIES, Memory, SAMPLE_BYTES};
 use crate::engine::Engine;
 use crate::onnx::{OnnxError, OnnxModel};
 
-/// The app as the desktop builds it: room for the embeddings of any model.
-pub type DesktopApp<'m, E> = App<'m, E, IDENTITIES, MAX_DIM>;
+/// The app as the desktop builds it: an emulated board's, with room for the embeddings of any model.
+pub type DesktopApp<'m, E> = App<'m, E, IDENTITIES, MAX_DIM, SAMPLE_BYTES>;
+/// What it keeps.
+pub type DesktopMemory = Memory<IDENTITIES, MAX_DIM, SAMPLE_BYTES>;
 
 /// The front end in front of an ONNX file in tract.
 #[derive(Debug)]

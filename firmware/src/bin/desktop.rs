@@ -6,8 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use firmware::app::SAMPLE_BYTES;
-use firmware::desktop::{DesktopApp, TractEngine, serve_stdio, serve_tcp};
+use firmware::desktop::{DesktopApp, DesktopMemory, TractEngine, serve_stdio, serve_tcp};
 use firmware::onnx::OnnxModel;
 use shared::wire::Response;
 
@@ -31,7 +30,7 @@ struct Args {
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let model = OnnxModel::load(&args.model.join("model.onnx"))?;
-    let mut memory = vec![0; SAMPLE_BYTES];
+    let mut memory = DesktopMemory::EMPTY;
     let mut app = DesktopApp::new(TractEngine::new(model), &mut memory)?;
     let observe = |response: &Response<'_>| {
         if args.verbose {

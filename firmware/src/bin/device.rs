@@ -30,11 +30,11 @@ enum Failure {
 
 fn run() -> Result<(), Failure> {
     let arena = board::arena().ok_or(Failure::Memory)?;
-    let sample = board::sample().ok_or(Failure::Memory)?;
+    let memory = board::memory().ok_or(Failure::Memory)?;
     let mut uart = Uart::take().ok_or(Failure::Memory)?;
     let bundle = board::bundle()?;
     let engine = KernelEngine::new(bundle, arena)?;
-    let mut app = App::<_, IDENTITIES, { board::DIM }>::new(engine, sample)?;
+    let mut app = App::new(engine, memory)?;
     info!(
         "model {} of {} bytes, arena of {} bytes, room for {} identities and samples of {} bytes",
         bundle.header().name(),

@@ -11,7 +11,7 @@ use cortex_m::singleton;
 use shared::bundle::{Bundle, BundleError};
 use shared::golden::{Golden, GoldenError};
 
-use crate::app::SAMPLE_BYTES;
+use crate::app::{IDENTITIES, Memory, SAMPLE_BYTES};
 
 include!(concat!(env!("OUT_DIR"), "/sizes.rs"));
 
@@ -21,6 +21,9 @@ struct Aligned<B: ?Sized>(B);
 
 static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/model.bundle")));
 static GOLDEN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/golden.bin"));
+
+/// What the app keeps on a board.
+pub type AppMemory = Memory<IDENTITIES, DIM, SAMPLE_BYTES>;
 
 /// The model in flash.
 pub fn bundle() -> Result<Bundle<'static>, BundleError> {
@@ -37,9 +40,9 @@ pub fn arena() -> Option<&'static mut [u32; ARENA_WORDS]> {
     singleton!(ARENA: [u32; ARENA_WORDS] = [0; ARENA_WORDS])
 }
 
-/// Room for a raw sample, for the first caller.
-pub fn sample() -> Option<&'static mut [u8; SAMPLE_BYTES]> {
-    singleton!(SAMPLE: [u8; SAMPLE_BYTES] = [0; SAMPLE_BYTES])
+/// The app's memory, for the first caller.
+pub fn memory() -> Option<&'static mut AppMemory> {
+    singleton!(MEMORY: AppMemory = AppMemory::EMPTY)
 }
 
 /// Room for an input tensor, for the first caller.
