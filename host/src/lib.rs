@@ -2,10 +2,16 @@
 
 pub mod cmd;
 pub mod data;
+pub mod evaluate;
+pub mod export;
+pub mod gallery;
 pub mod loss;
 pub mod metrics;
 pub mod mining;
+pub mod model;
 pub mod net;
+pub mod onnx;
 mod ops;
+pub mod quantize;
 pub mod recipe;
 pub mod train;

@@ -25,12 +25,14 @@
 //! layer flags:  1 a table of 256 bytes follows the requantisation, 2 the layer's rows go straight into the next layer's ring
 //! ```
 //!
-//! Weights of a planar layer: `[channel][row][column]`, one byte each.
+//! Weights of a planar layer: `[channel][row][column]`, one byte each; of a pool: none.
 //!
 //! Weights of a dense layer: groups of four output channels `(a, b, c, d)`; in a group, for each kernel row, for each pair
-//! `(k, k + 1)` of the row's `columns * ring_pixel` elements, two words: `256 * b + a` of `k` and of `k + 1` as halfwords, then
-//! `256 * d + c` alike. Two weights a halfword let one dual multiply serve two channels: with `S = sum x * (256 * b + a)`
-//! and `A = sum x * a`, `sum x * b = (S - A) / 256`.
+//! `(i, i + 1)` of input channels (as many as make up whole groups of four), for each kernel column, two words: `256 * b + a`
+//! of `i` and of `i + 1` as halfwords, then `256 * d + c` alike. Two weights a halfword let one dual multiply serve two
+//! channels: with `S = sum x * (256 * b + a)` and `A = sum x * a`, `sum x * b = (S - A) / 256`.
+//!
+//! A channel is stored as a [`Requantizer`]: multiplier i32, offset i32.
 
 use bytemuck::{cast_slice, try_cast_slice};
 use crc::{CRC_32_ISO_HDLC, Crc};
@@ -39,8 +41,8 @@ use thiserror::Error;
 
 use crate::embedding::{Distance, MAX_DIM, Metric};
 use crate::frontend::Pixels;
-use crate::geometry::{Geometry, Kind, Layout, Shape};
-use crate::quant::{Channel, MAX_PRODUCT};
+use crate::geometry::{Geometry, Kind, Shape};
+use crate::quant::{Channel, MAX_PRODUCT, Requantizer};
 
 /// The version that this code reads and writes.
 pub const VERSION: u16 = 1;
@@ -153,6 +155,17 @@ pub struct Header {
 }
 
 impl Header {
+    /// The header of a bundle whose first bytes are `bytes`; what they say of the rest is not checked.
+    pub fn read(bytes: &[u8; HEADER_LEN]) -> Result<Self, BundleError> {
+        if bytes.get(..4) != Some(&MAGIC) {
+            return Err(BundleError::Magic);
+        }
+        match u16_at(bytes, 4) {
+            VERSION => read_header(bytes).ok_or(BundleError::Header),
+            version => Err(BundleError::Version(version)),
+        }
+    }
+
     /// The name without its padding; empty where it is not UTF-8.
     pub fn name(&self) -> &str {
         core::str::from_utf8(&self.name)
@@ -160,7 +173,7 @@ impl Header {
             .trim_end_matches('\0')
     }
 
-    /// The input tensor, HWC.
+    /// The input tensor.
     pub fn input(&self) -> Shape {
         let Pixels {
             width,
@@ -183,10 +196,8 @@ pub struct Entry {
     pub geometry: Geometry,
     /// The input's byte for the real number 0; padding is filled with it.
     pub input_zero_point: u8,
-    /// The zero point that requantisation adds.
+    /// The zero point that requantisation adds, even (see [`Requantizer`]).
     pub output_zero_point: u8,
-    /// How the output is laid.
-    pub layout: Layout,
     /// The output rows go straight into the next layer's ring and never lie in the arena as a whole.
     pub fused: bool,
     /// The input tensor's place in the arena.
@@ -207,10 +218,51 @@ impl Entry {
         self.geometry.scratch_len() + front
     }
 
-    /// Bytes of one output row, HWC.
+    /// Bytes of one output row of all channels.
     pub fn row_bytes(&self) -> usize {
         usize::from(self.geometry.output.width) * usize::from(self.geometry.output.channels)
     }
+
+    /// Whether the layer may hand its rows to `next`: a convolution of one plane into a dense layer that walks rows.
+    pub fn fits_front_of(&self, next: &Entry) -> bool {
+        self.geometry.kind == Kind::Planar
+            && self.geometry.input.channels == 1
+            && next.geometry.kind == Kind::Dense
+            && next.geometry.input == self.geometry.output
+            && !next.geometry.is_pointwise()
+    }
+
+    /// The order in which the output planes can be written without hurting an input plane that is still to be read; none
+    /// where input and output lie over each other in a way that no order serves.
+    pub fn order(&self) -> Option<Order> {
+        let Geometry { input, output, .. } = self.geometry;
+        let (reads, writes) = (self.input_at as usize, self.output_at as usize);
+        let (read, written) = (input.plane_len(), output.plane_len());
+        if writes + output.len() <= reads || reads + input.len() <= writes {
+            return Some(Order::Ascending);
+        }
+        if !self.geometry.runs_in_place() {
+            return None;
+        }
+        let channels = usize::from(input.channels);
+        let others = || 1..channels; // the planes on either side of a boundary between two
+        if others().all(|c| writes + c * written <= reads + c * read) {
+            Some(Order::Ascending)
+        } else if others().all(|c| writes + c * written >= reads + c * read) {
+            Some(Order::Descending)
+        } else {
+            None
+        }
+    }
+}
+
+/// Which output plane is written first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The first channel's.
+    Ascending,
+    /// The last channel's.
+    Descending,
 }
 
 /// A layer, ready to run.
@@ -218,12 +270,12 @@ impl Entry {
 pub struct Layer<'a> {
     /// Shape and places.
     pub entry: Entry,
-    /// Stored weights of a dense layer, two channels a halfword; empty for a planar one.
+    /// Stored weights of a dense layer, two channels a halfword; empty for the others.
     pub packed: &'a [i16],
-    /// Weights of a planar layer; empty for a dense one.
+    /// Weights of a planar layer; empty for the others.
     pub planar: &'a [i8],
     /// One entry a stored channel.
-    pub channels: &'a [Channel],
+    pub channels: &'a [Requantizer],
     /// The table that follows the requantisation.
     pub table: Option<&'a [u8; TABLE_LEN]>,
 }
@@ -295,25 +347,18 @@ impl<'a> Bundle<'a> {
         if self.layers == 0 || self.layers().count() != self.layers {
             return Err(BundleError::Layer(self.layers().count()));
         }
-        // Shape, layout, zero point and place of the tensor that the next layer reads.
-        let mut tensor = (self.header.input(), Layout::Hwc, 0u8, self.header.input_at);
+        // Shape, zero point and place of the tensor that the next layer reads.
+        let mut tensor = (self.header.input(), 0u8, self.header.input_at);
         let mut front: Option<Entry> = None;
         for (index, layer) in self.layers().enumerate() {
             let entry = layer.entry;
-            let reads = (
-                entry.geometry.input,
-                tensor.1,
-                entry.input_zero_point,
-                entry.input_at,
-            );
-            let flattens = tensor.0.flattened() == Some(reads.0)
-                && (tensor.1 == Layout::Hwc || is_pixel(tensor.0));
-            let chained = (reads == tensor
-                || (flattens && (reads.2, reads.3) == (tensor.2, tensor.3)))
-                && entry.geometry.is_consistent()
-                && is_readable(entry.geometry.kind, reads.0, tensor.1)
-                && (!entry.fused || is_fusible(&entry, index + 1 == self.layers))
-                && (front.is_none() || entry.geometry.kind == Kind::Dense && reads.0 == tensor.0);
+            let reads = (entry.input_zero_point, entry.input_at);
+            let shape = entry.geometry.input;
+            let chained = (shape == tensor.0 || tensor.0.flattened() == Some(shape))
+                && (reads == (tensor.1, tensor.2) || front.is_some() && reads.0 == tensor.1)
+                && entry.output_zero_point % 2 == 0
+                && front.is_none_or(|front| front.fits_front_of(&entry))
+                && (!entry.fused || index + 1 < self.layers && front.is_none());
             if !chained || !self.fits_arena(&entry, front.as_ref(), arena) {
                 return Err(BundleError::Layer(index));
             }
@@ -322,17 +367,16 @@ impl<'a> Bundle<'a> {
             }
             tensor = (
                 entry.geometry.output,
-                entry.layout,
                 entry.output_zero_point,
                 entry.output_at,
             );
             if let Some(table) = layer.table {
                 // The table maps the zero point to the byte that the next layer takes for zero.
-                tensor.2 = table.get(usize::from(tensor.2)).copied().unwrap_or(0);
+                tensor.1 = table.get(usize::from(tensor.1)).copied().unwrap_or(0);
             }
             front = entry.fused.then_some(entry);
         }
-        let (shape, _, zero_point, _) = tensor;
+        let (shape, zero_point, _) = tensor;
         let vector = Shape {
             height: 1,
             width: 1,
@@ -345,72 +389,61 @@ impl<'a> Bundle<'a> {
         }
     }
 
-    /// Whether input, output and scratch of the step that ends with `entry` lie in the arena, apart from each other.
+    /// Whether input, output and scratch of the step that ends with `entry` lie in the arena, the scratch apart from the
+    /// tensors, the output where [`Entry::order`] allows it.
     fn fits_arena(&self, entry: &Entry, front: Option<&Entry>, arena: usize) -> bool {
         if entry.fused {
             return true; // its step ends with the next layer
         }
         let first = front.unwrap_or(entry);
-        let regions = [
-            (first.input_at as usize, first.geometry.input.len()),
-            (entry.output_at as usize, entry.geometry.output.len()),
-            (entry.scratch_at as usize, entry.scratch_len(front)),
-        ];
-        let inside = regions
+        let input = (first.input_at as usize, first.geometry.input.len());
+        let output = (entry.output_at as usize, entry.geometry.output.len());
+        let scratch = (entry.scratch_at as usize, entry.scratch_len(front));
+        let inside = [input, output, scratch]
             .iter()
             .all(|&(at, len)| at.checked_add(len).is_some_and(|end| end <= arena));
         let apart = |a: (usize, usize), b: (usize, usize)| a.0 + a.1 <= b.0 || b.0 + b.1 <= a.0;
-        let [a, b, c] = regions;
-        inside && apart(a, b) && apart(a, c) && apart(b, c) && entry.scratch_at % 4 == 0
+        let ordered = match front {
+            Some(_) => apart(input, output),
+            None => entry.order().is_some(),
+        };
+        inside
+            && ordered
+            && apart(input, scratch)
+            && apart(output, scratch)
+            && entry.scratch_at % 4 == 0
     }
 }
 
 /// The zero point of the last layer: an embedding's elements are signed around 0.
 pub const EMBEDDING_ZERO_POINT: u8 = 128;
 
-fn is_pixel(shape: Shape) -> bool {
-    shape.height == 1 && shape.width == 1
-}
-
-/// Whether a layer of `kind` can read `shape` in `layout`; one channel or one pixel lies the same in both.
-fn is_readable(kind: Kind, shape: Shape, layout: Layout) -> bool {
-    let wanted = if kind == Kind::Dense {
-        Layout::Hwc
-    } else {
-        Layout::Chw
-    };
-    layout == wanted || shape.channels == 1 || is_pixel(shape)
-}
-
-/// Whether `entry` may hand its rows to the next layer: a convolution of one plane, laid HWC, not the last.
-fn is_fusible(entry: &Entry, last: bool) -> bool {
-    !last
-        && entry.geometry.kind == Kind::Planar
-        && entry.geometry.input.channels == 1
-        && entry.layout == Layout::Hwc
-}
-
-/// Whether no input can drive `|sum| * multiplier` of a channel past [`MAX_PRODUCT`], and no weight is -128, which a packed
-/// pair cannot hold.
+/// Whether no input can drive `|sum + bias| * multiplier` of a channel past [`MAX_PRODUCT`], and no weight is -128, which a
+/// packed pair cannot hold.
 fn accumulators_fit(layer: &Layer<'_>) -> bool {
-    let outputs = usize::from(layer.entry.geometry.output.channels);
-    layer
-        .channels
-        .iter()
-        .enumerate()
-        .take(outputs)
-        .all(|(index, channel)| {
-            let weights: i64 = layer.weights(index).map(|w| i64::from(w).abs()).sum();
-            let reach = weights * 255 + i64::from(channel.bias).abs();
-            let symmetric = layer.weights(index).all(|w| w != i8::MIN);
-            symmetric
-                && channel.multiplier >= 0
-                && reach < (1 << 31)
-                && reach * i64::from(channel.multiplier) <= MAX_PRODUCT
-        })
+    let geometry = &layer.entry.geometry;
+    let outputs = usize::from(geometry.output.channels);
+    let zero_point = layer.entry.output_zero_point;
+    (0..outputs).zip(layer.channels).all(|(index, channel)| {
+        let reach = 255 * layer.magnitude(index);
+        let bias = channel.scaled_bias(zero_point).abs();
+        layer.weights(index).all(|w| w != i8::MIN)
+            && channel.multiplier >= 0
+            && reach < (1 << 31)
+            && reach * i64::from(channel.multiplier) + bias <= MAX_PRODUCT
+    })
 }
 
 impl<'a> Layer<'a> {
+    /// The sum of the absolute weights of output channel `index`.
+    fn magnitude(&self, index: usize) -> i64 {
+        let geometry = &self.entry.geometry;
+        match geometry.kind {
+            Kind::Pool => i64::from(geometry.kernel[0]) * i64::from(geometry.kernel[1]),
+            _ => self.weights(index).map(|w| i64::from(w).abs()).sum(),
+        }
+    }
+
     /// The stored weights of output channel `index`, in the order of their kind's layout.
     pub fn weights(&self, index: usize) -> impl Iterator<Item = i8> + use<'a> {
         let per_channel = self.entry.geometry.weights_per_channel();
@@ -493,6 +526,7 @@ fn read_layer(bytes: &[u8], index: usize) -> Option<Layer<'_>> {
         kind: match u8_at(at, 0) {
             0 => Kind::Dense,
             1 => Kind::Planar,
+            2 => Kind::Pool,
             _ => return None,
         },
         kernel: array_at(at, 1),
@@ -501,20 +535,14 @@ fn read_layer(bytes: &[u8], index: usize) -> Option<Layer<'_>> {
         input: shape(8),
         output: shape(14),
     };
-    let layout = match u8_at(at, 22) {
-        0 => Layout::Hwc,
-        1 => Layout::Chw,
-        _ => return None,
-    };
     let flags = u8_at(at, 23);
-    if !geometry.is_consistent() || flags & !(HAS_TABLE | FUSED) != 0 {
+    if !geometry.is_consistent() || u8_at(at, 22) != 0 || flags & !(HAS_TABLE | FUSED) != 0 {
         return None;
     }
     let entry = Entry {
         geometry,
         input_zero_point: u8_at(at, 20),
         output_zero_point: u8_at(at, 21),
-        layout,
         fused: flags & FUSED != 0,
         input_at: u32_at(at, 36),
         output_at: u32_at(at, 40),
@@ -525,7 +553,7 @@ fn read_layer(bytes: &[u8], index: usize) -> Option<Layer<'_>> {
         bytes.get(begin..begin.checked_add(len)?)
     };
     let weights = section(24, geometry.weights_len())?;
-    let channels = section(28, geometry.stored_channels() * size_of::<Channel>())?;
+    let channels = section(28, geometry.stored_channels() * size_of::<Requantizer>())?;
     let table = match flags & HAS_TABLE {
         0 => None,
         _ => Some(section(32, TABLE_LEN)?.try_into().ok()?),
@@ -533,7 +561,7 @@ fn read_layer(bytes: &[u8], index: usize) -> Option<Layer<'_>> {
     let used = geometry.stored_channels() * geometry.weights_per_channel();
     let (packed, planar): (&[i16], &[i8]) = match geometry.kind {
         Kind::Dense => (try_cast_slice(weights).ok()?, &[]),
-        Kind::Planar => (&[], cast_slice(weights.get(..used)?)),
+        Kind::Planar | Kind::Pool => (&[], cast_slice(weights.get(..used)?)),
     };
     Some(Layer {
         entry,
@@ -568,7 +596,8 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
 pub struct LayerSource<'a> {
     /// Shape and places.
     pub entry: Entry,
-    /// `[output][row][column][input]` for a dense layer, `[output][row][column]` for a planar one; no channel is stored extra.
+    /// `[output][input][row][column]` for a dense layer, `[output][row][column]` for a planar one, none for a pool; no
+    /// channel is stored extra.
     pub weights: &'a [i8],
     /// One entry an output channel.
     pub channels: &'a [Channel],
@@ -611,10 +640,10 @@ pub fn encode<'o>(
     let mut at = HEADER_LEN + layers.len() * LAYER_LEN;
     for (index, layer) in layers.iter().enumerate() {
         let geometry = &layer.entry.geometry;
-        let inputs = if geometry.kind == Kind::Dense {
-            usize::from(geometry.input.channels)
-        } else {
-            1
+        let inputs = match geometry.kind {
+            Kind::Dense => usize::from(geometry.input.channels),
+            Kind::Planar => 1,
+            Kind::Pool => 0,
         };
         let window = usize::from(geometry.kernel[0]) * usize::from(geometry.kernel[1]);
         let outputs = usize::from(geometry.output.channels);
@@ -629,7 +658,15 @@ pub fn encode<'o>(
             inputs,
             out.get_mut(places[0]..places[1]).unwrap_or_default(),
         );
-        put(out, places[1], cast_slice(layer.channels));
+        let zero_point = layer.entry.output_zero_point;
+        for (index, &channel) in layer.channels.iter().enumerate() {
+            let stored = [Requantizer::new(channel, zero_point)];
+            put(
+                out,
+                places[1] + index * size_of::<Requantizer>(),
+                cast_slice(&stored),
+            );
+        }
         put(
             out,
             places[2],
@@ -652,27 +689,24 @@ fn section_lens(layer: &LayerSource<'_>) -> [usize; 3] {
     let table = if layer.table.is_some() { TABLE_LEN } else { 0 };
     [
         geometry.weights_len(),
-        geometry.stored_channels() * size_of::<Channel>(),
+        geometry.stored_channels() * size_of::<Requantizer>(),
         table,
     ]
 }
 
 fn put_weights(layer: &LayerSource<'_>, window: usize, inputs: usize, out: &mut [u8]) {
     let geometry = &layer.entry.geometry;
-    if geometry.kind == Kind::Planar {
+    if geometry.kind != Kind::Dense {
         return put(out, 0, cast_slice(layer.weights));
     }
-    let pixel = geometry.ring_pixel();
+    let columns = usize::from(geometry.kernel[1]);
     let weight = |output: usize, k: usize| {
-        let (tap, input) = (k / pixel, k % pixel);
+        let (column, pair) = (k / 2 % columns, k / 2 / columns % geometry.pairs());
+        let (row, input) = (k / 2 / columns / geometry.pairs(), pair * 2 + k % 2);
         let stored = input < inputs && output < usize::from(geometry.output.channels);
+        let at = (output * inputs + input) * window + row * columns + column;
         stored
-            .then(|| {
-                layer
-                    .weights
-                    .get((output * window + tap) * inputs + input)
-                    .copied()
-            })
+            .then(|| layer.weights.get(at).copied())
             .flatten()
             .unwrap_or(0)
     };
@@ -700,12 +734,7 @@ fn put_entry(layer: &LayerSource<'_>, places: [usize; 3], out: &mut [u8]) {
     put(
         out,
         20,
-        &[
-            entry.input_zero_point,
-            entry.output_zero_point,
-            entry.layout as u8,
-            flags,
-        ],
+        &[entry.input_zero_point, entry.output_zero_point, 0, flags],
     );
     let arena = [entry.input_at, entry.output_at, entry.scratch_at];
     for (index, place) in places.iter().map(|&p| p as u32).chain(arena).enumerate() {

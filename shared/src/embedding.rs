@@ -1,5 +1,7 @@
 //! The embedding and the one distance between two of them, in integers, so that host and board decide alike.
 
+use serde::{Deserialize, Serialize};
+
 use crate::kernels;
 
 /// Most elements of an embedding.
@@ -9,11 +11,11 @@ pub const MAX_DIM: usize = 512;
 pub type Embedding = heapless::Vec<i8, MAX_DIM>;
 
 /// A distance: smaller is more alike. What one unit means, the [`Metric`] says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Distance(pub u32);
 
 /// How two embeddings are compared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Metric {
     /// `|a - b|^2` in squared embedding steps.
     Euclidean,
@@ -48,8 +50,9 @@ impl Metric {
     /// The distance as a real number: the Euclidean distance in the net's own units, or `1 - cos`. For people; decisions
     /// compare [`Distance`]s.
     pub fn real(self, distance: Distance, embedding_scale: f32) -> f32 {
+        use micromath::F32Ext;
         match self {
-            Metric::Euclidean => micromath::F32Ext::sqrt(distance.0 as f32) * embedding_scale,
+            Metric::Euclidean => F32Ext::sqrt(distance.0 as f32) * embedding_scale,
             Metric::Cosine => distance.0 as f32 / COSINE_ONE as f32,
         }
     }

@@ -81,12 +81,12 @@ pub struct Pixels {
 }
 
 impl Pixels {
-    /// Bytes of the input tensor, in HWC order.
+    /// Bytes of the input tensor.
     pub fn tensor_len(&self) -> usize {
         usize::from(self.width) * usize::from(self.height) * usize::from(self.channels)
     }
 
-    /// Writes the input tensor of `raw` to `tensor`, HWC.
+    /// Writes the input tensor of `raw` to `tensor`, CHW: one plane a channel.
     ///
     /// The picture keeps its proportions: it is scaled to `cw x ch`, the largest size that fits, and centred. Output column
     /// `i` averages the source interval `[i * w / cw, (i + 1) * w / cw)`, rows alike, each source pixel weighted by the area
@@ -106,20 +106,23 @@ impl Pixels {
         let channels = usize::from(self.channels);
         tensor.fill(0);
         let (mut low, mut high) = (u8::MAX, u8::MIN);
-        for y in 0..ch {
-            for x in 0..cw {
-                let at = ((top + y) * tw + left + x) as usize * channels;
-                for (c, out) in tensor.iter_mut().skip(at).take(channels).enumerate() {
+        let plane = tw as usize * th as usize;
+        for c in 0..channels {
+            for y in 0..ch {
+                let at = c * plane + ((top + y) * tw + left) as usize;
+                for (x, out) in (0..cw).zip(tensor.iter_mut().skip(at)) {
                     *out = area_average(&image, c, (x, cw), (y, ch));
                     low = low.min(*out);
                     high = high.max(*out);
                 }
             }
         }
-        for y in 0..ch {
-            let at = ((top + y) * tw + left) as usize * channels;
-            for out in tensor.iter_mut().skip(at).take(cw as usize * channels) {
-                *out = self.tone(*out, low, high);
+        for c in 0..channels {
+            for y in 0..ch {
+                let at = c * plane + ((top + y) * tw + left) as usize;
+                for out in tensor.iter_mut().skip(at).take(cw as usize) {
+                    *out = self.tone(*out, low, high);
+                }
             }
         }
         Ok(())
@@ -265,6 +268,18 @@ mod tests {
     fn fractional_overlap_weights_by_area() {
         // Three columns into two: each cell covers one whole column and half of the middle one.
         assert_eq!(run(pixels(2, 1), 3, 1, &[0, 90, 90]), Ok([30, 90]));
+    }
+
+    #[test]
+    fn colours_become_planes() {
+        let front = Pixels {
+            channels: 3,
+            ..pixels(2, 1)
+        };
+        assert_eq!(
+            run(front, 2, 1, &[1, 2, 3, 4, 5, 6]),
+            Ok([1, 4, 2, 5, 3, 6])
+        );
     }
 
     #[test]

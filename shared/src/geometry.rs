@@ -1,4 +1,6 @@
 //! Shapes: what a layer computes, and the sizes that follow from it for host and board alike.
+//!
+//! Every tensor lies as planes: `[channel][row][column]`, one byte each.
 
 /// Extent of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +24,12 @@ impl Shape {
         self.len() == 0
     }
 
-    /// The same bytes as one pixel with all elements as channels, as a fully connected layer takes an HWC tensor.
+    /// Elements of one channel.
+    pub fn plane_len(&self) -> usize {
+        usize::from(self.height) * usize::from(self.width)
+    }
+
+    /// The same bytes as one pixel with all elements as channels, as a fully connected layer takes them.
     pub fn flattened(&self) -> Option<Shape> {
         Some(Shape {
             height: 1,
@@ -32,60 +39,18 @@ impl Shape {
     }
 }
 
-/// How a tensor lies in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Layout {
-    /// Rows of pixels, the channels of a pixel side by side.
-    Hwc = 0,
-    /// One plane a channel, each with rows of single bytes.
-    Chw = 1,
-}
-
-/// Where element (row, column, channel) of a tensor lies: `row * rows + column * pixels + channel * planes`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Strides {
-    /// Distance of one row to the next.
-    pub row: usize,
-    /// Distance of one pixel to the next in its row.
-    pub pixel: usize,
-    /// Distance of one channel to the next in its pixel.
-    pub channel: usize,
-}
-
-impl Strides {
-    /// The strides of a tensor of `shape` in `layout`.
-    pub fn of(shape: Shape, layout: Layout) -> Self {
-        let (h, w, c) = (
-            usize::from(shape.height),
-            usize::from(shape.width),
-            usize::from(shape.channels),
-        );
-        match layout {
-            Layout::Hwc => Strides {
-                row: w * c,
-                pixel: c,
-                channel: 1,
-            },
-            Layout::Chw => Strides {
-                row: w,
-                pixel: 1,
-                channel: h * w,
-            },
-        }
-    }
-}
-
-/// The two families of layers that every network here is made of.
+/// The families of layers that every network here is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
     /// Every output channel sees every input channel: convolution, 1x1 convolution, and fully connected as a 1x1 convolution
-    /// of a flattened tensor. Reads HWC.
+    /// of a flattened tensor.
     Dense = 0,
-    /// Every output channel sees one plane: depthwise convolution, average pool (weights of one), and the convolution of a
-    /// single-channel picture. Reads CHW.
+    /// Every output channel sees one plane: its own in a depthwise convolution, the only one in the convolution of a
+    /// single-channel picture.
     Planar = 1,
+    /// A depthwise convolution without padding whose weights are all one: the sums of an average pool.
+    Pool = 2,
 }
 
 /// Most elements of a tensor, of a layer's weights and of its padded input.
@@ -93,6 +58,9 @@ pub const MAX_ELEMENTS: u64 = 1 << 26;
 
 /// Most kernel rows of a dense layer: its row ring is an array of so many rows.
 pub const MAX_DENSE_ROWS: usize = 7;
+
+/// Pixels that a pointwise layer widens at a time.
+pub const POINTWISE_PIXELS: usize = 16;
 
 /// The shape of a layer's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +87,7 @@ impl Geometry {
         let channels_fit = match self.kind {
             Kind::Dense => usize::from(kh) <= MAX_DENSE_ROWS,
             Kind::Planar => [1, self.output.channels].contains(&self.input.channels),
+            Kind::Pool => self.input.channels == self.output.channels && self.pad == [0; 4],
         };
         let [top, left, bottom, right] = self.pad;
         channels_fit
@@ -136,7 +105,8 @@ impl Geometry {
         };
         let padding = self.pad.iter().map(|&p| u64::from(p)).sum::<u64>() + 4;
         let sides = u64::from(self.input.height) + padding + u64::from(self.kernel[0]);
-        let row = (u64::from(self.input.width) + padding) * (u64::from(self.input.channels) + 4);
+        let width = (u64::from(self.input.width) + padding).max(POINTWISE_PIXELS as u64);
+        let row = width * (u64::from(self.input.channels) + 4);
         let window = u64::from(self.kernel[0]) * u64::from(self.kernel[1]);
         let weights =
             (u64::from(self.output.channels) + 4) * window * (u64::from(self.input.channels) + 4);
@@ -149,7 +119,7 @@ impl Geometry {
     pub fn macs(&self) -> u64 {
         let inputs = match self.kind {
             Kind::Dense => u64::from(self.input.channels),
-            Kind::Planar => 1,
+            Kind::Planar | Kind::Pool => 1,
         };
         self.output.len() as u64 * u64::from(self.kernel[0]) * u64::from(self.kernel[1]) * inputs
     }
@@ -164,16 +134,33 @@ impl Geometry {
         usize::from(self.input.width) + usize::from(self.pad[1]) + usize::from(self.pad[3])
     }
 
-    /// 16-bit elements of one pixel in the row ring of a dense layer: its channels rounded up to four.
-    pub fn ring_pixel(&self) -> usize {
-        usize::from(self.input.channels).next_multiple_of(4)
+    /// Whether this is a dense layer that sees one pixel at a time: rows mean nothing to it, so it takes the whole plane as
+    /// one row, [`POINTWISE_PIXELS`] at a time.
+    pub fn is_pointwise(&self) -> bool {
+        self.kind == Kind::Dense && self.kernel == [1, 1] && self.stride == 1 && self.pad == [0; 4]
     }
 
-    /// 16-bit elements of one widened, padded input row: of a ring row of a dense layer, of a plane row of a planar one.
+    /// Pairs of input channels of a dense layer as stored: whole groups of four channels, the missing ones with weights of
+    /// zero.
+    pub fn pairs(&self) -> usize {
+        usize::from(self.input.channels).next_multiple_of(4) / 2
+    }
+
+    /// Columns of one widened row: those of a padded row, or of one step of a pointwise layer.
+    pub fn pitch(&self) -> usize {
+        match self.is_pointwise() {
+            true if self.input.plane_len() == 1 => 1,
+            true => POINTWISE_PIXELS,
+            false => self.padded_width().next_multiple_of(2),
+        }
+    }
+
+    /// 16-bit elements of one widened row: of every pair of channels in a dense layer, of one plane in a planar one.
     pub fn row_len(&self) -> usize {
         match self.kind {
-            Kind::Dense => self.padded_width() * self.ring_pixel(),
-            Kind::Planar => self.padded_width().next_multiple_of(2),
+            Kind::Dense => self.pairs() * self.pitch() * 2,
+            Kind::Planar => self.pitch(),
+            Kind::Pool => 0,
         }
     }
 
@@ -182,6 +169,7 @@ impl Geometry {
         match self.kind {
             Kind::Dense => usize::from(self.kernel[0]),
             Kind::Planar => self.padded_height(),
+            Kind::Pool => 0,
         }
     }
 
@@ -190,20 +178,31 @@ impl Geometry {
         (self.row_len() * self.rows_held() * 2).next_multiple_of(4)
     }
 
+    /// Whether the output may lie over the input, their starts or their ends together: each plane is read before its own
+    /// output is written (see [`crate::bundle::Entry::order`]).
+    pub fn runs_in_place(&self) -> bool {
+        match self.kind {
+            Kind::Dense => false,
+            Kind::Planar => true,
+            Kind::Pool => self.output.plane_len() == 1,
+        }
+    }
+
     /// Output channels as stored: dense layers store whole groups of four, the missing ones with weights of zero.
     pub fn stored_channels(&self) -> usize {
         match self.kind {
             Kind::Dense => usize::from(self.output.channels).next_multiple_of(4),
-            Kind::Planar => usize::from(self.output.channels),
+            Kind::Planar | Kind::Pool => usize::from(self.output.channels),
         }
     }
 
-    /// Weights of one stored output channel.
+    /// Stored weights of one stored output channel.
     pub fn weights_per_channel(&self) -> usize {
         let window = usize::from(self.kernel[0]) * usize::from(self.kernel[1]);
         match self.kind {
-            Kind::Dense => window * self.ring_pixel(),
+            Kind::Dense => window * self.pairs() * 2,
             Kind::Planar => window,
+            Kind::Pool => 0,
         }
     }
 

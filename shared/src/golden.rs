@@ -10,7 +10,7 @@
 //!  12  CRC-32 of 16..length   u32   32  samples, one after the other, then the steps
 //!
 //! sample:  0 kind u8 (0 picture), channels u8, width u16, height u16, reserved u16 (zero)
-//!          8 raw bytes (height * width * channels), input tensor (HWC, u8), embedding (int8)
+//!          8 raw bytes (height * width * channels), input tensor (CHW, u8), embedding (int8)
 //! step:    0 operation u8: 0 enrol, 1 verify, 2 identify, 3 delete
 //!          1 flags u8: 1 accepted, 2 an identity is nearest, 4 there is a runner-up
 //!          2 sample u16, identity u16, reserved u16 (zero)
@@ -77,7 +77,7 @@ pub enum GoldenError {
 pub struct Sample<'a> {
     /// What the front end takes.
     pub raw: Raw<'a>,
-    /// What the front end gives: the input tensor, HWC.
+    /// What the front end gives: the input tensor, CHW.
     pub input: &'a [u8],
     /// What the network gives.
     pub embedding: &'a [i8],

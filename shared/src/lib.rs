@@ -2,7 +2,7 @@
 //!
 //! A raw sample passes the [`frontend`] and becomes an input tensor; a [`bundle`] holds the quantized network, which
 //! [`network`] runs in a caller's arena with the integer [`kernels`] and the one requantisation rule of [`quant`], over the
-//! shapes of [`geometry`]; the [`embedding`] that comes out is compared with the templates of a [`gallery`], which decides by
+//! shapes of [`geometry`], at the places that the [`plan`] made at export; the [`embedding`] that comes out is compared with the templates of a [`gallery`], which decides by
 //! the bundle's threshold.
 //!
 //! No heap, no panic on any input, no unsafe outside the kernel file of a core.
@@ -19,5 +19,6 @@ pub mod geometry;
 pub mod golden;
 pub mod kernels;
 pub mod network;
+pub mod plan;
 pub mod quant;
 pub mod wire;

@@ -1,17 +1,17 @@
 //! Runs a bundle in a caller's arena, step by step.
 //!
 //! A dense layer walks its input with a ring of widened rows: each input row is widened to 16 bit once, padding included,
-//! and every output row is computed from the rows that the kernel covers. A planar layer widens one padded plane at a time.
-//! A fused front computes its rows straight into the next layer's ring.
+//! and every output row is computed from the rows that the kernel covers. A planar layer widens one padded plane at a time,
+//! so its output may lie over its input. A fused front computes its rows straight into the next layer's ring.
 
 use bytemuck::{cast_slice, cast_slice_mut};
 use thiserror::Error;
 
-use crate::bundle::{Bundle, Entry, Layer};
+use crate::bundle::{Bundle, Entry, Layer, Order};
 use crate::embedding::Embedding;
 use crate::frontend::{FrontendError, Raw};
-use crate::geometry::{Geometry, Kind, Layout, MAX_DENSE_ROWS, Strides};
-use crate::kernels::{self, DenseRow, Finish, PlanarRows, Target};
+use crate::geometry::{Geometry, Kind, MAX_DENSE_ROWS, POINTWISE_PIXELS};
+use crate::kernels::{self, DenseRow, PlanarRows, PlaneRows};
 use crate::quant::to_signed;
 
 /// Why a network could not run.
@@ -114,189 +114,246 @@ pub fn steps<'a>(bundle: &Bundle<'a>) -> impl Iterator<Item = Step<'a>> + use<'a
 impl Step<'_> {
     /// Runs the step on its input in `arena`. Does nothing where the arena is shorter than the bundle asks for.
     pub fn run(&self, arena: &mut [u32]) {
-        let entry = &self.layer.entry;
-        let first = self.front.as_ref().map_or(entry, |front| &front.entry);
-        let scratch_len = entry.scratch_len(self.front.as_ref().map(|front| &front.entry));
-        let (input, output) = (first.input_at as usize, entry.output_at as usize);
-        let scratch = entry.scratch_at as usize;
-        let regions = [
-            input..input + first.geometry.input.len(),
-            output..output + entry.geometry.output.len(),
-            scratch..scratch + scratch_len,
-        ];
         let arena = cast_slice_mut::<u32, u8>(arena);
-        let Ok([input, output, scratch]) = arena.get_disjoint_mut(regions) else {
-            return;
+        // The bundle's check keeps every region inside the arena and the scratch apart, so only a short arena fails.
+        let _ = match (self.layer.entry.geometry.kind, &self.front) {
+            (Kind::Dense, front) => run_dense(&self.layer, front.as_ref(), arena),
+            (Kind::Planar, _) => run_planar(&self.layer, arena),
+            (Kind::Pool, _) => run_pool(&self.layer, arena),
         };
-        match (entry.geometry.kind, &self.front) {
-            (Kind::Planar, _) => planar(&self.layer, input, output, cast_slice_mut(scratch)),
-            (Kind::Dense, None) => {
-                let row_bytes = usize::from(entry.geometry.input.width)
-                    * usize::from(entry.geometry.input.channels);
-                let rows = |y: usize, ring: &mut [i16]| {
-                    let row = input
-                        .get(y * row_bytes..(y + 1) * row_bytes)
-                        .unwrap_or_default();
-                    widen_pixels(&entry.geometry, row, ring);
-                };
-                dense(&self.layer, rows, output, cast_slice_mut(scratch));
-            }
-            (Kind::Dense, Some(front)) => {
-                let (ring, rest) = scratch.split_at_mut(entry.geometry.scratch_len());
-                let (plane, row) = rest.split_at_mut(front.entry.geometry.scratch_len());
-                let (plane, row) = (cast_slice_mut(plane), &mut row[..front.entry.row_bytes()]);
-                widen_plane(&front.entry, input, plane);
-                let rows = |y: usize, ring: &mut [i16]| {
-                    front_row(front, plane, y, row);
-                    widen_pixels(&entry.geometry, row, ring);
-                };
-                dense(&self.layer, rows, output, cast_slice_mut(ring));
-            }
-        }
     }
 }
 
-/// A dense layer over rows that `load(y, ring row without its padding)` widens.
-fn dense(
+fn run_dense(layer: &Layer<'_>, front: Option<&Layer<'_>>, arena: &mut [u8]) -> Option<()> {
+    let (entry, geometry) = (&layer.entry, &layer.entry.geometry);
+    let first = front.map_or(entry, |front| &front.entry);
+    let regions = [
+        range(first.input_at, first.geometry.input.len()),
+        range(entry.output_at, geometry.output.len()),
+        range(
+            entry.scratch_at,
+            entry.scratch_len(front.map(|front| &front.entry)),
+        ),
+    ];
+    let [input, output, scratch] = arena.get_disjoint_mut(regions).ok()?;
+    if let Some(front) = front {
+        let (ring, rest) = scratch.split_at_mut_checked(geometry.scratch_len())?;
+        let (plane, row) = rest.split_at_mut_checked(front.entry.geometry.scratch_len())?;
+        let plane = cast_slice_mut(plane);
+        widen_plane(&front.entry, input, plane);
+        let rows = |y: usize, ring: &mut [i16]| {
+            front_row(front, plane, y, row);
+            let bytes = PlaneRows {
+                bytes: row,
+                ..plane_rows(geometry, usize::from(geometry.input.width))
+            };
+            kernels::interleave(&bytes, ring, geometry.pitch());
+        };
+        convolve(layer, rows, output, cast_slice_mut(ring));
+    } else if geometry.is_pointwise() {
+        pointwise(layer, input, output, cast_slice_mut(scratch));
+    } else {
+        let width = usize::from(geometry.input.width);
+        let rows = |y: usize, ring: &mut [i16]| {
+            let bytes = PlaneRows {
+                bytes: input.get(y * width..).unwrap_or_default(),
+                ..plane_rows(geometry, geometry.input.plane_len())
+            };
+            kernels::interleave(&bytes, ring, geometry.pitch());
+        };
+        convolve(layer, rows, output, cast_slice_mut(scratch));
+    }
+    Some(())
+}
+
+fn range(at: u32, len: usize) -> core::ops::Range<usize> {
+    at as usize..at as usize + len
+}
+
+/// Whole rows of the input of `geometry`, `plane` bytes from one channel's to the next one's; the bytes are still to be set.
+fn plane_rows<'a>(geometry: &Geometry, plane: usize) -> PlaneRows<'a> {
+    PlaneRows {
+        bytes: &[],
+        plane,
+        channels: usize::from(geometry.input.channels),
+        columns: usize::from(geometry.input.width),
+    }
+}
+
+/// A dense layer over rows that `load(y, ring row from its first pixel)` widens.
+fn convolve(
     layer: &Layer<'_>,
     mut load: impl FnMut(usize, &mut [i16]),
     output: &mut [u8],
     ring: &mut [i16],
 ) {
     let geometry = &layer.entry.geometry;
-    let (held, row_len, pixel) = (
-        geometry.rows_held(),
-        geometry.row_len(),
-        geometry.ring_pixel(),
-    );
+    let (held, row_len) = (geometry.rows_held(), geometry.row_len());
     let [top, left, ..] = geometry.pad.map(usize::from);
-    let inner = left * pixel..(left + usize::from(geometry.input.width)) * pixel;
-    let stride = usize::from(geometry.stride);
-    let strides = Strides::of(geometry.output, layer.entry.layout);
     let padding = i16::from(layer.entry.input_zero_point);
+    let slot = |row: usize| row % held * row_len..(row % held + 1) * row_len;
     ring.fill(padding);
     let mut next = 0; // the padded input row that is loaded next
     for y in 0..usize::from(geometry.output.height) {
-        let first = y * stride;
+        let first = y * usize::from(geometry.stride);
         while next < first + held {
-            let slot = next % held * row_len;
-            let row = &mut ring[slot..slot + row_len];
-            match next
-                .checked_sub(top)
-                .filter(|&y| y < usize::from(geometry.input.height))
-            {
-                Some(y) => load(y, &mut row[inner.clone()]),
+            let row = ring.get_mut(slot(next)).unwrap_or_default();
+            let inside = |y: &usize| *y < usize::from(geometry.input.height);
+            match next.checked_sub(top).filter(inside) {
+                Some(y) => load(y, row.get_mut(left * 2..).unwrap_or_default()),
                 None => row.fill(padding),
             }
             next += 1;
         }
         let mut rows = [&[][..]; MAX_DENSE_ROWS];
         for (ky, row) in rows.iter_mut().enumerate().take(held) {
-            let slot = (first + ky) % held * row_len;
-            *row = &ring[slot..slot + row_len];
+            *row = ring.get(slot(first + ky)).unwrap_or_default();
         }
-        let work = DenseRow {
-            rows: &rows[..held],
-            taps: usize::from(geometry.kernel[1]) * pixel,
-            step: stride * pixel,
-            weights: layer.packed,
-            channels: layer.channels,
-            outputs: usize::from(geometry.output.channels),
-            pixels: usize::from(geometry.output.width),
-            finish: finish(layer),
+        let width = usize::from(geometry.output.width);
+        let work = dense_row(layer, rows.get(..held).unwrap_or_default(), width);
+        let output = output.get_mut(y * width..).unwrap_or_default();
+        kernels::dense_row(&work, output, geometry.output.plane_len());
+    }
+}
+
+/// A pointwise layer: the plane is one row, taken in steps.
+fn pointwise(layer: &Layer<'_>, input: &[u8], output: &mut [u8], row: &mut [i16]) {
+    let geometry = &layer.entry.geometry;
+    let plane = geometry.input.plane_len();
+    row.fill(0);
+    for at in (0..plane).step_by(POINTWISE_PIXELS) {
+        let columns = POINTWISE_PIXELS.min(plane - at);
+        let bytes = PlaneRows {
+            bytes: input.get(at..).unwrap_or_default(),
+            columns,
+            ..plane_rows(geometry, plane)
         };
-        kernels::dense_row(&work, output, target(strides, y * strides.row));
+        kernels::interleave(&bytes, row, geometry.pitch());
+        let rows = [&*row];
+        let output = output.get_mut(at..).unwrap_or_default();
+        kernels::dense_row(&dense_row(layer, &rows, columns), output, plane);
     }
 }
 
-/// A planar layer, one channel after the other.
-fn planar(layer: &Layer<'_>, input: &[u8], output: &mut [u8], plane: &mut [i16]) {
+fn dense_row<'a>(layer: &Layer<'a>, rows: &'a [&'a [i16]], pixels: usize) -> DenseRow<'a> {
     let geometry = &layer.entry.geometry;
-    let plane_len = usize::from(geometry.input.height) * usize::from(geometry.input.width);
-    let strides = Strides::of(geometry.output, layer.entry.layout);
-    for channel in 0..usize::from(geometry.output.channels) {
-        if channel < usize::from(geometry.input.channels) {
-            widen_plane(
-                &layer.entry,
-                &input[channel * plane_len..(channel + 1) * plane_len],
-                plane,
-            );
-        }
-        let rows = usize::from(geometry.output.height);
-        let work = planar_work(layer, channel, plane, rows);
-        kernels::planar_rows(&work, output, target(strides, channel * strides.channel));
-    }
-}
-
-/// Output row `y` of a fused front, HWC.
-fn front_row(front: &Layer<'_>, plane: &[i16], y: usize, row: &mut [u8]) {
-    let geometry = &front.entry.geometry;
-    let first = y * usize::from(geometry.stride) * geometry.row_len();
-    let strides = Strides::of(geometry.output, Layout::Hwc);
-    for channel in 0..usize::from(geometry.output.channels) {
-        let work = planar_work(front, channel, &plane[first..], 1);
-        kernels::planar_rows(&work, row, target(strides, channel));
-    }
-}
-
-fn planar_work<'a>(
-    layer: &Layer<'a>,
-    channel: usize,
-    plane: &'a [i16],
-    rows: usize,
-) -> PlanarRows<'a> {
-    let geometry = &layer.entry.geometry;
-    let window = geometry.weights_per_channel();
-    PlanarRows {
-        plane,
-        row_len: geometry.row_len(),
-        kernel: geometry.kernel.map(usize::from),
-        stride: usize::from(geometry.stride),
-        weights: &layer.planar[channel * window..(channel + 1) * window],
-        channel: layer.channels[channel],
+    DenseRow {
         rows,
-        pixels: usize::from(geometry.output.width),
-        finish: finish(layer),
-    }
-}
-
-fn finish<'a>(layer: &Layer<'a>) -> Finish<'a> {
-    Finish {
-        zero_point: layer.entry.output_zero_point,
+        columns: usize::from(geometry.kernel[1]),
+        pitch: geometry.pitch(),
+        pairs: geometry.pairs(),
+        stride: usize::from(geometry.stride),
+        weights: layer.packed,
+        channels: layer.channels,
+        outputs: usize::from(geometry.output.channels),
+        pixels,
         table: layer.table,
     }
 }
 
-fn target(strides: Strides, at: usize) -> Target {
-    Target {
-        at,
-        row: strides.row,
-        pixel: strides.pixel,
-        channel: strides.channel,
+/// A planar layer, one channel after the other, in the order that spares the planes still to be read.
+fn run_planar(layer: &Layer<'_>, arena: &mut [u8]) -> Option<()> {
+    let (entry, geometry) = (&layer.entry, &layer.entry.geometry);
+    let channels = usize::from(geometry.output.channels);
+    let order = entry.order()?;
+    let scratch = range(entry.scratch_at, geometry.scratch_len());
+    let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
+    for step in 0..channels {
+        let channel = match order {
+            Order::Ascending => step,
+            Order::Descending => channels - 1 - step,
+        };
+        // A single input plane serves every channel.
+        if step == 0 || geometry.input.channels > 1 {
+            let plane = channel.min(usize::from(geometry.input.channels) - 1);
+            let input = range(entry.input_at + (plane * read) as u32, read);
+            let [input, wide] = arena.get_disjoint_mut([input, scratch.clone()]).ok()?;
+            widen_plane(entry, input, cast_slice_mut(wide));
+        }
+        let output = range(entry.output_at + (channel * written) as u32, written);
+        let [output, wide] = arena.get_disjoint_mut([output, scratch.clone()]).ok()?;
+        let rows = usize::from(geometry.output.height);
+        let work = planar_rows(layer, channel..channel + 1, cast_slice(wide), rows)?;
+        kernels::planar_rows(&work, output, written);
+    }
+    Some(())
+}
+
+/// Output row `y` of all channels of a fused front.
+fn front_row(front: &Layer<'_>, plane: &[i16], y: usize, row: &mut [u8]) {
+    let geometry = &front.entry.geometry;
+    let first = y * usize::from(geometry.stride) * geometry.row_len();
+    let channels = 0..usize::from(geometry.output.channels);
+    let plane = plane.get(first..).unwrap_or_default();
+    if let Some(work) = planar_rows(front, channels, plane, 1) {
+        kernels::planar_rows(&work, row, usize::from(geometry.output.width));
     }
 }
 
-/// Widens a row of HWC pixels; the channels that round a pixel up to four keep what they have, their weights are zero.
-fn widen_pixels(geometry: &Geometry, row: &[u8], ring: &mut [i16]) {
-    let (channels, pixel) = (usize::from(geometry.input.channels), geometry.ring_pixel());
-    if channels == pixel {
-        return kernels::widen(row, ring);
+fn planar_rows<'a>(
+    layer: &Layer<'a>,
+    channels: core::ops::Range<usize>,
+    plane: &'a [i16],
+    rows: usize,
+) -> Option<PlanarRows<'a>> {
+    let geometry = &layer.entry.geometry;
+    let window = geometry.weights_per_channel();
+    Some(PlanarRows {
+        plane,
+        row_len: geometry.row_len(),
+        kernel: geometry.kernel.map(usize::from),
+        stride: usize::from(geometry.stride),
+        weights: layer
+            .planar
+            .get(channels.start * window..channels.end * window)?,
+        channels: layer.channels.get(channels)?,
+        rows,
+        pixels: usize::from(geometry.output.width),
+        table: layer.table,
+    })
+}
+
+/// Sums of windows, one channel after the other, in the order that spares the planes still to be read.
+fn run_pool(layer: &Layer<'_>, arena: &mut [u8]) -> Option<()> {
+    let (entry, geometry) = (&layer.entry, &layer.entry.geometry);
+    let channels = usize::from(geometry.output.channels);
+    let order = entry.order()?;
+    let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
+    let (input_at, output_at) = (entry.input_at as usize, entry.output_at as usize);
+    let (stride, width) = (
+        usize::from(geometry.stride),
+        usize::from(geometry.input.width),
+    );
+    for step in 0..channels {
+        let channel = match order {
+            Order::Ascending => step,
+            Order::Descending => channels - 1 - step,
+        };
+        let requantizer = layer.channels.get(channel)?;
+        let (input, mut output) = (input_at + channel * read, output_at + channel * written);
+        for y in 0..usize::from(geometry.output.height) {
+            for x in 0..usize::from(geometry.output.width) {
+                let first = (y * width + x) * stride;
+                let window = arena.get(input + first..input + read)?;
+                let sum = kernels::window_sum(window, width, geometry.kernel.map(usize::from));
+                *arena.get_mut(output)? = kernels::finish(sum, requantizer, layer.table);
+                output += 1;
+            }
+        }
     }
-    for (bytes, wide) in row.chunks_exact(channels).zip(ring.chunks_exact_mut(pixel)) {
-        kernels::widen(bytes, wide);
-    }
+    Some(())
 }
 
 /// Widens one plane and lays its padding.
 fn widen_plane(entry: &Entry, input: &[u8], plane: &mut [i16]) {
     let geometry = &entry.geometry;
-    let (row_len, width) = (geometry.row_len(), usize::from(geometry.input.width));
+    let width = usize::from(geometry.input.width);
     let [top, left, ..] = geometry.pad.map(usize::from);
     plane.fill(i16::from(entry.input_zero_point));
-    for (row, wide) in input
-        .chunks_exact(width)
-        .zip(plane.chunks_exact_mut(row_len).skip(top))
-    {
-        kernels::widen(row, &mut wide[left..left + width]);
+    let rows = plane.chunks_exact_mut(geometry.row_len()).skip(top);
+    for (row, wide) in input.chunks_exact(width).zip(rows) {
+        if let Some(wide) = wide.get_mut(left..left + width) {
+            kernels::widen(row, wide);
+        }
     }
 }

@@ -25,6 +25,46 @@ pub struct Channel {
     pub multiplier: i32,
 }
 
+/// A channel as it is stored and run: `y = requantize(sum + bias, multiplier, zero_point)`, with everything that is known
+/// at export added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Requantizer {
+    /// `M * 2^16`, not negative.
+    pub multiplier: i32,
+    /// `bias * multiplier + 0x7fff + zero_point * 2^16`.
+    pub offset: i32,
+}
+
+impl Requantizer {
+    /// The stored form of `channel`, exact for an even zero point and within the bounds of [`requantize`].
+    pub fn new(channel: Channel, zero_point: u8) -> Self {
+        let Channel { bias, multiplier } = channel;
+        let rest = (i32::from(zero_point) << MULTIPLIER_BITS) + 0x7fff;
+        Requantizer {
+            multiplier,
+            offset: bias.wrapping_mul(multiplier).wrapping_add(rest),
+        }
+    }
+
+    /// The activation of `sum`, which lacks only the bias: `p = sum * multiplier + offset`, then
+    /// `clamp((p + bit 16 of p) >> 16, 0, 255)`.
+    ///
+    /// The added bit matters only where the low half of `p` is 0xffff, which is where `acc * multiplier` is an exact tie;
+    /// there no carry reached bit 16, and an even zero point left it as it was, so it is the quotient's lowest bit.
+    #[inline(always)]
+    pub fn apply(&self, sum: i32) -> u8 {
+        let product = sum.wrapping_mul(self.multiplier).wrapping_add(self.offset);
+        let odd = (product >> MULTIPLIER_BITS) & 1;
+        (product.wrapping_add(odd) >> MULTIPLIER_BITS).clamp(0, 255) as u8
+    }
+
+    /// `bias * multiplier`, for the bundle's check.
+    pub(crate) fn scaled_bias(&self, zero_point: u8) -> i64 {
+        i64::from(self.offset) - 0x7fff - (i64::from(zero_point) << MULTIPLIER_BITS)
+    }
+}
+
 /// `clamp(round_ties_even(acc * multiplier / 2^16) + zero_point, 0, 255)`.
 ///
 /// Exact where `|acc * multiplier| <= MAX_PRODUCT`. Adding `0x7fff` plus the quotient's lowest bit before the shift rounds to
@@ -83,6 +123,13 @@ mod tests {
         fn integer_rule_is_the_float_rule((acc, multiplier) in factors(), zero_point: u8) {
             prop_assert_eq!(requantize(acc, multiplier, zero_point), float_rule(acc, multiplier, zero_point));
         }
+
+        #[test]
+        fn stored_form_is_the_rule((acc, multiplier) in factors(), half in 0u8..128, share in 0.0..1.0f64) {
+            let bias = (f64::from(acc) * share) as i32;
+            let stored = Requantizer::new(Channel { bias, multiplier }, 2 * half);
+            prop_assert_eq!(stored.apply(acc - bias), requantize(acc, multiplier, 2 * half));
+        }
     }
 
     #[test]
@@ -97,6 +144,15 @@ mod tests {
         ] {
             assert_eq!(requantize(acc, 1 << 15, 128), expected, "{acc} / 2");
             assert_eq!(float_rule(acc, 1 << 15, 128), expected, "{acc} / 2");
+            let channel = Channel {
+                bias: 7,
+                multiplier: 1 << 15,
+            };
+            assert_eq!(
+                Requantizer::new(channel, 128).apply(acc - 7),
+                expected,
+                "{acc} / 2"
+            );
         }
     }
 

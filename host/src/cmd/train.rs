@@ -254,7 +254,7 @@ fn name(folder: &Path) -> String {
 }
 
 /// A bar on a terminal, plain lines elsewhere.
-struct Progress {
+pub(super) struct Progress {
     bar: ProgressBar,
     plain: bool,
     phase: Option<Timing>,
@@ -269,7 +269,7 @@ struct Timing {
 }
 
 impl Progress {
-    fn new() -> Progress {
+    pub(super) fn new() -> Progress {
         Progress {
             bar: ProgressBar::hidden(),
             plain: !std::io::stderr().is_terminal(),
@@ -277,7 +277,7 @@ impl Progress {
         }
     }
 
-    fn show(&mut self, event: Event<'_>) {
+    pub(super) fn show(&mut self, event: Event<'_>) {
         match event {
             Event::Phase {
                 done, steps, batch, ..
@@ -338,7 +338,7 @@ impl Progress {
         }
     }
 
-    fn finish(&self) {
+    pub(super) fn finish(&self) {
         self.bar.finish_and_clear();
     }
 }

@@ -95,6 +95,15 @@ pub enum Metric {
     Cosine,
 }
 
+impl From<Metric> for shared::embedding::Metric {
+    fn from(metric: Metric) -> Self {
+        match metric {
+            Metric::Euclidean => shared::embedding::Metric::Euclidean,
+            Metric::Cosine => shared::embedding::Metric::Cosine,
+        }
+    }
+}
+
 /// The network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,12 +10,12 @@ use crate::recipe::Metric;
 /// Images that are embedded at once.
 const BATCH: usize = 250;
 
-/// Input tensors as the network takes them: `[n, height, width, channels]`, byte `t` as `t / 255`.
+/// Input tensors, CHW, as the network takes them: `[n, height, width, channels]`, byte `t` as `t / 255`.
 pub(super) fn images(bytes: &[u8], shape: crate::data::Shape, device: &Device) -> Tensor<4> {
     let values: Vec<f32> = bytes.iter().map(|&t| f32::from(t) / 255.0).collect();
     let n = bytes.len() / shape.bytes().max(1);
-    let dims = [n, shape.height, shape.width, shape.channels];
-    Tensor::from_data(TensorData::new(values, dims), device)
+    let planes = [n, shape.channels, shape.height, shape.width];
+    Tensor::<4>::from_data(TensorData::new(values, planes), device).permute([0, 2, 3, 1])
 }
 
 /// The embeddings of all tensors, `[n][d]`, of length 1 where the metric is the cosine.

@@ -5,7 +5,7 @@ use rand::seq::{IteratorRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::Tensors;
-use crate::metrics::eer;
+use crate::metrics::Scores;
 use crate::net::Net;
 use crate::recipe::Metric;
 
@@ -58,13 +58,13 @@ impl ValidationSet {
     pub(super) fn eer(&self, net: &Net, metric: Metric) -> Option<f64> {
         let embeddings = embed_bytes(net, &self.tensors, metric);
         let d = embeddings.len() / self.tensors.len().max(1);
-        let distance = |&(a, b): &(usize, usize)| -> f32 {
+        let distance = |&(a, b): &(usize, usize)| -> f64 {
             let row = |i: usize| &embeddings[i * d..(i + 1) * d];
-            row(a).iter().zip(row(b)).map(|(x, y)| (x - y).powi(2)).sum()
+            row(a).iter().zip(row(b)).map(|(x, y)| f64::from((x - y).powi(2))).sum()
         };
-        let genuine: Vec<f32> = self.genuine.iter().map(distance).collect();
-        let impostor: Vec<f32> = self.impostor.iter().map(distance).collect();
-        eer(&genuine, &impostor).map(|at| at.rate)
+        let genuine = self.genuine.iter().map(distance).collect();
+        let impostor = self.impostor.iter().map(distance).collect();
+        Scores::new(genuine, impostor).eer().map(|at| at.rate)
     }
 }
 

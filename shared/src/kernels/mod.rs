@@ -4,89 +4,81 @@
 
 pub mod portable;
 
-pub use portable::{dense_row, dot, planar_rows, squared_distance, widen};
+pub use portable::{dense_row, dot, interleave, planar_rows, squared_distance, widen, window_sum};
 
 use crate::bundle::TABLE_LEN;
-use crate::quant::{Channel, requantize};
+use crate::quant::Requantizer;
 
-/// What follows the sum of a channel: requantisation, then the table of an activation that is not a plain saturation.
+/// The table of an activation that is not a plain saturation: it maps the requantized byte to the activation.
+pub type Table<'a> = Option<&'a [u8; TABLE_LEN]>;
+
+/// One row of every plane of a tensor.
 #[derive(Clone, Copy, Debug)]
-pub struct Finish<'a> {
-    /// The zero point that requantisation adds.
-    pub zero_point: u8,
-    /// Maps the requantized byte to the activation.
-    pub table: Option<&'a [u8; TABLE_LEN]>,
-}
-
-impl Finish<'_> {
-    /// The activation of `sum`, which lacks only the bias.
-    #[inline(always)]
-    pub fn apply(&self, sum: i32, channel: Channel) -> u8 {
-        let byte = requantize(
-            sum.wrapping_add(channel.bias),
-            channel.multiplier,
-            self.zero_point,
-        );
-        match self.table {
-            Some(table) => table[usize::from(byte)],
-            None => byte,
-        }
-    }
+pub struct PlaneRows<'a> {
+    /// The tensor, from the first plane's row.
+    pub bytes: &'a [u8],
+    /// Distance of one plane's row to the next plane's.
+    pub plane: usize,
+    /// Planes.
+    pub channels: usize,
+    /// Elements of each row.
+    pub columns: usize,
 }
 
 /// One output row of a dense layer.
 #[derive(Clone, Copy, Debug)]
 pub struct DenseRow<'a> {
-    /// The widened input rows under the kernel, from the top.
+    /// The widened input rows under the kernel, from the top: pairs of channels side by side, `[pair][column][2]`.
     pub rows: &'a [&'a [i16]],
-    /// Elements under the kernel in each row, a multiple of four.
-    pub taps: usize,
-    /// Elements from one output pixel's window to the next one's.
-    pub step: usize,
+    /// Columns of the kernel.
+    pub columns: usize,
+    /// Columns of a widened row.
+    pub pitch: usize,
+    /// Pairs of channels, an even number.
+    pub pairs: usize,
+    /// Step of the kernel.
+    pub stride: usize,
     /// The layer's stored weights (see [`crate::bundle`]).
     pub weights: &'a [i16],
     /// The layer's stored channels.
-    pub channels: &'a [Channel],
+    pub channels: &'a [Requantizer],
     /// Output channels, at most the stored ones.
     pub outputs: usize,
     /// Output pixels.
     pub pixels: usize,
-    /// What follows the sums.
-    pub finish: Finish<'a>,
+    /// What follows the requantisation.
+    pub table: Table<'a>,
 }
 
-/// Output rows of one channel of a planar layer.
+/// Output rows of some channels that share one input plane.
 #[derive(Clone, Copy, Debug)]
 pub struct PlanarRows<'a> {
     /// The widened, padded plane, from the first row under the kernel.
     pub plane: &'a [i16],
-    /// Elements of one plane row.
+    /// Elements of one plane row, an even number.
     pub row_len: usize,
     /// Kernel rows and columns.
     pub kernel: [usize; 2],
     /// Step of the kernel.
     pub stride: usize,
-    /// The channel's weights, `[row][column]`.
+    /// The weights, `[channel][row][column]`.
     pub weights: &'a [i8],
-    /// The channel.
-    pub channel: Channel,
+    /// The channels.
+    pub channels: &'a [Requantizer],
     /// Output rows.
     pub rows: usize,
     /// Output pixels a row.
     pub pixels: usize,
-    /// What follows the sums.
-    pub finish: Finish<'a>,
+    /// What follows the requantisation.
+    pub table: Table<'a>,
 }
 
-/// Where a kernel's results go in its output slice.
-#[derive(Clone, Copy, Debug)]
-pub struct Target {
-    /// The first result.
-    pub at: usize,
-    /// Distance of one row to the next.
-    pub row: usize,
-    /// Distance of one pixel to the next.
-    pub pixel: usize,
-    /// Distance of one channel to the next.
-    pub channel: usize,
+/// The activation of `sum`: requantisation, then the table.
+#[inline(always)]
+pub fn finish(sum: i32, channel: &Requantizer, table: Table<'_>) -> u8 {
+    let byte = channel.apply(sum);
+    match table {
+        Some(table) => table[usize::from(byte)],
+        None => byte,
+    }
 }

@@ -1,6 +1,6 @@
 //! The kernels in plain Rust: the definition that every other variant must equal, and the fallback of every other core.
 
-use super::{DenseRow, PlanarRows, Target};
+use super::{DenseRow, PlanarRows, PlaneRows, finish};
 use crate::bundle::unpack;
 
 /// `wide[i] = bytes[i]`, for as many as both have.
@@ -10,41 +10,59 @@ pub fn widen(bytes: &[u8], wide: &mut [i16]) {
     }
 }
 
-/// `out[pixel][channel] = finish(bias + sum over rows and taps of x * w)`.
-pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], target: Target) {
-    let group_len = layer.rows.len() * layer.taps * 2;
-    if group_len == 0 {
+/// `wide[pair][column] = (row of channel 2 * pair, row of channel 2 * pair + 1)[column]`, where a pair has `2 * pitch`
+/// elements of `wide`. A last channel without a partner stands on both sides; its partner's weights are zero.
+pub fn interleave(rows: &PlaneRows<'_>, wide: &mut [i16], pitch: usize) {
+    let row = |channel: usize| {
+        let at = channel.min(rows.channels.saturating_sub(1)) * rows.plane;
+        rows.bytes.get(at..at + rows.columns).unwrap_or_default()
+    };
+    for pair in 0..rows.channels.div_ceil(2) {
+        let wide = wide.get_mut(pair * pitch * 2..).unwrap_or_default();
+        let pixels = row(2 * pair).iter().zip(row(2 * pair + 1));
+        for (out, (&a, &b)) in wide.chunks_exact_mut(2).zip(pixels) {
+            out.copy_from_slice(&[i16::from(a), i16::from(b)]);
+        }
+    }
+}
+
+/// `out[channel * plane + pixel] = finish(sum over rows, pairs and columns of x * w)`.
+pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
+    let row_weights = layer.pairs * layer.columns * 4;
+    if row_weights == 0 || layer.rows.is_empty() {
         return;
     }
     let groups = layer
         .weights
-        .chunks_exact(group_len)
+        .chunks_exact(layer.rows.len() * row_weights)
         .zip(layer.channels.chunks_exact(4));
     for (group, (weights, channels)) in groups.enumerate() {
         let outputs = layer.outputs.saturating_sub(group * 4).min(4);
         for pixel in 0..layer.pixels {
             let mut sums = [0i32; 4];
-            for (row, weights) in layer.rows.iter().zip(weights.chunks_exact(layer.taps * 2)) {
-                let window = row.get(pixel * layer.step..).unwrap_or_default();
-                for (x, w) in window.chunks_exact(2).zip(weights.chunks_exact(4)) {
-                    accumulate(&mut sums, x, w);
+            for (row, weights) in layer.rows.iter().zip(weights.chunks_exact(row_weights)) {
+                for (pair, weights) in weights.chunks_exact(layer.columns * 4).enumerate() {
+                    let at = (pair * layer.pitch + pixel * layer.stride) * 2;
+                    let window = row.get(at..).unwrap_or_default();
+                    for (x, w) in window.chunks_exact(2).zip(weights.chunks_exact(4)) {
+                        accumulate(&mut sums, x, w);
+                    }
                 }
             }
-            let at = target.at + pixel * target.pixel + group * 4 * target.channel;
-            for (c, (&sum, &channel)) in sums.iter().zip(channels).take(outputs).enumerate() {
-                if let Some(out) = out.get_mut(at + c * target.channel) {
-                    *out = layer.finish.apply(sum, channel);
+            for (c, (&sum, channel)) in sums.iter().zip(channels).take(outputs).enumerate() {
+                if let Some(out) = out.get_mut((group * 4 + c) * plane + pixel) {
+                    *out = finish(sum, channel, layer.table);
                 }
             }
         }
     }
 }
 
-/// Adds the products of two elements with their two packed words of weights.
+/// Adds the products of a pair of elements with its two words of weights.
 #[inline(always)]
 fn accumulate(sums: &mut [i32; 4], x: &[i16], w: &[i16]) {
-    for (pair, sums) in w.chunks_exact(2).zip(sums.chunks_exact_mut(2)) {
-        for (&x, &w) in x.iter().zip(pair) {
+    for (word, sums) in w.chunks_exact(2).zip(sums.chunks_exact_mut(2)) {
+        for (&x, &w) in x.iter().zip(word) {
             let (low, high) = unpack(w);
             sums[0] += i32::from(x) * i32::from(low);
             sums[1] += i32::from(x) * i32::from(high);
@@ -52,32 +70,43 @@ fn accumulate(sums: &mut [i32; 4], x: &[i16], w: &[i16]) {
     }
 }
 
-/// `out[row][pixel] = finish(bias + sum over the window of x * w)`, of one channel.
-pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], target: Target) {
-    let [_, columns] = layer.kernel;
-    if columns == 0 {
+/// `out[channel * distance + row * pixels + pixel] = finish(sum over the window of x * w)`.
+pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
+    let [rows, columns] = layer.kernel;
+    if rows * columns == 0 {
         return;
     }
-    for row in 0..layer.rows {
-        for pixel in 0..layer.pixels {
-            let mut sum = 0i32;
-            for (ky, weights) in layer.weights.chunks_exact(columns).enumerate() {
-                let at = (row * layer.stride + ky) * layer.row_len + pixel * layer.stride;
-                for (&x, &w) in layer
-                    .plane
-                    .get(at..)
-                    .unwrap_or_default()
-                    .iter()
-                    .zip(weights)
-                {
-                    sum += i32::from(x) * i32::from(w);
+    let channels = layer
+        .channels
+        .iter()
+        .zip(layer.weights.chunks_exact(rows * columns));
+    for (c, (channel, weights)) in channels.enumerate() {
+        for row in 0..layer.rows {
+            for pixel in 0..layer.pixels {
+                let mut sum = 0i32;
+                for (ky, weights) in weights.chunks_exact(columns).enumerate() {
+                    let at = (row * layer.stride + ky) * layer.row_len + pixel * layer.stride;
+                    let window = layer.plane.get(at..).unwrap_or_default();
+                    for (&x, &w) in window.iter().zip(weights) {
+                        sum += i32::from(x) * i32::from(w);
+                    }
                 }
-            }
-            if let Some(out) = out.get_mut(target.at + row * target.row + pixel * target.pixel) {
-                *out = layer.finish.apply(sum, layer.channel);
+                if let Some(out) = out.get_mut(c * distance + row * layer.pixels + pixel) {
+                    *out = finish(sum, channel, layer.table);
+                }
             }
         }
     }
+}
+
+/// The sum of `rows` times `columns` bytes, rows `row_len` apart.
+pub fn window_sum(bytes: &[u8], row_len: usize, [rows, columns]: [usize; 2]) -> i32 {
+    bytes
+        .chunks(row_len.max(1))
+        .take(rows)
+        .flat_map(|row| row.iter().take(columns))
+        .map(|&byte| i32::from(byte))
+        .sum()
 }
 
 /// `sum of a * b`; exact for at most [`crate::embedding::MAX_DIM`] elements.

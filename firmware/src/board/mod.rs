@@ -1,0 +1,51 @@
+//! The boards. Each file gives the same names: `Uart`, `println`, `exit` and the handlers of faults and panics; what they
+//! share is the model, put beside the program when it is built, and the memory that it runs in.
+
+#[cfg(feature = "qemu")]
+mod qemu;
+
+#[cfg(feature = "qemu")]
+pub use qemu::{Uart, exit, println};
+
+use cortex_m::singleton;
+use shared::bundle::{Bundle, BundleError};
+use shared::golden::{Golden, GoldenError};
+
+use crate::app::{IDENTITIES, Memory, SAMPLE_BYTES};
+
+include!(concat!(env!("OUT_DIR"), "/sizes.rs"));
+
+/// Bytes at an address that is a multiple of four.
+#[repr(C, align(4))]
+struct Aligned<B: ?Sized>(B);
+
+static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/model.bundle")));
+static GOLDEN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/golden.bin"));
+
+/// What the app keeps on a board.
+pub type AppMemory = Memory<IDENTITIES, DIM, SAMPLE_BYTES>;
+
+/// The model in flash.
+pub fn bundle() -> Result<Bundle<'static>, BundleError> {
+    Bundle::check(&MODEL.0)
+}
+
+/// The model's golden vectors in flash.
+pub fn golden() -> Result<Golden<'static>, GoldenError> {
+    Golden::check(GOLDEN)
+}
+
+/// The arena, for the first caller.
+pub fn arena() -> Option<&'static mut [u32; ARENA_WORDS]> {
+    singleton!(ARENA: [u32; ARENA_WORDS] = [0; ARENA_WORDS])
+}
+
+/// The app's memory, for the first caller.
+pub fn memory() -> Option<&'static mut AppMemory> {
+    singleton!(MEMORY: AppMemory = AppMemory::EMPTY)
+}
+
+/// Room for an input tensor, for the first caller.
+pub fn tensor() -> Option<&'static mut [u8; INPUT_LEN]> {
+    singleton!(TENSOR: [u8; INPUT_LEN] = [0; INPUT_LEN])
+}
