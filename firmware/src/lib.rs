@@ -1,1 +1,18 @@
-#![no_std]
+//! Doppel's board: raw samples come in over a link of bytes, embeddings and decisions go out.
+//!
+//! [`app`] answers the messages of [`shared::wire`] with an [`engine`] that runs the model; [`replay`] holds an engine
+//! against the model's golden vectors. A `board` gives the two a UART, a console and their memory; with the feature `std`,
+//! `desktop` gives them TCP and tract, which runs the `onnx` file of the same model.
+//!
+//! No heap on a board, and no panic on any input.
+#![cfg_attr(not(feature = "std"), no_std)]
+
+pub mod app;
+#[cfg(all(feature = "board", target_os = "none"))]
+pub mod board;
+#[cfg(feature = "std")]
+pub mod desktop;
+pub mod engine;
+#[cfg(feature = "std")]
+pub mod onnx;
+pub mod replay;

@@ -155,6 +155,17 @@ pub struct Header {
 }
 
 impl Header {
+    /// The header of a bundle whose first bytes are `bytes`; what they say of the rest is not checked.
+    pub fn read(bytes: &[u8; HEADER_LEN]) -> Result<Self, BundleError> {
+        if bytes.get(..4) != Some(&MAGIC) {
+            return Err(BundleError::Magic);
+        }
+        match u16_at(bytes, 4) {
+            VERSION => read_header(bytes).ok_or(BundleError::Header),
+            version => Err(BundleError::Version(version)),
+        }
+    }
+
     /// The name without its padding; empty where it is not UTF-8.
     pub fn name(&self) -> &str {
         core::str::from_utf8(&self.name)

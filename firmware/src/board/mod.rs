@@ -1,0 +1,48 @@
+//! The boards. Each file gives the same names: `Uart`, `println`, `exit` and the handlers of faults and panics; what they
+//! share is the model, put beside the program when it is built, and the memory that it runs in.
+
+#[cfg(feature = "qemu")]
+mod qemu;
+
+#[cfg(feature = "qemu")]
+pub use qemu::{Uart, exit, println};
+
+use cortex_m::singleton;
+use shared::bundle::{Bundle, BundleError};
+use shared::golden::{Golden, GoldenError};
+
+use crate::app::SAMPLE_BYTES;
+
+include!(concat!(env!("OUT_DIR"), "/sizes.rs"));
+
+/// Bytes at an address that is a multiple of four.
+#[repr(C, align(4))]
+struct Aligned<B: ?Sized>(B);
+
+static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/model.bundle")));
+static GOLDEN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/golden.bin"));
+
+/// The model in flash.
+pub fn bundle() -> Result<Bundle<'static>, BundleError> {
+    Bundle::check(&MODEL.0)
+}
+
+/// The model's golden vectors in flash.
+pub fn golden() -> Result<Golden<'static>, GoldenError> {
+    Golden::check(GOLDEN)
+}
+
+/// The arena, for the first caller.
+pub fn arena() -> Option<&'static mut [u32; ARENA_WORDS]> {
+    singleton!(ARENA: [u32; ARENA_WORDS] = [0; ARENA_WORDS])
+}
+
+/// Room for a raw sample, for the first caller.
+pub fn sample() -> Option<&'static mut [u8; SAMPLE_BYTES]> {
+    singleton!(SAMPLE: [u8; SAMPLE_BYTES] = [0; SAMPLE_BYTES])
+}
+
+/// Room for an input tensor, for the first caller.
+pub fn tensor() -> Option<&'static mut [u8; INPUT_LEN]> {
+    singleton!(TENSOR: [u8; INPUT_LEN] = [0; INPUT_LEN])
+}
