@@ -1,1 +1,54 @@
-fn main() {}
+//! The command line: a subcommand a file.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use host::cmd::{demo, embed, evaluate, export, gallery, train};
+
+/// Few-shot biometric verification: train on the desktop, verify on a microcontroller.
+#[derive(Parser)]
+#[command(name = "doppel", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the whole path on built-in glyphs: train, export, evaluate; a few minutes, no files needed
+    Demo(demo::Args),
+    /// Train an embedding network
+    Train(train::Args),
+    /// Quantize a trained network, choose its threshold, and write bundle, ONNX and golden vectors
+    Export(export::Args),
+    /// Measure a model on samples
+    Evaluate(evaluate::Args),
+    /// Print the input tensor and the embedding of files
+    Embed(embed::Args),
+    /// Enrol an identity from one file
+    Enroll(gallery::EnrollArgs),
+    /// Compare files with an enrolled identity
+    Verify(gallery::VerifyArgs),
+    /// Find the enrolled identity of files, or say that it is unknown
+    Identify(gallery::IdentifyArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(args),
+        Command::Train(args) => train::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Evaluate(args) => evaluate::run(args),
+        Command::Embed(args) => embed::run(args),
+        Command::Enroll(args) => gallery::enroll(args),
+        Command::Verify(args) => gallery::verify(args),
+        Command::Identify(args) => gallery::identify(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("doppel: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -33,11 +33,15 @@ impl Scale {
         self.step * (f32::from(byte) - f32::from(self.zero_point))
     }
 
-    /// The scale that spans `low..=high`, widened to hold 0 exactly.
+    /// The scale that spans `low..=high`, widened to hold 0 exactly at an even zero point, as the board's requantisation
+    /// asks.
     fn spanning(low: f32, high: f32) -> Scale {
         let (low, high) = (low.min(0.0), high.max(0.0));
-        let step = ((high - low) / 255.0).max(f32::MIN_POSITIVE);
-        Scale { step, zero_point: (-low / step).round().clamp(0.0, 255.0) as u8 }
+        let even = ((-low / (high - low).max(f32::MIN_POSITIVE)) * 127.5).round() * 2.0;
+        let zero_point = even.clamp(0.0, 254.0);
+        let below = if zero_point > 0.0 { -low / zero_point } else { 0.0 };
+        let step = below.max(high / (255.0 - zero_point)).max(f32::MIN_POSITIVE);
+        Scale { step, zero_point: zero_point as u8 }
     }
 }
 
@@ -81,7 +85,7 @@ pub struct QuantLayer {
     pub geometry: Geometry,
     /// Shape of the input as the float network has it (a fully connected layer's geometry is flattened).
     pub window: Shape,
-    /// `[output][row][column][input]`, or `[output][row][column]` for a planar layer.
+    /// `[output][input][row][column]`, or `[output][row][column]` for a planar layer and, all one, for a pool.
     pub weights: Vec<i8>,
     /// Biases in accumulator units: `acc = bias + sum((x - zero_point) * w)`.
     pub bias: Vec<i32>,
@@ -253,7 +257,7 @@ fn quantize_layer(
     last: bool,
 ) -> Result<QuantLayer, QuantizeError> {
     let geometry = geometry(layer).filter(Geometry::is_consistent).ok_or(QuantizeError::TooLarge(name.clone()))?;
-    let (weights, bias) = plain_weights(layer, geometry.kind);
+    
     let slope = match layer.spec {
         LayerSpec::Conv { activation: Activation::LeakyRelu(slope), .. } => Some(slope),
         _ => None,
@@ -277,7 +281,7 @@ fn quantize_layer(
         let numbers = if pool {
             pool_numbers(&geometry, input, &mut sum)
         } else {
-            weight_numbers(&weights, &bias, input, sum)
+            weight_numbers(&layer.weight, &layer.bias, input, sum)
         };
         // A channel whose worst case leaves the exact range of the rule gets a coarser output; rare, and only by a little.
         if !numbers.in_bounds() {
@@ -366,7 +370,7 @@ fn geometry(layer: &FloatLayer) -> Option<Geometry> {
             output,
         },
         LayerSpec::AveragePool => Geometry {
-            kind: Kind::Planar,
+            kind: Kind::Pool,
             kernel: [byte(layer.input.height)?, byte(layer.input.width)?],
             stride: 1,
             pad: [0; 4],
@@ -382,21 +386,4 @@ fn geometry(layer: &FloatLayer) -> Option<Geometry> {
             output,
         },
     })
-}
-
-/// A layer's weights in the board's order: `[out][in][row][column]` becomes `[out][row][column][in]`.
-fn plain_weights(layer: &FloatLayer, kind: Kind) -> (Vec<f32>, Vec<f32>) {
-    let inputs = match layer.spec {
-        LayerSpec::Conv { depthwise: true, .. } | LayerSpec::AveragePool => 1,
-        _ => layer.input.channels,
-    };
-    if kind == Kind::Planar || inputs == 1 {
-        return (layer.weight.clone(), layer.bias.clone());
-    }
-    let per_channel = layer.weight.len() / layer.bias.len();
-    let window = per_channel / inputs;
-    let weights = layer.weight.chunks_exact(per_channel).flat_map(|channel| {
-        (0..window).flat_map(move |tap| (0..inputs).map(move |input| channel[input * window + tap]))
-    });
-    (weights.collect(), layer.bias.clone())
 }

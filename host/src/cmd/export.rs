@@ -1,0 +1,46 @@
+//! `doppel export`.
+
+use std::path::PathBuf;
+
+use super::{percent, print_json};
+use crate::export::{self, Exported, MAX_EER_GAP, Options};
+
+/// Arguments of `export`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The trained model's folder
+    pub model: PathBuf,
+    /// Refuse when the int8 EER exceeds the float EER by more than this fraction
+    #[arg(long, default_value_t = MAX_EER_GAP)]
+    pub max_eer_gap: f64,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Quantizes, measures, seals and writes.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let exported = export::export(&args.model, &Options { max_eer_gap: args.max_eer_gap })?;
+    if args.json {
+        return print_json(&exported);
+    }
+    print(&exported);
+    let model = args.model.display();
+    println!("\nnext: cargo run --release -- evaluate {model}");
+    Ok(())
+}
+
+/// The tables of an export.
+pub(super) fn print(exported: &Exported) {
+    println!("{:<14}{:>12}{:>12}  error of int8", "layer", "output", "MACs");
+    for layer in &exported.layers {
+        let error = layer.error.map_or("in the next layer's".to_string(), percent);
+        println!("{:<14}{:>12}{:>12}  {error}", layer.layer, layer.output, layer.macs);
+    }
+    println!("\non the threshold's identities: EER float {}, int8 {}", percent(exported.float.eer), percent(exported.int8.eer));
+    println!("threshold: {}", exported.evidence);
+    println!(
+        "bundle {} bytes, arena {} bytes, {} MACs; ONNX {} bytes",
+        exported.bundle, exported.arena, exported.macs, exported.onnx
+    );
+}

@@ -1,0 +1,156 @@
+//! `doppel enroll`, `verify` and `identify`: the board's decisions on the desktop, over a gallery file.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use shared::bundle::{Bundle, Header};
+use shared::embedding::Embedding;
+use shared::gallery::Decision;
+use shared::network;
+
+use super::print_json;
+use crate::data::images;
+use crate::gallery;
+use crate::model::BundleBytes;
+
+/// What all three take.
+#[derive(Debug, clap::Args)]
+pub struct Common {
+    /// The model's folder
+    pub model: PathBuf,
+    /// The gallery file; by default `gallery.json` in the model's folder
+    #[arg(long)]
+    pub gallery: Option<PathBuf>,
+    /// Print one line of JSON a file
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `enroll`.
+#[derive(Debug, clap::Args)]
+pub struct EnrollArgs {
+    #[command(flatten)]
+    common: Common,
+    /// The sample that becomes the template
+    file: PathBuf,
+    /// The identity's label
+    #[arg(long = "as")]
+    label: String,
+}
+
+/// Arguments of `verify`.
+#[derive(Debug, clap::Args)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    common: Common,
+    /// The probes
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The identity that they claim to be
+    #[arg(long = "as")]
+    label: String,
+}
+
+/// Arguments of `identify`.
+#[derive(Debug, clap::Args)]
+pub struct IdentifyArgs {
+    #[command(flatten)]
+    common: Common,
+    /// The probes
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    file: &'a str,
+    accepted: bool,
+    label: Option<&'a str>,
+    distance: Option<u32>,
+    runner_up: Option<u32>,
+    threshold: u32,
+}
+
+impl Common {
+    fn gallery_path(&self) -> PathBuf {
+        self.gallery.clone().unwrap_or_else(|| self.model.join("gallery.json"))
+    }
+}
+
+/// Enrols one file.
+pub fn enroll(args: EnrollArgs) -> anyhow::Result<()> {
+    let bytes = BundleBytes::open(&args.common.model)?;
+    let bundle = bytes.bundle()?;
+    let (path, header) = (args.common.gallery_path(), bundle.header());
+    let mut gallery = if path.exists() { gallery::open(&path, header)? } else { gallery::empty(header)? };
+    let label = gallery::label(&args.label)?;
+    gallery.enrol(&label, &embed(&bundle, &args.file)?).map_err(|error| anyhow::anyhow!("{label}: {error}"))?;
+    gallery::save(&path, header, &gallery)?;
+    if args.common.json {
+        let templates = gallery.templates().len();
+        return print_json(&serde_json::json!({ "label": label.as_str(), "templates": templates }));
+    }
+    println!("enrolled {label}; {} identities in {}", gallery.templates().len(), path.display());
+    Ok(())
+}
+
+/// Compares files with one identity.
+pub fn verify(args: VerifyArgs) -> anyhow::Result<()> {
+    let label = args.label;
+    decide(&args.common, &args.files, |gallery, probe| {
+        gallery.verify(&label, probe).map_err(|error| anyhow::anyhow!("{label}: {error}"))
+    })
+}
+
+/// Compares files with every identity.
+pub fn identify(args: IdentifyArgs) -> anyhow::Result<()> {
+    decide(&args.common, &args.files, |gallery, probe| Ok(gallery.identify(probe)))
+}
+
+fn decide(
+    common: &Common,
+    files: &[PathBuf],
+    decision: impl Fn(&gallery::DesktopGallery, &Embedding) -> anyhow::Result<Decision>,
+) -> anyhow::Result<()> {
+    let bytes = BundleBytes::open(&common.model)?;
+    let bundle = bytes.bundle()?;
+    let gallery = gallery::open(&common.gallery_path(), bundle.header())?;
+    for path in files {
+        let decision = decision(&gallery, &embed(&bundle, path)?)?;
+        print_decision(common.json, path, &decision, bundle.header(), gallery.threshold().0)?;
+    }
+    Ok(())
+}
+
+fn print_decision(json: bool, path: &Path, decision: &Decision, header: &Header, threshold: u32) -> anyhow::Result<()> {
+    let file = path.display().to_string();
+    let (accepted, candidate) = match decision {
+        Decision::Match(candidate) => (true, Some(candidate)),
+        Decision::Unknown(candidate) => (false, candidate.as_ref()),
+    };
+    if json {
+        return print_json(&Row {
+            file: &file,
+            accepted,
+            label: candidate.map(|c| c.label.as_str()),
+            distance: candidate.map(|c| c.distance.0),
+            runner_up: candidate.and_then(|c| c.runner_up).map(|d| d.0),
+            threshold,
+        });
+    }
+    let verdict = if accepted { "accepted" } else { "rejected" };
+    match candidate {
+        Some(c) => {
+            let real = header.metric.real(c.distance, header.embedding_scale);
+            println!("{file}: {verdict}, {} at {real:.4} (distance {}, threshold {threshold})", c.label, c.distance.0);
+        }
+        None => println!("{file}: {verdict}, nobody is enrolled"),
+    }
+    Ok(())
+}
+
+fn embed(bundle: &Bundle<'_>, path: &Path) -> anyhow::Result<Embedding> {
+    let mut arena = vec![0; network::arena_words(bundle)];
+    let raw = images::read(path)?;
+    network::embed(bundle, raw.as_raw(), &mut arena).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
+}

@@ -1,0 +1,228 @@
+//! Letters of no alphabet, drawn by many hands: a verification task that needs no files and never runs out of identities.
+//!
+//! An identity is a plan of one to four strokes, each of lines, bows, bends and loops, joined where letters join theirs. A
+//! sample is one hand's drawing of it: every angle, length and joint is a little off, the page is turned, the letter
+//! slanted, widened and shifted, the pen thick or thin. One identity in four is a near relative of the one before it.
+//!
+//! A drawing depends on nothing but (seed, identity, sample), and is the same on every platform: it is made of ChaCha8's
+//! words and of exactly rounded float operations.
+
+mod dice;
+mod hand;
+mod ink;
+mod plan;
+mod trace;
+
+use dice::Dice;
+use plan::Plan;
+use rayon::prelude::*;
+
+use super::{DataError, Dataset, Pattern, RawSample, Sample};
+
+/// Rows and columns of a drawing.
+pub const SIDE: u16 = 48;
+
+/// The number of the last glyph.
+pub const LAST: u32 = u32::MAX;
+
+/// Samples of each glyph in a [`Dataset`], unless another count is asked for: as many as Omniglot has.
+pub const SAMPLES: u32 = 20;
+
+/// The most identities in one [`Dataset`] (of [`SAMPLES`] samples: 0.9 GB).
+pub const MAX_IDENTITIES: u64 = 20_000;
+
+/// A glyph that can be drawn again and again.
+#[derive(Clone, Debug)]
+pub struct Glyph {
+    seed: u64,
+    identity: u32,
+    plan: Plan,
+}
+
+impl Glyph {
+    /// The glyph with this number in the world of `seed`.
+    pub fn new(seed: u64, identity: u32) -> Self {
+        Glyph {
+            seed,
+            identity,
+            plan: plan::plan(seed, identity),
+        }
+    }
+
+    /// The glyph's number, which names its identity.
+    pub fn number(&self) -> u32 {
+        self.identity
+    }
+
+    /// Drawing number `sample`: `SIDE x SIDE`, 8-bit grey, dark ink on white.
+    pub fn draw(&self, sample: u32) -> RawSample {
+        let mut dice = Dice::new(self.seed, self.identity, 1 + u64::from(sample));
+        let writing = hand::write(&mut dice, self.plan.clone());
+        RawSample::Image {
+            width: SIDE,
+            height: SIDE,
+            channels: 1,
+            pixels: ink::render(&writing),
+        }
+    }
+}
+
+/// Drawing number `sample` of glyph number `identity` in the world of `seed`.
+pub fn draw(seed: u64, identity: u32, sample: u32) -> RawSample {
+    Glyph::new(seed, identity).draw(sample)
+}
+
+/// Drawings 0 to `samples - 1` of each of the glyphs, which are named by their numbers.
+pub fn dataset(seed: u64, identities: &[u32], samples: u32) -> Dataset {
+    let samples = identities
+        .par_iter()
+        .enumerate()
+        .flat_map_iter(|(identity, &number)| {
+            let glyph = Glyph::new(seed, number);
+            (0..samples).map(move |sample| Sample {
+                identity,
+                raw: glyph.draw(sample),
+            })
+        })
+        .collect();
+    Dataset {
+        identities: identities.iter().map(u32::to_string).collect(),
+        samples,
+    }
+}
+
+/// The numbers that `pattern` means, ascending, each once.
+pub fn numbers(pattern: &Pattern) -> Result<Vec<u32>, DataError> {
+    let wrong = |item: String| DataError::Glyphs {
+        item,
+        limit: MAX_IDENTITIES,
+        last: LAST,
+    };
+    let runs = pattern.numbers().map_err(wrong)?;
+    let mut numbers = Vec::new();
+    for (low, high) in runs {
+        let fits = high <= u64::from(LAST) && high - low < MAX_IDENTITIES;
+        if !fits || numbers.len() as u64 > MAX_IDENTITIES {
+            return Err(wrong(pattern.to_string()));
+        }
+        numbers.extend((low..=high).map(|number| number as u32));
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    if numbers.len() as u64 > MAX_IDENTITIES {
+        return Err(wrong(pattern.to_string()));
+    }
+    Ok(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::Crc;
+    use shared::frontend::Pixels;
+
+    fn pixels(raw: RawSample) -> Vec<u8> {
+        let RawSample::Image { pixels, .. } = raw;
+        pixels
+    }
+
+    /// The drawings themselves: a change here makes every model trained on glyphs, and every published rate, another one.
+    #[test]
+    fn drawings_never_change() {
+        let mut crc = Crc::new();
+        for (seed, identity, sample) in [(0, 0, 0), (1, 3, 7), (u64::MAX, LAST, u32::MAX)] {
+            crc.update(&pixels(draw(seed, identity, sample)));
+        }
+        assert_eq!(crc.sum(), 0);
+    }
+
+    #[test]
+    fn all_three_numbers_matter() {
+        let all = [draw(1, 5, 0), draw(2, 5, 0), draw(1, 6, 0), draw(1, 5, 1)].map(pixels);
+        for (i, a) in all.iter().enumerate() {
+            assert!(all[i + 1..].iter().all(|b| a != b));
+        }
+    }
+
+    #[test]
+    fn every_drawing_has_ink_and_keeps_off_the_edge() {
+        for number in 0..300 {
+            let page = pixels(draw(7, number, number));
+            let ink: u32 = page.iter().map(|&p| 255 - u32::from(p)).sum();
+            let side = usize::from(SIDE);
+            assert!((20 * 255..1200 * 255).contains(&ink), "{number}: {ink}");
+            let edge =
+                (0..side).flat_map(|i| [i, side * (side - 1) + i, side * i, side * i + side - 1]);
+            assert!(edge.map(|i| page[i]).all(|p| p == 255), "{number}");
+        }
+    }
+
+    /// On blurred pictures a drawing's nearest neighbour is of its own identity far more often than by chance (1 in 60),
+    /// and mates are nearer than strangers on average.
+    #[test]
+    fn mates_are_nearer_than_strangers() {
+        let numbers: Vec<u32> = (0..60).collect();
+        let dataset = dataset(3, &numbers, 6);
+        let front = Pixels {
+            width: 12,
+            height: 12,
+            channels: 1,
+            invert: true,
+            stretch: true,
+        };
+        let tensors = super::super::Tensors::new(&dataset, &front).expect("fits");
+        let distance = |i: usize, j: usize| -> u32 {
+            let pairs = tensors.tensor(i).iter().zip(tensors.tensor(j));
+            pairs.map(|(&a, &b)| u32::from(a.abs_diff(b)).pow(2)).sum()
+        };
+        let (mut mates, mut strangers) = ((0u64, 0u64), (0u64, 0u64));
+        let mut right = 0;
+        for i in 0..tensors.len() {
+            let mut nearest = (u32::MAX, 0);
+            for j in (0..tensors.len()).filter(|&j| j != i) {
+                let same = tensors.identities[i] == tensors.identities[j];
+                let sums = if same { &mut mates } else { &mut strangers };
+                *sums = (sums.0 + u64::from(distance(i, j)), sums.1 + 1);
+                nearest = nearest.min((distance(i, j), j));
+            }
+            right += usize::from(tensors.identities[nearest.1] == tensors.identities[i]);
+        }
+        let rate = right as f64 / tensors.len() as f64;
+        assert!((0.3..0.9).contains(&rate), "{rate}");
+        assert!(mates.0 * strangers.1 * 10 < strangers.0 * mates.1 * 9);
+    }
+
+    #[test]
+    fn a_dataset_is_the_drawings_in_order() {
+        let dataset = dataset(9, &[4, 2], 3);
+        assert_eq!(dataset.identities, ["4", "2"]);
+        assert_eq!(dataset.labels(), [0, 0, 0, 1, 1, 1]);
+        assert_eq!(dataset.samples[5].raw, draw(9, 2, 2));
+    }
+
+    #[test]
+    fn patterns_choose_numbers() {
+        let chosen = |text: &str| numbers(&text.parse().expect(text));
+        assert_eq!(chosen("7,2-4,3").expect("numbers"), [2, 3, 4, 7]);
+        assert_eq!(chosen("4294967295").expect("number"), [LAST]);
+        assert_eq!(chosen("0-19999").expect("numbers").len(), 20_000);
+        for text in [
+            "*",
+            "anna",
+            "001-040",
+            "s1-s3",
+            "4294967296",
+            "0-20000",
+            "0-4294967295",
+            "0-19999,20001",
+        ] {
+            let error = chosen(text).expect_err(text);
+            assert!(
+                error
+                    .to_string()
+                    .contains(" cannot choose glyphs: name up to 20000 numbers"),
+                "{error}"
+            );
+        }
+    }
+}

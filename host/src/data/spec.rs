@@ -1,0 +1,391 @@
+//! A data source by its name.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::mnist::{self, DIGITS, Half};
+use super::{DataError, Dataset, Part, Pattern, Split, glyphs, images};
+
+/// Where samples come from, written as `glyphs`, `mnist:DIR` or `images:DIR`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum Spec {
+    /// Drawn by the program: see [`glyphs`]. Identities are numbers from 0 to [`glyphs::LAST`].
+    Glyphs,
+    /// The folder of MNIST's four files: see [`mnist`]. Identities are the digits.
+    Mnist(PathBuf),
+    /// A folder with a folder an identity: see [`images`].
+    Images(PathBuf),
+}
+
+impl Spec {
+    /// The split that is used where none is asked for.
+    ///
+    /// - Glyphs: 2,000 identities train, 400 choose the threshold, 400 test.
+    /// - MNIST: all ten digits in every part, which differ by their files (see [`Spec::load`]).
+    /// - Images: in natural order the first 60 % train, the next 20 % choose the threshold and the last 20 % test (rounded
+    ///   to the nearest, at least two each).
+    pub fn default_split(&self) -> Result<Split, DataError> {
+        match self {
+            Spec::Glyphs => Ok(Split {
+                train: "0-1999".parse()?,
+                threshold: "100000-100399".parse()?,
+                test: "200000-200399".parse()?,
+            }),
+            Spec::Mnist(_) => Ok(Split {
+                train: Pattern::all(),
+                threshold: Pattern::all(),
+                test: Pattern::all(),
+            }),
+            Spec::Images(folder) => {
+                let names = images::identities(folder)?;
+                if names.len() < 6 {
+                    return Err(DataError::TooFewToSplit {
+                        source_name: self.to_string(),
+                        identities: names.len(),
+                    });
+                }
+                let fifth = ((names.len() * 2 + 5) / 10).max(2);
+                let (train, rest) = names.split_at(names.len() - 2 * fifth);
+                let (threshold, test) = rest.split_at(fifth);
+                Ok(Split {
+                    train: Pattern::of_names(train),
+                    threshold: Pattern::of_names(threshold),
+                    test: Pattern::of_names(test),
+                })
+            }
+        }
+    }
+
+    /// The samples of one part.
+    ///
+    /// Parts never share an identity, with one exception: where all ten digits of MNIST train, the threshold and test parts
+    /// may name digits too. In either case MNIST's parts share no picture: of `train-*` the first eleven twelfths (55,000)
+    /// train and the others (5,000) choose the threshold, `t10k-*` tests.
+    ///
+    /// `seed` chooses the world of glyphs (see [`glyphs::draw`]); files do not heed it.
+    pub fn load(&self, part: Part, split: &Split, seed: u64) -> Result<Dataset, DataError> {
+        self.check(split)?;
+        let pattern = split.part(part);
+        let Spec::Mnist(folder) = self else {
+            return self.load_all(pattern, seed);
+        };
+        let dataset = match part {
+            Part::Test => mnist::load(folder, Half::Testing)?,
+            Part::Train | Part::Threshold => {
+                let mut dataset = mnist::load(folder, Half::Training)?;
+                let held_out = dataset.samples.len() / 12;
+                let first = dataset.samples.len() - held_out;
+                if part == Part::Train {
+                    dataset.samples.truncate(first);
+                } else {
+                    dataset.samples.drain(..first);
+                }
+                dataset
+            }
+        };
+        self.choose(dataset, pattern)
+    }
+
+    /// All samples of the identities that `pattern` means, whatever part they belong to (of MNIST the training half, then
+    /// the testing half; either alone is had from [`mnist::load`]).
+    pub fn load_all(&self, pattern: &Pattern, seed: u64) -> Result<Dataset, DataError> {
+        match self {
+            Spec::Glyphs => {
+                let numbers = glyphs::numbers(pattern)?;
+                self.at_least_two(pattern, numbers.len())?;
+                Ok(glyphs::dataset(seed, &numbers, glyphs::SAMPLES))
+            }
+            Spec::Mnist(folder) => {
+                let mut dataset = mnist::load(folder, Half::Training)?;
+                dataset
+                    .samples
+                    .append(&mut mnist::load(folder, Half::Testing)?.samples);
+                self.choose(dataset, pattern)
+            }
+            Spec::Images(folder) => {
+                let names = images::identities(folder)?;
+                self.know(pattern, &names)?;
+                let chosen = names.iter().filter(|name| pattern.matches(name)).count();
+                self.at_least_two(pattern, chosen)?;
+                images::load(folder, |name| pattern.matches(name))
+            }
+        }
+    }
+
+    /// Refuses a split whose parts share an identity, unless all of MNIST's digits train.
+    pub fn check(&self, split: &Split) -> Result<(), DataError> {
+        let all_digits = DIGITS.iter().all(|digit| split.train.matches(digit));
+        if matches!(self, Spec::Mnist(_)) && all_digits {
+            return Ok(());
+        }
+        match split.overlap() {
+            None => Ok(()),
+            Some((first, second, name)) => Err(DataError::Overlap {
+                first,
+                second,
+                name,
+            }),
+        }
+    }
+
+    fn choose(&self, dataset: Dataset, pattern: &Pattern) -> Result<Dataset, DataError> {
+        self.know(pattern, &dataset.identities)?;
+        let chosen = dataset.retain(|name| pattern.matches(name));
+        self.at_least_two(pattern, chosen.identities.len())?;
+        Ok(chosen)
+    }
+
+    fn know(&self, pattern: &Pattern, names: &[String]) -> Result<(), DataError> {
+        match pattern.unmatched(names) {
+            None => Ok(()),
+            Some(item) => Err(DataError::NoSuchIdentity {
+                item,
+                source_name: self.to_string(),
+                first: names.first().cloned().unwrap_or_default(),
+                last: names.last().cloned().unwrap_or_default(),
+            }),
+        }
+    }
+
+    fn at_least_two(&self, pattern: &Pattern, left: usize) -> Result<(), DataError> {
+        if left < 2 {
+            return Err(DataError::TooFewIdentities {
+                pattern: pattern.to_string(),
+                left,
+                source_name: self.to_string(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Spec {
+    type Err = DataError;
+
+    fn from_str(text: &str) -> Result<Self, DataError> {
+        match text.split_once(':') {
+            None if text == "glyphs" => Ok(Spec::Glyphs),
+            Some(("mnist", folder)) if !folder.is_empty() => Ok(Spec::Mnist(folder.into())),
+            Some(("images", folder)) if !folder.is_empty() => Ok(Spec::Images(folder.into())),
+            _ => Err(DataError::Spec(text.to_string())),
+        }
+    }
+}
+
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Spec::Glyphs => f.write_str("glyphs"),
+            Spec::Mnist(folder) => write!(f, "mnist:{}", folder.display()),
+            Spec::Images(folder) => write!(f, "images:{}", folder.display()),
+        }
+    }
+}
+
+impl TryFrom<String> for Spec {
+    type Error = DataError;
+
+    fn try_from(text: String) -> Result<Self, DataError> {
+        text.parse()
+    }
+}
+
+impl From<Spec> for String {
+    fn from(spec: Spec) -> String {
+        spec.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use image::{GrayImage, Luma};
+    use std::fs;
+    use tempfile::TempDir;
+
+    /// Identities `s1` to `s{count}` with two pictures each.
+    fn faces(count: usize) -> (TempDir, Spec) {
+        let folder = tempfile::tempdir().expect("a folder");
+        for identity in 1..=count {
+            let own = folder.path().join(format!("s{identity}"));
+            fs::create_dir(&own).expect("a folder");
+            for sample in 1..=2 {
+                let value = Luma([(10 * identity + sample) as u8]);
+                let path = own.join(format!("{sample}.pgm"));
+                GrayImage::from_pixel(1, 1, value)
+                    .save(path)
+                    .expect("a file");
+            }
+        }
+        let spec = Spec::Images(folder.path().to_path_buf());
+        (folder, spec)
+    }
+
+    /// 24 training and 10 testing pictures of one pixel, their digits counting up; the pixel tells the picture's place.
+    fn digits() -> (TempDir, Spec) {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (prefix, count, first) in [("train", 24u8, 0u8), ("t10k", 10, 100)] {
+            let counted = [0, 0, 0, count];
+            let images = [&[0, 0, 8, 3][..], &counted, &[0, 0, 0, 1, 0, 0, 0, 1]].concat();
+            let pixels: Vec<u8> = (first..first + count).collect();
+            let labels: Vec<u8> = (0..count).map(|i| i % 10).collect();
+            let files = [
+                ("images-idx3", [images, pixels].concat()),
+                (
+                    "labels-idx1",
+                    [&[0, 0, 8, 1][..], &counted, &labels].concat(),
+                ),
+            ];
+            for (name, bytes) in files {
+                let path = folder.path().join(format!("{prefix}-{name}-ubyte"));
+                fs::write(path, bytes).expect(name);
+            }
+        }
+        let spec = Spec::Mnist(folder.path().to_path_buf());
+        (folder, spec)
+    }
+
+    fn split(train: &str, threshold: &str, test: &str) -> Split {
+        let pattern = |text: &str| text.parse().expect("a pattern");
+        Split {
+            train: pattern(train),
+            threshold: pattern(threshold),
+            test: pattern(test),
+        }
+    }
+
+    fn values(dataset: &Dataset) -> Vec<u8> {
+        let value = |raw: &crate::data::RawSample| match raw {
+            crate::data::RawSample::Image { pixels, .. } => pixels[0],
+        };
+        dataset
+            .samples
+            .iter()
+            .map(|sample| value(&sample.raw))
+            .collect()
+    }
+
+    #[test]
+    fn text_names_a_source() {
+        for text in ["glyphs", "mnist:some/dir", "images:C:\\faces"] {
+            let spec: Spec = text.parse().expect(text);
+            assert_eq!(spec.to_string(), text);
+            let json = serde_json::to_string(&spec).expect("json");
+            assert_eq!(serde_json::from_str::<Spec>(&json).expect("spec"), spec);
+        }
+        for text in ["glyph", "glyphs:x", "mnist", "mnist:", "faces:dir", ""] {
+            let error = text.parse::<Spec>().expect_err(text);
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "`{text}` is no data source; the accepted ones are glyphs, mnist:DIR and images:DIR"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn pictures_are_split_by_identity() {
+        let (_folder, spec) = faces(12);
+        let split = spec.default_split().expect("twelve identities");
+        assert_eq!(split, self::split("s1-s8", "s9-s10", "s11-s12"));
+        let test = spec.load(Part::Test, &split, 0).expect("sound");
+        assert_eq!(test.identities, ["s11", "s12"]);
+        assert_eq!(values(&test), [111, 112, 121, 122]);
+        let all = spec.load_all(&Pattern::all(), 0).expect("sound");
+        assert_eq!(all.identities.len(), 12);
+        assert_eq!(all.retain(|name| split.unseen(name)), test);
+
+        let (_folder, few) = faces(6);
+        assert_eq!(
+            few.default_split().expect("six"),
+            self::split("s1-s2", "s3-s4", "s5-s6")
+        );
+        let (_folder, fewer) = faces(5);
+        assert!(matches!(
+            fewer.default_split(),
+            Err(DataError::TooFewToSplit { identities: 5, .. })
+        ));
+    }
+
+    #[test]
+    fn mnist_parts_share_no_picture() {
+        let (_folder, spec) = digits();
+        let split = spec.default_split().expect("fixed");
+        let part = |part| values(&spec.load(part, &split, 0).expect("sound"));
+        assert_eq!(part(Part::Train), (0..22).collect::<Vec<u8>>());
+        assert_eq!(part(Part::Threshold), [22, 23]);
+        assert_eq!(part(Part::Test), (100..110).collect::<Vec<u8>>());
+        let open = self::split("0-5", "6,7", "8-9");
+        let test = spec.load(Part::Test, &open, 0).expect("sound");
+        assert_eq!(
+            (test.identities.as_slice(), values(&test)),
+            (["8".to_string(), "9".into()].as_slice(), vec![108, 109])
+        );
+        let all = spec
+            .load_all(&"8,9".parse().expect("pattern"), 0)
+            .expect("sound");
+        assert_eq!(values(&all), [8, 9, 18, 19, 108, 109]);
+    }
+
+    #[test]
+    fn identities_are_not_shared_except_by_all_of_mnist() {
+        let (_folder, mnist) = digits();
+        assert!(mnist.check(&split("0-9", "*", "0-3")).is_ok());
+        let error = mnist
+            .check(&split("0-8", "9", "7-8"))
+            .expect_err("7 in both");
+        assert_eq!(
+            error.to_string(),
+            "the train and the test identities both include `7`; choose them without overlap"
+        );
+        for split in [
+            split("0-9", "9-12", "20-30"),
+            split("0-9", "10-20", "20-30"),
+        ] {
+            let error = Spec::Glyphs
+                .load(Part::Train, &split, 0)
+                .expect_err("shared");
+            assert!(matches!(error, DataError::Overlap { .. }));
+        }
+        for spec in [Spec::Glyphs, mnist] {
+            let split = spec.default_split().expect("fixed");
+            assert!(spec.check(&split).is_ok());
+        }
+    }
+
+    #[test]
+    fn glyphs_come_by_number() {
+        let split = split("0-1", "2-3", "4,6");
+        let test = Spec::Glyphs.load(Part::Test, &split, 5).expect("numbers");
+        assert_eq!(test, glyphs::dataset(5, &[4, 6], glyphs::SAMPLES));
+    }
+
+    #[test]
+    fn patterns_that_miss_are_named() {
+        let (_folder, spec) = faces(3);
+        let error = |text: &str| {
+            spec.load_all(&text.parse().expect(text), 0)
+                .expect_err(text)
+                .to_string()
+        };
+        assert_eq!(
+            error("s1-s2,s4"),
+            format!("`s4` names no identity of {spec}, where they go from `s1` to `s3`")
+        );
+        assert!(
+            error("s2").contains("`s2` leaves 1 of the identities"),
+            "{}",
+            error("s2")
+        );
+        assert!(
+            Spec::Glyphs
+                .load_all(&"5".parse().expect("pattern"), 0)
+                .is_err()
+        );
+    }
+}

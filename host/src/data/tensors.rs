@@ -1,0 +1,138 @@
+//! Input tensors of a whole dataset.
+
+use rayon::prelude::*;
+use shared::frontend::Pixels;
+
+use super::{DataError, Dataset};
+
+/// Sizes of an input tensor, laid out HWC: rows, columns, channels, the last fastest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Channels.
+    pub channels: usize,
+}
+
+impl Shape {
+    /// The shape that a front end gives.
+    pub fn of(front: &Pixels) -> Self {
+        Shape {
+            height: front.height.into(),
+            width: front.width.into(),
+            channels: front.channels.into(),
+        }
+    }
+
+    /// Bytes of one tensor.
+    pub fn bytes(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+}
+
+/// The input tensors of samples, as the front end gives them: byte `t` stands for `t / 255`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensors {
+    /// Sizes of one tensor.
+    pub shape: Shape,
+    /// All tensors, one after the other, `[samples, height, width, channels]`.
+    pub data: Vec<u8>,
+    /// The identity index of every sample.
+    pub identities: Vec<usize>,
+}
+
+impl Tensors {
+    /// Runs the front end over every sample of `dataset`, in order.
+    pub fn new(dataset: &Dataset, front: &Pixels) -> Result<Self, DataError> {
+        let shape = Shape::of(front);
+        let mut data = vec![0; dataset.samples.len() * shape.bytes()];
+        data.par_chunks_mut(shape.bytes().max(1))
+            .zip(&dataset.samples)
+            .try_for_each(|(tensor, sample)| {
+                front
+                    .run(sample.raw.as_raw(), tensor)
+                    .map_err(|source| DataError::Frontend {
+                        identity: dataset.identities[sample.identity].clone(),
+                        source,
+                    })
+            })?;
+        Ok(Tensors {
+            shape,
+            data,
+            identities: dataset.labels(),
+        })
+    }
+
+    /// Number of samples.
+    pub fn len(&self) -> usize {
+        self.identities.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.identities.is_empty()
+    }
+
+    /// The bytes of tensor `index`, HWC.
+    pub fn tensor(&self, index: usize) -> &[u8] {
+        let size = self.shape.bytes();
+        &self.data[index * size..(index + 1) * size]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{RawSample, Sample};
+
+    fn picture(width: u16, channels: u8, pixels: &[u8]) -> Sample {
+        Sample {
+            identity: 1,
+            raw: RawSample::Image {
+                width,
+                height: 1,
+                channels,
+                pixels: pixels.to_vec(),
+            },
+        }
+    }
+
+    const FRONT: Pixels = Pixels {
+        width: 2,
+        height: 1,
+        channels: 1,
+        invert: true,
+        stretch: false,
+    };
+
+    #[test]
+    fn every_sample_passes_the_front_end() {
+        let dataset = Dataset {
+            identities: vec!["a".into(), "b".into()],
+            samples: vec![picture(2, 1, &[0, 200]), picture(4, 1, &[255, 255, 10, 20])],
+        };
+        let tensors = Tensors::new(&dataset, &FRONT).expect("fits");
+        assert_eq!(tensors.data, [255, 55, 0, 240]);
+        assert_eq!(tensors.tensor(1), [0, 240]);
+        assert_eq!(
+            (tensors.identities.as_slice(), tensors.len()),
+            ([1, 1].as_slice(), 2)
+        );
+    }
+
+    #[test]
+    fn a_misfit_names_its_identity() {
+        let dataset = Dataset {
+            identities: vec!["a".into(), "bob".into()],
+            samples: vec![picture(1, 3, &[1, 2, 3])],
+        };
+        let error = Tensors::new(&dataset, &FRONT).expect_err("three channels");
+        assert_eq!(
+            error.to_string(),
+            "a sample of identity `bob` does not fit the model's input: \
+             the picture has 3 channels, the model takes 1"
+        );
+    }
+}

@@ -1,0 +1,250 @@
+//! The engines that embed: the float network, the bundle by `shared`'s kernels, and the ONNX file by tract.
+
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use firmware::onnx::{OnnxError, OnnxModel};
+use rayon::prelude::*;
+use shared::bundle::Bundle;
+use shared::embedding::Metric;
+use shared::frontend::{FrontendError, Pixels};
+use shared::network::{self, NetworkError};
+use thiserror::Error;
+
+use crate::data::{Dataset, Sample};
+use crate::model::{BundleBytes, ModelError, ONNX};
+use crate::net::FloatNet;
+use crate::train::{Trained, TrainError};
+
+/// Which form of the model embeds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum EngineKind {
+    /// The trained network, in floats.
+    Float,
+    /// The bundle, as the board runs it.
+    #[default]
+    Int8,
+    /// The ONNX file, run by tract.
+    Onnx,
+}
+
+/// A model that embeds raw samples.
+pub enum Engine {
+    /// The trained network with its BatchNorms folded.
+    Float {
+        /// The network.
+        net: FloatNet,
+        /// Raw sample -> input tensor.
+        frontend: Pixels,
+        /// The distance that its embeddings are made for.
+        metric: Metric,
+    },
+    /// The bundle.
+    Int8(BundleBytes),
+    /// The ONNX file.
+    Onnx(Box<OnnxModel>),
+}
+
+/// Why an engine cannot be opened or cannot embed.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// A file of the model.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The trained network.
+    #[error(transparent)]
+    Trained(#[from] TrainError),
+    /// The ONNX file.
+    #[error("{path}: {source}", path = path.display())]
+    Onnx {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: OnnxError,
+    },
+    /// A sample that the model does not take.
+    #[error("sample {index} ({name}): {source}")]
+    Sample {
+        /// Which sample of the data.
+        index: usize,
+        /// Its identity.
+        name: String,
+        /// What is wrong with it.
+        source: NetworkError,
+    },
+}
+
+/// Embeddings of a data set.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    /// The distance that they are made for.
+    pub metric: Metric,
+    /// Elements of an embedding.
+    pub dim: usize,
+    /// The identity of each.
+    pub identities: Vec<usize>,
+    vectors: Vectors,
+}
+
+#[derive(Clone, Debug)]
+enum Vectors {
+    Float(Vec<f32>),
+    Int8(Vec<i8>),
+}
+
+impl Engine {
+    /// Opens the form `kind` of the model in `dir`.
+    pub fn open(dir: &Path, kind: EngineKind) -> Result<Self, EngineError> {
+        Ok(match kind {
+            EngineKind::Float => Self::float(&Trained::load(dir)?),
+            EngineKind::Int8 => Engine::Int8(BundleBytes::open(dir)?),
+            EngineKind::Onnx => {
+                let path = dir.join(ONNX);
+                let model = OnnxModel::load(&path).map_err(|source| EngineError::Onnx { path, source })?;
+                Engine::Onnx(Box::new(model))
+            }
+        })
+    }
+
+    /// The float engine of a trained network.
+    pub fn float(trained: &Trained) -> Self {
+        let recipe = &trained.recipe;
+        Engine::Float { net: trained.net.fold(), frontend: recipe.pixels(), metric: recipe.metric() }
+    }
+
+    /// Raw sample -> input tensor.
+    pub fn frontend(&self) -> Pixels {
+        match self {
+            Engine::Float { frontend, .. } => *frontend,
+            Engine::Int8(bytes) => checked(bytes).header().frontend,
+            Engine::Onnx(model) => model.header().frontend,
+        }
+    }
+
+    /// Embeds every sample of `data`, on all cores.
+    pub fn embed(&self, data: &Dataset) -> Result<Embedded, EngineError> {
+        let failed = |index: usize, source: NetworkError| {
+            let name = data.identities[data.samples[index].identity].clone();
+            EngineError::Sample { index, name, source }
+        };
+        let identities = data.samples.iter().map(|sample| sample.identity).collect();
+        let frontend = self.frontend();
+        let (metric, dim, vectors) = match self {
+            Engine::Float { net, metric, .. } => {
+                let vectors = embed_float(net, frontend, &data.samples).map_err(|(i, e)| failed(i, e.into()))?;
+                (*metric, net.layers.last().map_or(0, |layer| layer.output.volume()), Vectors::Float(vectors))
+            }
+            Engine::Int8(bytes) => {
+                let bundle = checked(bytes);
+                let arena = || vec![0u32; network::arena_words(&bundle)];
+                let each = data.samples.par_iter().enumerate().map_init(arena, |arena, (index, sample)| {
+                    network::embed(&bundle, sample.raw.as_raw(), arena).map_err(|error| failed(index, error))
+                });
+                let header = bundle.header();
+                (header.metric, usize::from(header.dim), Vectors::Int8(each.collect::<Result<Vec<_>, _>>()?.concat()))
+            }
+            Engine::Onnx(model) => {
+                let header = model.header();
+                let mut vectors = Vec::new();
+                let mut tensor = vec![0; frontend.tensor_len()];
+                for (index, sample) in data.samples.iter().enumerate() {
+                    let input = frontend.run(sample.raw.as_raw(), &mut tensor);
+                    input.map_err(|error| failed(index, error.into()))?;
+                    let run = model.run(&tensor);
+                    vectors.extend(run.map_err(|source| EngineError::Onnx { path: ONNX.into(), source })?);
+                }
+                (header.metric, usize::from(header.dim), Vectors::Int8(vectors))
+            }
+        };
+        Ok(Embedded { metric, dim, identities, vectors })
+    }
+}
+
+/// The view of bytes that were checked when the engine was opened.
+fn checked(bytes: &BundleBytes) -> Bundle<'_> {
+    bytes.bundle().expect("an engine holds only bundles that passed their check")
+}
+
+/// The float embeddings of `samples`, or which sample the front end refuses.
+fn embed_float(net: &FloatNet, frontend: Pixels, samples: &[Sample]) -> Result<Vec<f32>, (usize, FrontendError)> {
+    const BATCH: usize = 64;
+    let mut vectors = Vec::new();
+    for (batch, samples) in samples.chunks(BATCH).enumerate() {
+        let mut images = Vec::new();
+        for (index, sample) in samples.iter().enumerate() {
+            images.extend(float_tensor(frontend, sample).map_err(|error| (batch * BATCH + index, error))?);
+        }
+        vectors.extend(net.forward(&images, samples.len(), |_, _, _| {}));
+    }
+    Ok(vectors)
+}
+
+/// The input tensor of a sample as the float network takes it: CHW, fractions.
+pub(crate) fn float_tensor(frontend: Pixels, sample: &Sample) -> Result<Vec<f32>, FrontendError> {
+    let mut tensor = vec![0; frontend.tensor_len()];
+    frontend.run(sample.raw.as_raw(), &mut tensor)?;
+    Ok(tensor.iter().map(|&byte| f32::from(byte) / 255.0).collect())
+}
+
+impl Embedded {
+    /// Embeddings given as int8, all `dim` long.
+    pub fn int8(metric: Metric, dim: usize, vectors: Vec<i8>, identities: Vec<usize>) -> Self {
+        Embedded { metric, dim, identities, vectors: Vectors::Int8(vectors) }
+    }
+
+    /// How many embeddings there are.
+    pub fn len(&self) -> usize {
+        self.identities.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.identities.is_empty()
+    }
+
+    /// Embedding `index` as int8; none from the float engine.
+    pub fn vector(&self, index: usize) -> Option<&[i8]> {
+        match &self.vectors {
+            Vectors::Int8(vectors) => vectors.get(index * self.dim..(index + 1) * self.dim),
+            Vectors::Float(_) => None,
+        }
+    }
+
+    /// Embedding `index` as real numbers, in steps for int8.
+    pub fn real_vector(&self, index: usize) -> Vec<f32> {
+        let range = index * self.dim..(index + 1) * self.dim;
+        match &self.vectors {
+            Vectors::Int8(vectors) => vectors[range].iter().map(|&x| f32::from(x)).collect(),
+            Vectors::Float(vectors) => vectors[range].to_vec(),
+        }
+    }
+
+    /// The distance between two embeddings, this one's `a` and `other`'s `b`: for int8 the exact integer of [`Metric`], for float
+    /// the squared Euclidean distance or `1 - cos`.
+    pub fn distance(&self, a: usize, other: &Embedded, b: usize) -> f64 {
+        let (a, b) = (a * self.dim..(a + 1) * self.dim, b * other.dim..(b + 1) * other.dim);
+        match (&self.vectors, &other.vectors) {
+            (Vectors::Int8(x), Vectors::Int8(y)) => f64::from(self.metric.distance(&x[a], &y[b]).0),
+            (Vectors::Float(x), Vectors::Float(y)) => f64::from(float_distance(self.metric, &x[a], &y[b])),
+            _ => f64::NAN,
+        }
+    }
+
+    /// The samples of each identity that has any, by index.
+    pub fn by_identity(&self) -> Vec<Vec<usize>> {
+        let mut groups = vec![Vec::new(); self.identities.iter().max().map_or(0, |max| max + 1)];
+        for (index, &identity) in self.identities.iter().enumerate() {
+            groups[identity].push(index);
+        }
+        groups.retain(|group| !group.is_empty());
+        groups
+    }
+}
+
+fn float_distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
+    let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(p, q)| p * q).sum::<f32>();
+    match metric {
+        Metric::Euclidean => a.iter().zip(b).map(|(x, y)| (x - y) * (x - y)).sum(),
+        Metric::Cosine => 1.0 - dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(f32::MIN_POSITIVE),
+    }
+}

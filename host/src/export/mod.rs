@@ -1,0 +1,217 @@
+//! Trained network -> the files that a board and other engines run: fold, quantize, measure, seal, write.
+
+mod bundle;
+mod golden;
+mod layers;
+
+use std::path::Path;
+
+use firmware::onnx::{self as sealed_onnx, OnnxError};
+use rand::SeedableRng;
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use shared::bundle::{BundleError, Evidence, Threshold, seal};
+use shared::embedding::Distance;
+use shared::frontend::FrontendError;
+use thiserror::Error;
+
+use crate::data::{DataError, Dataset, Part};
+use crate::evaluate::{Embedded, Engine, EngineError, Verification, scores, verify};
+use crate::metrics::Scores;
+use crate::model::{BUNDLE, BundleBytes, GOLDEN, ModelError, ONNX, write_all};
+use crate::onnx;
+use crate::quantize::{QuantizeError, quantize};
+use crate::train::{TrainError, Trained};
+
+pub use bundle::bundle_bytes;
+pub use layers::LayerReport;
+
+/// By how much the int8 EER may exceed the float EER before the export refuses, a fraction.
+pub const MAX_EER_GAP: f64 = 0.005;
+
+/// What an export may do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Options {
+    /// By how much the int8 EER may exceed the float EER, a fraction.
+    pub max_eer_gap: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { max_eer_gap: MAX_EER_GAP }
+    }
+}
+
+/// What an export measured.
+#[derive(Clone, Debug, Serialize)]
+pub struct Exported {
+    /// Each layer's size and error.
+    pub layers: Vec<LayerReport>,
+    /// The float network on the threshold's identities.
+    pub float: Verification,
+    /// The bundle on the same.
+    pub int8: Verification,
+    /// Bytes of the bundle.
+    pub bundle: usize,
+    /// Bytes of the ONNX file.
+    pub onnx: usize,
+    /// Bytes of arena.
+    pub arena: u32,
+    /// Multiply-accumulates of one inference.
+    pub macs: u64,
+    /// The sealed threshold's evidence in words.
+    pub evidence: String,
+}
+
+/// Why a model cannot be exported.
+#[derive(Debug, Error)]
+pub enum ExportError {
+    /// The trained network.
+    #[error(transparent)]
+    Trained(#[from] TrainError),
+    /// The data of the recipe.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A sample that the front end refuses.
+    #[error("a sample of the recipe's data does not suit its front end: {0}")]
+    Frontend(#[from] FrontendError),
+    /// The quantization.
+    #[error(transparent)]
+    Quantize(#[from] QuantizeError),
+    /// The bundle that came out is not one: a fault of this program.
+    #[error("the bundle cannot be written: {0}")]
+    Bundle(#[from] shared::bundle::WriteError),
+    /// The bundle that came out does not pass its check: a fault of this program.
+    #[error("the bundle cannot be sealed: {0}")]
+    Seal(#[from] BundleError),
+    /// The golden vectors.
+    #[error("the golden vectors cannot be written: {0}")]
+    Golden(#[from] shared::golden::WriteError),
+    /// The ONNX file.
+    #[error("the ONNX file cannot be made: {0}")]
+    Onnx(#[from] OnnxError),
+    /// An engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The files.
+    #[error(transparent)]
+    Write(#[from] ModelError),
+    /// Too few samples to measure anything.
+    #[error("the threshold part of the data has no two samples of one identity, or only one identity: widen `threshold` in the recipe's split")]
+    NoComparisons,
+    /// int8 is too much worse than float.
+    #[error(
+        "the int8 network's EER of {int8:.2} % exceeds the float network's {float:.2} % by more than {allowed:.2} points: \
+         nothing was written; train longer, widen the network, or allow it with --max-eer-gap"
+    )]
+    EerGap {
+        /// EER of the bundle, percent.
+        int8: f64,
+        /// EER of the float network, percent.
+        float: f64,
+        /// What was allowed, percent points.
+        allowed: f64,
+    },
+}
+
+/// Exports the model that was trained in `dir`, and returns what was measured.
+pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
+    let trained = Trained::load(dir)?;
+    let recipe = &trained.recipe;
+    let (data, split) = (&recipe.data, &recipe.data.split);
+    let net = trained.net.fold();
+    let calibration = sample(data.source.load(Part::Train, split, data.world)?, recipe.export.calibration_samples);
+    let frontend = recipe.pixels();
+    let tensors = calibration.samples.iter().map(|sample| crate::evaluate::float_tensor(frontend, sample));
+    let tensors = tensors.collect::<Result<Vec<_>, _>>()?;
+    let graph = quantize(&net, &tensors)?;
+    let mut bytes = bundle_bytes(&graph, &recipe.name, frontend, recipe.metric())?;
+
+    let part = data.source.load(Part::Threshold, split, data.world)?;
+    let (float, _) = measure(&Engine::float(&trained), &part)?;
+    let (int8, (embedded, comparisons)) = measure(&Engine::Int8(bytes.clone()), &part)?;
+    if int8.eer > float.eer + options.max_eer_gap {
+        return Err(ExportError::EerGap {
+            int8: int8.eer * 100.0,
+            float: float.eer * 100.0,
+            allowed: options.max_eer_gap * 100.0,
+        });
+    }
+    let unseen = part.identities.iter().all(|name| !split.train.matches(name));
+    let threshold = threshold(&comparisons, recipe.export.target_fmr, int8.identities, unseen);
+    seal(bytes.as_mut_slice(), threshold)?;
+    let bundle = bytes.bundle()?;
+    let header = bundle.header();
+
+    let onnx = sealed_onnx::encode(onnx::model(&graph, &recipe.name), header)?;
+    let golden = golden::encode(&bundle, &part, &embedded)?;
+    let layers = layers::report(&graph, &bundle, &net, &tensors);
+    let exported = Exported {
+        layers,
+        float,
+        int8: verify(&comparisons, int8.identities, Some(threshold.distance.0)).unwrap_or(int8),
+        bundle: bytes.as_slice().len(),
+        onnx: onnx.len(),
+        arena: header.arena,
+        macs: bundle.macs(),
+        evidence: evidence_sentence(&threshold),
+    };
+    write_all(dir, &[(BUNDLE, bytes.as_slice()), (ONNX, &onnx), (GOLDEN, &golden)])?;
+    Ok(exported)
+}
+
+type Measured = (Verification, (Embedded, Scores));
+
+fn measure(engine: &Engine, part: &Dataset) -> Result<Measured, ExportError> {
+    let embedded = engine.embed(part)?;
+    let comparisons = scores(&embedded);
+    let identities = embedded.by_identity().len();
+    let rates = verify(&comparisons, identities, None).ok_or(ExportError::NoComparisons)?;
+    Ok((rates, (embedded, comparisons)))
+}
+
+/// `count` samples of `dataset`, drawn evenly and always the same ones.
+fn sample(mut dataset: Dataset, count: usize) -> Dataset {
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    let all = dataset.samples.len();
+    let chosen = index::sample(&mut rng, all, count.min(all));
+    dataset.samples = chosen.iter().map(|index| dataset.samples[index].clone()).collect();
+    dataset
+}
+
+/// The largest distance whose FMR stays within `target`, with its evidence.
+fn threshold(comparisons: &Scores, target: f64, identities: usize, unseen: bool) -> Threshold {
+    let value = comparisons.integer_threshold(target);
+    let at = f64::from(value);
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let evidence = Evidence {
+        target_fmr_ppm: (target * 1e6).round() as u32,
+        identities: count(identities),
+        unseen,
+        genuine: count(comparisons.genuine().len()),
+        false_non_matches: count(comparisons.false_non_matches(at)),
+        impostor: count(comparisons.impostor().len()),
+        false_matches: count(comparisons.false_matches(at)),
+    };
+    Threshold { distance: Distance(value), evidence }
+}
+
+/// What a threshold rests on, for people.
+pub fn evidence_sentence(threshold: &Threshold) -> String {
+    let evidence = &threshold.evidence;
+    let percent = |part: u32, whole: u32| 100.0 * f64::from(part) / f64::from(whole.max(1));
+    format!(
+        "distance <= {} was chosen for FMR <= {} %: {:.3} % of {} impostor and {:.2} % of {} genuine comparisons fail, over {} \
+         identities {}; so many identities support no claim below an FMR of {:.3} % at 95 %",
+        threshold.distance.0,
+        f64::from(evidence.target_fmr_ppm) / 1e4,
+        percent(evidence.false_matches, evidence.impostor),
+        evidence.impostor,
+        percent(evidence.false_non_matches, evidence.genuine),
+        evidence.genuine,
+        evidence.identities,
+        if evidence.unseen { "that were not trained on" } else { "THAT WERE TRAINED ON" },
+        crate::metrics::fmr_bound(evidence.identities as usize) * 100.0,
+    )
+}

@@ -1,0 +1,115 @@
+//! The desktop's gallery file: the templates of one model as JSON, decided over by the board's own code.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use shared::bundle::Header;
+use shared::embedding::MAX_DIM;
+use shared::gallery::{EnrolError, Gallery, Label};
+use thiserror::Error;
+
+use crate::model::{ModelError, write_all};
+
+/// Most identities of a gallery file.
+pub const IDENTITIES: usize = 1024;
+
+/// The board's gallery, sized for a desktop.
+pub type DesktopGallery = Box<Gallery<IDENTITIES, MAX_DIM>>;
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    /// The model that the templates belong to, hexadecimal.
+    model: String,
+    templates: Vec<Template>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Template {
+    label: String,
+    embedding: Vec<i8>,
+}
+
+/// Why a gallery file cannot be used.
+#[derive(Debug, Error)]
+pub enum GalleryError {
+    /// It cannot be read.
+    #[error("cannot read {path}: {source}; enrol somebody first with `doppel enroll`", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// It is not a gallery.
+    #[error("{path} is not a gallery file: {reason}; name another with --gallery", path = path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Its templates were made by another model.
+    #[error("{path} holds templates of model {found}, this is model {expected}: enrol again, templates of one model mean nothing to another", path = path.display())]
+    Model {
+        /// The file.
+        path: PathBuf,
+        /// The model of the templates.
+        found: String,
+        /// The model in use.
+        expected: String,
+    },
+    /// The model has no threshold.
+    #[error("the model's threshold was never sealed: run `doppel export` again")]
+    Unsealed,
+    /// A template does not fit.
+    #[error("{0}")]
+    Enrol(#[from] EnrolError),
+    /// A label is too long.
+    #[error("the label {0:?} is longer than {max} bytes: choose a shorter one", max = shared::gallery::MAX_LABEL)]
+    Label(String),
+    /// It cannot be written.
+    #[error(transparent)]
+    Write(#[from] ModelError),
+}
+
+fn id(header: &Header) -> String {
+    format!("{:016x}", header.model_id)
+}
+
+/// A label of `name`.
+pub fn label(name: &str) -> Result<Label, GalleryError> {
+    name.parse().map_err(|_| GalleryError::Label(name.to_string()))
+}
+
+/// An empty gallery for the model of `header`.
+pub fn empty(header: &Header) -> Result<DesktopGallery, GalleryError> {
+    Gallery::new(header).map(Box::new).ok_or(GalleryError::Unsealed)
+}
+
+/// Reads the gallery at `path`, which must be of the model of `header`.
+pub fn open(path: &Path, header: &Header) -> Result<DesktopGallery, GalleryError> {
+    let text = fs::read_to_string(path).map_err(|source| GalleryError::Read { path: path.into(), source })?;
+    let format = |reason: String| GalleryError::Format { path: path.into(), reason };
+    let file: File = serde_json::from_str(&text).map_err(|error| format(error.to_string()))?;
+    if file.model != id(header) {
+        return Err(GalleryError::Model { path: path.into(), found: file.model, expected: id(header) });
+    }
+    let mut gallery = empty(header)?;
+    for template in file.templates {
+        gallery.enrol(&label(&template.label)?, &template.embedding).map_err(|error| format(error.to_string()))?;
+    }
+    Ok(gallery)
+}
+
+/// Writes `gallery` to `path`.
+pub fn save(path: &Path, header: &Header, gallery: &DesktopGallery) -> Result<(), GalleryError> {
+    let templates = gallery.templates().iter();
+    let templates = templates
+        .map(|t| Template { label: t.label.to_string(), embedding: t.embedding.to_vec() })
+        .collect();
+    let text = serde_json::to_vec(&File { model: id(header), templates }).unwrap_or_default();
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(write_all(dir, &[(&name, &text)])?)
+}
