@@ -1,3 +1,4 @@
 //! What the tests that span crates share.
 
 pub mod model;
+pub mod reference;

@@ -8,9 +8,10 @@ use shared::bundle::{
 use shared::embedding::{Distance, Metric};
 use shared::frontend::{Image, Pixels, Raw};
 use shared::gallery::Gallery;
-use shared::geometry::{Geometry, Kind, Layout, Shape, steps};
+use shared::geometry::{Geometry, Kind, Shape, steps};
 use shared::golden::{self, Outcome, Sample, Step};
 use shared::network;
+use shared::plan::plan;
 use shared::quant::{Channel, MAX_PRODUCT};
 
 /// Bytes that start at a multiple of four, as a bundle has to.
@@ -38,119 +39,172 @@ impl Aligned {
 }
 
 struct Layer {
-    entry: Entry,
     weights: Vec<i8>,
     channels: Vec<Channel>,
     table: Option<Box<[u8; TABLE_LEN]>>,
 }
 
 /// What a layer does to the tensor before it.
-struct Plan {
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
     kind: Kind,
     kernel: u8,
     stride: u8,
     pad: u8,
     outputs: u16,
-    layout: Layout,
-    zero_point: u8,
     leaky: bool,
-    fused: bool,
 }
 
-const PLANS: [Plan; 6] = [
-    plan(Kind::Planar, 3, 2, 1, 8, Layout::Hwc),
-    plan(Kind::Dense, 3, 1, 1, 10, Layout::Chw),
-    plan(Kind::Planar, 3, 2, 1, 10, Layout::Hwc),
-    plan(Kind::Dense, 1, 1, 0, 18, Layout::Chw),
-    plan(Kind::Planar, 7, 1, 0, 18, Layout::Hwc),
-    plan(Kind::Dense, 1, 1, 0, 32, Layout::Hwc),
-];
+impl Spec {
+    /// A 3x3 convolution with a padding of one; of a single-channel picture it is planar.
+    pub const fn conv(inputs: u16, outputs: u16, stride: u8) -> Self {
+        let kind = if inputs == 1 {
+            Kind::Planar
+        } else {
+            Kind::Dense
+        };
+        Spec::new(kind, 3, stride, 1, outputs)
+    }
 
-const fn plan(kind: Kind, kernel: u8, stride: u8, pad: u8, outputs: u16, layout: Layout) -> Plan {
-    Plan {
-        kind,
-        kernel,
-        stride,
-        pad,
-        outputs,
-        layout,
-        zero_point: 0,
-        leaky: false,
-        fused: false,
+    /// A 3x3 depthwise convolution with a padding of one.
+    pub const fn depthwise(channels: u16, stride: u8) -> Self {
+        Spec::new(Kind::Planar, 3, stride, 1, channels)
+    }
+
+    /// A 1x1 convolution.
+    pub const fn pointwise(outputs: u16) -> Self {
+        Spec::new(Kind::Dense, 1, 1, 0, outputs)
+    }
+
+    /// The average over the whole plane of `side` rows and columns.
+    pub const fn pool(side: u8, channels: u16) -> Self {
+        Spec::new(Kind::Pool, side, 1, 0, channels)
+    }
+
+    /// A fully connected layer over the whole tensor.
+    pub const fn fully_connected(outputs: u16) -> Self {
+        Spec::new(Kind::Dense, 0, 1, 0, outputs)
+    }
+
+    /// The same layer with LeakyReLU in place of ReLU.
+    pub const fn leaky(self) -> Self {
+        Spec {
+            leaky: true,
+            ..self
+        }
+    }
+
+    const fn new(kind: Kind, kernel: u8, stride: u8, pad: u8, outputs: u16) -> Self {
+        Spec {
+            kind,
+            kernel,
+            stride,
+            pad,
+            outputs,
+            leaky: false,
+        }
+    }
+
+    /// The geometry over a tensor of `shape`.
+    fn geometry(&self, shape: Shape) -> Geometry {
+        let (input, kernel) = match self.kernel {
+            0 => (shape.flattened().expect("the tensor is small"), 1),
+            kernel => (shape, kernel),
+        };
+        let side = |n| steps(n, self.pad, self.pad, kernel, self.stride).expect("the kernel fits");
+        Geometry {
+            kind: self.kind,
+            kernel: [kernel; 2],
+            stride: self.stride,
+            pad: [self.pad; 4],
+            input,
+            output: Shape {
+                height: side(input.height),
+                width: side(input.width),
+                channels: self.outputs,
+            },
+        }
     }
 }
 
-/// A bundle of random weights: a fused front, dense, depthwise, pointwise, a table, a pool and a last layer, 28x28 -> 32.
+/// A network: a picture of one channel and the layers behind it; the last one gives the embedding.
+#[derive(Clone, Copy, Debug)]
+pub struct Net {
+    /// At most [`bundle::NAME_LEN`] bytes.
+    pub name: &'static str,
+    /// Rows and columns of the picture.
+    pub input: [u16; 2],
+    /// The layers in order.
+    pub layers: &'static [Spec],
+}
+
+/// Every kind of layer: a front that is fused, dense, depthwise, pointwise, a table, a pool and a last layer.
+const RANDOM: Net = Net {
+    name: "random",
+    input: [28, 28],
+    layers: &[
+        Spec::conv(1, 8, 2),
+        Spec::conv(8, 10, 1).leaky(),
+        Spec::depthwise(10, 2),
+        Spec::pointwise(18),
+        Spec::pool(7, 18),
+        Spec::fully_connected(32),
+    ],
+};
+
+/// A bundle of random weights with every kind of layer, 28x28 -> 32.
 pub fn random(seed: u64) -> Aligned {
+    build(&RANDOM, seed)
+}
+
+/// A bundle of `net` with random weights.
+pub fn build(net: &Net, seed: u64) -> Aligned {
     let mut rng = StdRng::seed_from_u64(seed);
-    let frontend = Pixels {
-        width: 28,
-        height: 28,
-        channels: 1,
-        invert: true,
-        stretch: true,
-    };
+    let [height, width] = net.input;
     let mut shape = Shape {
-        height: 28,
-        width: 28,
+        height,
+        width,
         channels: 1,
     };
-    // Two halves take the tensors in turn, the scratch follows them. The fused tensor lies nowhere: the layer behind it has
-    // the same place for its own output.
-    let half = 14 * 14 * 10u32;
-    let places = [half, half, 0, half, 0, half];
-    let (mut input_at, mut zero_point) = (0, 0u8);
+    let mut zero_point = 0;
     let mut layers = vec![];
-    for (index, mut plan) in PLANS.into_iter().enumerate() {
-        plan.fused = index == 0;
-        if index == 1 {
-            (plan.leaky, plan.zero_point) = (true, 100);
-        }
-        if index == PLANS.len() - 1 {
-            plan.zero_point = EMBEDDING_ZERO_POINT;
-        }
-        let side = |n| steps(n, plan.pad, plan.pad, plan.kernel, plan.stride).unwrap();
-        let output = Shape {
-            height: side(shape.height),
-            width: side(shape.width),
-            channels: plan.outputs,
+    let mut entries = vec![];
+    for (index, spec) in net.layers.iter().enumerate() {
+        let output_zero_point = match spec.leaky {
+            _ if index + 1 == net.layers.len() => EMBEDDING_ZERO_POINT,
+            true => LEAKY_ZERO_POINT,
+            false => 0,
         };
         let entry = Entry {
-            geometry: Geometry {
-                kind: plan.kind,
-                kernel: [plan.kernel; 2],
-                stride: plan.stride,
-                pad: [plan.pad; 4],
-                input: shape,
-                output,
-            },
+            geometry: spec.geometry(shape),
             input_zero_point: zero_point,
-            output_zero_point: plan.zero_point,
-            layout: plan.layout,
-            fused: plan.fused,
-            input_at,
-            output_at: places[index],
-            scratch_at: 2 * half,
+            output_zero_point,
+            fused: false,
+            input_at: 0,
+            output_at: 0,
+            scratch_at: 0,
         };
-        layers.push(layer(&mut rng, entry, plan.leaky));
-        (shape, zero_point) = (output, plan.zero_point);
-        input_at = places[index];
+        layers.push(layer(&mut rng, entry, spec.leaky));
+        entries.push(entry);
+        (shape, zero_point) = (entry.geometry.output, output_zero_point);
     }
-    let fused = layers[0].entry;
-    let scratch = layers
-        .iter()
-        .map(|layer| layer.entry.scratch_len(Some(&fused)))
-        .max();
+    let plan = plan(&mut entries);
     let mut name = [0; bundle::NAME_LEN];
-    name[..6].copy_from_slice(b"random");
+    name[..net.name.len()].copy_from_slice(net.name.as_bytes());
     let header = Header {
         model_id: 0x7a6e_0000_0000_0000 | seed,
         name,
-        frontend,
+        frontend: Pixels {
+            width,
+            height,
+            channels: 1,
+            invert: true,
+            stretch: true,
+        },
         metric: Metric::Euclidean,
         dim: shape.channels,
-        arena: 2 * half + scratch.unwrap_or(0) as u32,
-        input_at: 0,
+        arena: plan.arena,
+        input_at: plan.input_at,
         embedding_scale: 0.03125,
         threshold: Some(Threshold {
             distance: Distance(20_000),
@@ -163,8 +217,9 @@ pub fn random(seed: u64) -> Aligned {
     };
     let sources: Vec<LayerSource<'_>> = layers
         .iter()
-        .map(|layer| LayerSource {
-            entry: layer.entry,
+        .zip(&entries)
+        .map(|(layer, &entry)| LayerSource {
+            entry,
             weights: &layer.weights,
             channels: &layer.channels,
             table: layer.table.as_deref(),
@@ -176,17 +231,26 @@ pub fn random(seed: u64) -> Aligned {
     out
 }
 
+/// The zero point below a LeakyReLU; the table maps it to itself.
+const LEAKY_ZERO_POINT: u8 = 100;
+
 fn layer(rng: &mut StdRng, entry: Entry, leaky: bool) -> Layer {
     let geometry = &entry.geometry;
     let inputs = match geometry.kind {
         Kind::Dense => usize::from(geometry.input.channels),
-        Kind::Planar => 1,
+        Kind::Planar | Kind::Pool => 1,
     };
     let per_channel = usize::from(geometry.kernel[0]) * usize::from(geometry.kernel[1]) * inputs;
     let outputs = usize::from(geometry.output.channels);
     let weights: Vec<i8> = (0..outputs * per_channel)
         .map(|_| rng.random_range(-127..=127))
         .collect();
+    let pool = geometry.kind == Kind::Pool;
+    let weights = if pool {
+        vec![1; weights.len()]
+    } else {
+        weights
+    };
     let channels = weights
         .chunks_exact(per_channel)
         .map(|weights| {
@@ -197,7 +261,7 @@ fn layer(rng: &mut StdRng, entry: Entry, leaky: bool) -> Layer {
                 .map(|&w| 255 * i64::from(w).abs())
                 .sum::<i64>()
                 + bias.abs();
-            let spread = 5000.0 * (per_channel as f64).sqrt();
+            let spread = if pool { 100.0 } else { 5000.0 } * (per_channel as f64).sqrt();
             Channel {
                 bias: bias as i32,
                 multiplier: ((65536.0 * 90.0 / spread) as i64).min(MAX_PRODUCT / reach) as i32,
@@ -212,8 +276,7 @@ fn layer(rng: &mut StdRng, entry: Entry, leaky: bool) -> Layer {
         }))
     });
     Layer {
-        entry,
-        weights,
+        weights: if pool { vec![] } else { weights },
         channels,
         table,
     }

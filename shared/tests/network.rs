@@ -1,0 +1,99 @@
+//! The executor on the host: random chains of layers against the naive definition.
+#![allow(missing_docs)]
+
+mod cases;
+
+use cases::{Case, Fill, LayerCase, Workspace};
+use proptest::prelude::*;
+use shared::geometry::{Kind, Shape};
+
+fn workspace() -> Box<Workspace> {
+    // Built on the heap: the workspace is larger than a test's stack.
+    let layout = std::thread::Builder::new().stack_size(64 << 20);
+    let thread = layout.spawn(|| Box::new(Workspace::new()));
+    thread.expect("a thread").join().expect("a workspace")
+}
+
+fn fill() -> impl Strategy<Value = Fill> {
+    prop_oneof![
+        4 => Just(Fill::Random),
+        1 => Just(Fill::Low),
+        1 => Just(Fill::High),
+        1 => Just(Fill::Ends),
+    ]
+}
+
+fn layer() -> impl Strategy<Value = LayerCase> {
+    let kind = prop_oneof![4 => Just(Kind::Dense), 3 => Just(Kind::Planar), 1 => Just(Kind::Pool)];
+    let sides = (1u8..=5, 1u8..=5);
+    let kernel = prop_oneof![3 => Just((3, 3)), 2 => Just((1, 1)), 2 => sides];
+    let pad = prop_oneof![
+        Just([0; 4]),
+        Just([1; 4]),
+        any::<[u8; 4]>().prop_map(|pad| pad.map(|p| p % 4))
+    ];
+    let rest = (1u16..=21, any::<u8>(), any::<bool>(), fill(), any::<bool>());
+    (kind, kernel, 1u8..=3, pad, rest).prop_map(|(kind, (kh, kw), stride, pad, rest)| {
+        let (outputs, zero_point, table, weights, ties) = rest;
+        LayerCase {
+            kind,
+            kernel: [kh, kw],
+            stride,
+            pad: if kind == Kind::Pool { [0; 4] } else { pad },
+            outputs,
+            zero_point: zero_point & !1,
+            table,
+            weights,
+            ties,
+        }
+    })
+}
+
+fn shape() -> impl Strategy<Value = Shape> {
+    let channels = prop_oneof![Just(1u16), 1u16..=19];
+    (1u16..=19, 1u16..=19, channels).prop_map(|(height, width, channels)| Shape {
+        height,
+        width,
+        channels,
+    })
+}
+
+#[test]
+fn chains_equal_the_definition() {
+    let mut workspace = workspace();
+    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig {
+        cases: 400,
+        failure_persistence: None,
+        max_global_rejects: 20_000,
+        ..ProptestConfig::default()
+    });
+    let chain = (
+        shape(),
+        fill(),
+        prop::collection::vec(layer(), 1..=3),
+        any::<u64>(),
+    );
+    let (mut fused, mut ties) = (0, 0);
+    let workspace = std::cell::RefCell::new(&mut workspace);
+    let totals = std::cell::RefCell::new((&mut fused, &mut ties));
+    let ran = runner.run(&chain, |(input, inputs, layers, seed)| {
+        let case = Case {
+            input,
+            inputs,
+            layers: &layers,
+            seed,
+        };
+        match workspace.borrow_mut().run(&case) {
+            Ok(passed) => {
+                let mut totals = totals.borrow_mut();
+                *totals.0 += usize::from(passed.fused);
+                *totals.1 += passed.ties;
+                Ok(())
+            }
+            Err(cases::Failure::Shape(_)) => Err(TestCaseError::reject("shape")),
+            Err(failure) => Err(TestCaseError::fail(format!("{failure:?}"))),
+        }
+    });
+    ran.expect("every chain equals the definition");
+    assert!(fused > 0 && ties > 0, "{fused} fused fronts, {ties} ties");
+}
