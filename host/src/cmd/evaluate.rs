@@ -11,7 +11,7 @@ use crate::data::mnist::{self, Half};
 use crate::data::{Dataset, Part, Pattern, Spec};
 use crate::evaluate::{Engine, EngineKind, NWay, Verification, knn_accuracy, nway_accuracy, scores, verify};
 use crate::model::BundleBytes;
-use crate::recipe::Recipe;
+use crate::recipe::{self, Recipe};
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -80,7 +80,7 @@ enum Rates {
 /// Measures and prints.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let engine = Engine::open(&args.model, args.engine)?;
-    let recipe = Recipe::load(&args.model)?;
+    let recipe = Recipe::load(&args.model.join(recipe::FILE_NAME))?;
     let data = test_data(&args, &recipe)?;
     if !args.json {
         println!("{} samples of {} identities", data.samples.len(), data.identities.len());

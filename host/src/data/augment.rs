@@ -55,17 +55,16 @@ impl Augment {
         Ok(())
     }
 
-    /// Writes a variation of the tensor `from` to `to`, both of `shape`, HWC.
+    /// Writes a variation of the tensor `from` to `to`, both of `shape`.
     pub fn apply(&self, shape: Shape, from: &[u8], to: &mut [u8], rng: &mut impl Rng) {
         if self.is_none() {
             to.copy_from_slice(from);
             return;
         }
         let back = self.draw_inverse(shape, rng);
-        match shape.channels {
-            1 => warp::<1>(shape, &back, from, to),
-            3 => warp::<3>(shape, &back, from, to),
-            _ => to.copy_from_slice(from),
+        let plane = shape.height * shape.width;
+        for (from, to) in from.chunks_exact(plane).zip(to.chunks_exact_mut(plane)) {
+            warp(shape, &back, from, to);
         }
         if self.contrast > 0.0 || self.brightness > 0.0 {
             let factor = 1.0 + either_way(rng, self.contrast);
@@ -113,16 +112,16 @@ fn either_way(rng: &mut impl Rng, bound: f32) -> f32 {
     bound * rng.random_range(-1.0..=1.0)
 }
 
-fn warp<const CHANNELS: usize>(shape: Shape, back: &Affine, from: &[u8], to: &mut [u8]) {
-    let pixel = |x: i32, y: i32| -> [f32; CHANNELS] {
+/// Samples one plane.
+fn warp(shape: Shape, back: &Affine, from: &[u8], to: &mut [u8]) {
+    let pixel = |x: i32, y: i32| -> f32 {
         let inside = (0..shape.width as i32).contains(&x) && (0..shape.height as i32).contains(&y);
-        if !inside {
-            return [0.0; CHANNELS];
+        match inside {
+            true => f32::from(from[y as usize * shape.width + x as usize]),
+            false => 0.0,
         }
-        let at = (y as usize * shape.width + x as usize) * CHANNELS;
-        std::array::from_fn(|c| f32::from(from[at + c]))
     };
-    for (i, out) in to.chunks_exact_mut(CHANNELS).enumerate() {
+    for (i, out) in to.iter_mut().enumerate() {
         let (x, y) = ((i % shape.width) as f32, (i / shape.width) as f32);
         let sx = back.x[0] * x + back.x[1] * y + back.x[2];
         let sy = back.y[0] * x + back.y[1] * y + back.y[2];
@@ -131,10 +130,8 @@ fn warp<const CHANNELS: usize>(shape: Shape, back: &Affine, from: &[u8], to: &mu
         let (left, top) = (left as i32, top as i32);
         let (a, b) = (pixel(left, top), pixel(left + 1, top));
         let (c, d) = (pixel(left, top + 1), pixel(left + 1, top + 1));
-        for (k, out) in out.iter_mut().enumerate() {
-            let (upper, lower) = (a[k] + fx * (b[k] - a[k]), c[k] + fx * (d[k] - c[k]));
-            *out = (upper + fy * (lower - upper) + 0.5) as u8;
-        }
+        let (upper, lower) = (a + fx * (b - a), c + fx * (d - c));
+        *out = (upper + fy * (lower - upper) + 0.5) as u8;
     }
 }
 

@@ -5,7 +5,7 @@ use shared::frontend::Pixels;
 
 use super::{DataError, Dataset};
 
-/// Sizes of an input tensor, laid out HWC: rows, columns, channels, the last fastest.
+/// Sizes of an input tensor, laid out CHW: one plane a channel, columns fastest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
     /// Rows.
@@ -37,7 +37,7 @@ impl Shape {
 pub struct Tensors {
     /// Sizes of one tensor.
     pub shape: Shape,
-    /// All tensors, one after the other, `[samples, height, width, channels]`.
+    /// All tensors, one after the other, `[samples, channels, height, width]`.
     pub data: Vec<u8>,
     /// The identity index of every sample.
     pub identities: Vec<usize>,
@@ -75,7 +75,7 @@ impl Tensors {
         self.identities.is_empty()
     }
 
-    /// The bytes of tensor `index`, HWC.
+    /// The bytes of tensor `index`, CHW.
     pub fn tensor(&self, index: usize) -> &[u8] {
         let size = self.shape.bytes();
         &self.data[index * size..(index + 1) * size]

@@ -1,9 +1,9 @@
 //! The engines that embed: the float network, the bundle by `shared`'s kernels, and the ONNX file by tract.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::ValueEnum;
-use firmware::onnx::{OnnxError, OnnxModel};
+use firmware::onnx::{LoadError, OnnxError, OnnxModel};
 use rayon::prelude::*;
 use shared::bundle::Bundle;
 use shared::embedding::Metric;
@@ -54,14 +54,12 @@ pub enum EngineError {
     /// The trained network.
     #[error(transparent)]
     Trained(#[from] TrainError),
-    /// The ONNX file.
-    #[error("{path}: {source}", path = path.display())]
-    Onnx {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: OnnxError,
-    },
+    /// The ONNX file cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The ONNX file cannot be run.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
     /// A sample that the model does not take.
     #[error("sample {index} ({name}): {source}")]
     Sample {
@@ -98,18 +96,14 @@ impl Engine {
         Ok(match kind {
             EngineKind::Float => Self::float(&Trained::load(dir)?),
             EngineKind::Int8 => Engine::Int8(BundleBytes::open(dir)?),
-            EngineKind::Onnx => {
-                let path = dir.join(ONNX);
-                let model = OnnxModel::load(&path).map_err(|source| EngineError::Onnx { path, source })?;
-                Engine::Onnx(Box::new(model))
-            }
+            EngineKind::Onnx => Engine::Onnx(Box::new(OnnxModel::load(&dir.join(ONNX))?)),
         })
     }
 
     /// The float engine of a trained network.
     pub fn float(trained: &Trained) -> Self {
         let recipe = &trained.recipe;
-        Engine::Float { net: trained.net.fold(), frontend: recipe.pixels(), metric: recipe.metric() }
+        Engine::Float { net: trained.net.fold(), frontend: recipe.front_end(), metric: recipe.net.metric.into() }
     }
 
     /// Raw sample -> input tensor.
@@ -150,8 +144,7 @@ impl Engine {
                 for (index, sample) in data.samples.iter().enumerate() {
                     let input = frontend.run(sample.raw.as_raw(), &mut tensor);
                     input.map_err(|error| failed(index, error.into()))?;
-                    let run = model.run(&tensor);
-                    vectors.extend(run.map_err(|source| EngineError::Onnx { path: ONNX.into(), source })?);
+                    vectors.extend(model.run(&tensor)?);
                 }
                 (header.metric, usize::from(header.dim), Vectors::Int8(vectors))
             }

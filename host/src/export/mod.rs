@@ -6,7 +6,8 @@ mod layers;
 
 use std::path::Path;
 
-use firmware::onnx::{self as sealed_onnx, OnnxError};
+use firmware::onnx::{OnnxError, OnnxModel, seal as seal_onnx};
+use prost::Message;
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
@@ -122,11 +123,11 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     let (data, split) = (&recipe.data, &recipe.data.split);
     let net = trained.net.fold();
     let calibration = sample(data.source.load(Part::Train, split, data.world)?, recipe.export.calibration_samples);
-    let frontend = recipe.pixels();
+    let frontend = recipe.front_end();
     let tensors = calibration.samples.iter().map(|sample| crate::evaluate::float_tensor(frontend, sample));
     let tensors = tensors.collect::<Result<Vec<_>, _>>()?;
     let graph = quantize(&net, &tensors)?;
-    let mut bytes = bundle_bytes(&graph, &recipe.name, frontend, recipe.metric())?;
+    let mut bytes = bundle_bytes(&graph, &recipe.name, frontend, recipe.net.metric.into())?;
 
     let part = data.source.load(Part::Threshold, split, data.world)?;
     let (float, _) = measure(&Engine::float(&trained), &part)?;
@@ -144,7 +145,10 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     let bundle = bytes.bundle()?;
     let header = bundle.header();
 
-    let onnx = sealed_onnx::encode(onnx::model(&graph, &recipe.name), header)?;
+    let mut model = onnx::model(&graph, &recipe.name);
+    seal_onnx(&mut model, &bundle);
+    let onnx = model.encode_to_vec();
+    OnnxModel::from_bytes(&onnx)?;
     let golden = golden::encode(&bundle, &part, &embedded)?;
     let layers = layers::report(&graph, &bundle, &net, &tensors);
     let exported = Exported {

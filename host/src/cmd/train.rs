@@ -1,0 +1,418 @@
+//! `doppel train`: a network from a data source or a recipe.
+
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+
+use crate::data::{Pattern, Sampling, Spec};
+use crate::mining::Mining;
+use crate::recipe::{self, Choices, Family, Loss, Method, Metric, Recipe};
+use crate::train::{Event, train};
+
+/// Trains an embedding network.
+///
+/// Either with --data and --out, where every other setting has a default that suits the source, or by the recipe of an
+/// earlier training: `doppel train models/NAME`, or `--recipe FILE --out models/NAME`.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// A model's folder: train it again by its recipe.
+    #[arg(value_name = "MODEL", conflicts_with_all = ["data", "recipe", "out"])]
+    pub model: Option<PathBuf>,
+
+    /// Where samples come from: glyphs, mnist:DIR, images:DIR.
+    #[arg(long, value_name = "SPEC", conflicts_with = "recipe")]
+    pub data: Option<Spec>,
+
+    /// The model's folder, as models/NAME: recipe, checkpoints and log go there.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+
+    /// Train by this recipe.
+    #[arg(long, value_name = "FILE", requires = "out")]
+    pub recipe: Option<PathBuf>,
+
+    /// Go on from the folder's last checkpoint, as if training had never stopped.
+    #[arg(long)]
+    pub resume: bool,
+
+    /// Family of the network.
+    #[arg(long, value_name = "NET", help_heading = "Network")]
+    pub net: Option<Family>,
+
+    /// Values of an embedding [default: 64].
+    #[arg(long, value_name = "D", help_heading = "Network")]
+    pub embedding: Option<usize>,
+
+    /// Factor of the compact network's channels [default: 1].
+    #[arg(long, value_name = "FACTOR", help_heading = "Network")]
+    pub width: Option<f32>,
+
+    /// How embeddings are compared [default: cosine, euclidean up to 3 values].
+    #[arg(long, help_heading = "Network")]
+    pub metric: Option<Metric>,
+
+    /// What is minimized [default: triplet].
+    #[arg(long, help_heading = "Training")]
+    pub method: Option<Method>,
+
+    /// What is minimized afterwards, by a second training of the same network.
+    #[arg(long, value_name = "METHOD", help_heading = "Training")]
+    pub then: Option<Method>,
+
+    /// Passes over the data, of each training.
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub epochs: Option<usize>,
+
+    /// Seed of weights, batches, augmentation and mining [default: 1].
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub seed: Option<u64>,
+
+    /// Highest learning rate.
+    #[arg(long, value_name = "RATE", help_heading = "Training")]
+    pub learning_rate: Option<f64>,
+
+    /// Margin of the loss.
+    #[arg(long, help_heading = "Training")]
+    pub margin: Option<f32>,
+
+    /// How pairs and triplets are chosen.
+    #[arg(long, help_heading = "Training")]
+    pub mining: Option<Mining>,
+
+    /// Identities and samples of each in a batch, as 32x4.
+    #[arg(long, value_name = "PxK", value_parser = balanced, help_heading = "Training")]
+    pub batch: Option<Sampling>,
+
+    /// Rows and columns of the network's input, as 28x28 [default: as suits the source].
+    #[arg(long, value_name = "HxW", value_parser = size, help_heading = "Data")]
+    pub input: Option<(u16, u16)>,
+
+    /// Identities that train, as s1-s20,anna [default: as suits the source].
+    #[arg(long, value_name = "PATTERN", help_heading = "Data")]
+    pub train_on: Option<Pattern>,
+
+    /// Identities that choose the threshold.
+    #[arg(long, value_name = "PATTERN", help_heading = "Data")]
+    pub threshold_on: Option<Pattern>,
+
+    /// Identities that test.
+    #[arg(long, value_name = "PATTERN", help_heading = "Data")]
+    pub test_on: Option<Pattern>,
+
+    /// False-match rate that the export chooses the threshold for [default: 0.01].
+    #[arg(long, value_name = "RATE", help_heading = "Data")]
+    pub fmr: Option<f64>,
+}
+
+fn pair<T: std::str::FromStr>(text: &str) -> Option<(T, T)> {
+    let (a, b) = text.split_once('x')?;
+    Some((a.parse().ok()?, b.parse().ok()?))
+}
+
+fn balanced(text: &str) -> Result<Sampling, String> {
+    match pair(text) {
+        Some((identities, samples)) => Ok(Sampling::Balanced {
+            identities,
+            samples,
+        }),
+        None => Err("write identities x samples, as 32x4".into()),
+    }
+}
+
+fn size(text: &str) -> Result<(u16, u16), String> {
+    pair(text).ok_or_else(|| "write rows x columns, as 28x28".into())
+}
+
+/// Trains.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let (recipe, folder) = prepare(&args)?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let asked = Arc::clone(&stop);
+    ctrlc::set_handler(move || {
+        // The second time the user means it.
+        if asked.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    })
+    .context("cannot listen for Ctrl-C")?;
+
+    let started = Instant::now();
+    let mut progress = Progress::new();
+    let trained = train(&recipe, &folder, args.resume, |event| {
+        progress.show(event);
+        match stop.load(Ordering::SeqCst) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    });
+    progress.finish();
+    trained?;
+    eprintln!(
+        "trained {} in {}; next: doppel export {}",
+        folder.display(),
+        HumanDuration(started.elapsed()),
+        folder.display()
+    );
+    Ok(())
+}
+
+/// The recipe and the model's folder that the arguments mean.
+fn prepare(args: &Args) -> anyhow::Result<(Recipe, PathBuf)> {
+    let (mut recipe, folder) = match (&args.model, &args.recipe, &args.data, &args.out) {
+        (Some(folder), _, _, _) => {
+            (Recipe::load(&folder.join(recipe::FILE_NAME))?, folder.clone())
+        }
+        (None, Some(file), _, Some(out)) => {
+            let mut recipe = Recipe::load(file)?;
+            recipe.name = name(out);
+            (recipe, out.clone())
+        }
+        (None, None, None, Some(out)) if args.resume => {
+            (Recipe::load(&out.join(recipe::FILE_NAME))?, out.clone())
+        }
+        (None, None, Some(source), Some(out)) => (choose(args, source, out)?, out.clone()),
+        _ => bail!(
+            "nothing says what to train: give --data SPEC --out models/NAME, or the folder of a trained model"
+        ),
+    };
+    change(args, &mut recipe)?;
+    recipe.check()?;
+    Ok((recipe, folder))
+}
+
+/// The recipe of the arguments' choices, with defaults for the others.
+fn choose(args: &Args, source: &Spec, out: &Path) -> anyhow::Result<Recipe> {
+    let mut choices = Choices::new(source.clone(), &name(out));
+    choices.family = args.net.unwrap_or(choices.family);
+    choices.method = args.method.unwrap_or(choices.method);
+    choices.then = args.then;
+    choices.embedding = args.embedding.unwrap_or(choices.embedding);
+    choices.metric = args.metric;
+    if args.train_on.is_some() || args.threshold_on.is_some() || args.test_on.is_some() {
+        let (Some(train), Some(threshold), Some(test)) =
+            (&args.train_on, &args.threshold_on, &args.test_on)
+        else {
+            bail!("--train-on, --threshold-on and --test-on belong together: give all three or none");
+        };
+        choices.split = Some(crate::data::Split {
+            train: train.clone(),
+            threshold: threshold.clone(),
+            test: test.clone(),
+        });
+    }
+    Ok(choices.recipe()?)
+}
+
+/// Changes of single settings, which work on any recipe.
+fn change(args: &Args, recipe: &mut Recipe) -> anyhow::Result<()> {
+    if args.data.is_none() {
+        let fixed = [
+            ("--net", args.net.is_some()),
+            ("--embedding", args.embedding.is_some()),
+            ("--metric", args.metric.is_some()),
+            ("--method", args.method.is_some()),
+            ("--then", args.then.is_some()),
+            ("--train-on", args.train_on.is_some()),
+            ("--threshold-on", args.threshold_on.is_some()),
+            ("--test-on", args.test_on.is_some()),
+        ];
+        if let Some((flag, _)) = fixed.iter().find(|(_, given)| *given) {
+            bail!("{flag} needs --data: a recipe has settled it, so edit the recipe instead");
+        }
+    }
+    recipe.seed = args.seed.unwrap_or(recipe.seed);
+    recipe.net.width_multiplier = args.width.unwrap_or(recipe.net.width_multiplier);
+    recipe.export.target_fmr = args.fmr.unwrap_or(recipe.export.target_fmr);
+    if let Some((height, width)) = args.input {
+        recipe.input.height = height;
+        recipe.input.width = width;
+    }
+    for phase in &mut recipe.phases {
+        phase.epochs = args.epochs.unwrap_or(phase.epochs);
+        phase.learning_rate = args.learning_rate.unwrap_or(phase.learning_rate);
+        phase.sampling = args.batch.unwrap_or(phase.sampling);
+        match &mut phase.loss {
+            Loss::Contrastive { margin, mining } | Loss::Triplet { margin, mining } => {
+                *margin = args.margin.unwrap_or(*margin);
+                *mining = args.mining.unwrap_or(*mining);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The last part of the folder's path.
+fn name(folder: &Path) -> String {
+    let last = folder.file_name().unwrap_or(folder.as_os_str());
+    last.to_string_lossy().into_owned()
+}
+
+/// A bar on a terminal, plain lines elsewhere.
+pub(super) struct Progress {
+    bar: ProgressBar,
+    plain: bool,
+    phase: Option<Timing>,
+}
+
+/// What the time left is reckoned from.
+struct Timing {
+    started: Instant,
+    first: usize,
+    steps: usize,
+    batch: usize,
+}
+
+impl Progress {
+    pub(super) fn new() -> Progress {
+        Progress {
+            bar: ProgressBar::hidden(),
+            plain: !std::io::stderr().is_terminal(),
+            phase: None,
+        }
+    }
+
+    pub(super) fn show(&mut self, event: Event<'_>) {
+        match event {
+            Event::Phase {
+                done, steps, batch, ..
+            } => {
+                self.finish();
+                self.phase = Some(Timing {
+                    started: Instant::now(),
+                    first: done,
+                    steps,
+                    batch,
+                });
+                if !self.plain {
+                    self.bar = ProgressBar::new(steps as u64).with_position(done as u64);
+                    let template = "{bar:30} {pos}/{len} steps, {eta} left, {msg}";
+                    if let Ok(style) = ProgressStyle::with_template(template) {
+                        self.bar.set_style(style);
+                    }
+                }
+            }
+            Event::Step { step, loss, .. } => {
+                self.bar.set_position(step as u64);
+                if let Some(timing) = &self.phase {
+                    let (rate, _) = timing.at(step);
+                    self.bar
+                        .set_message(format!("{rate:.0} images/s, loss {loss:.4}"));
+                }
+            }
+            Event::Validation {
+                step,
+                loss,
+                eer,
+                best,
+                ..
+            } => {
+                let (rate, left, steps) = match &self.phase {
+                    Some(timing) => {
+                        let (rate, left) = timing.at(step);
+                        (rate, left, timing.steps)
+                    }
+                    None => (0.0, Duration::ZERO, step),
+                };
+                let mark = if best { ", the best so far" } else { "" };
+                self.line(format!(
+                    "step {step}/{steps}: loss {loss:.4}, validation EER {:.2} %{mark}, {rate:.0} images/s, {} left",
+                    100.0 * eer,
+                    HumanDuration(left)
+                ));
+            }
+            Event::Warning(text) => self.line(format!("warning: {text}")),
+        }
+    }
+
+    fn line(&self, text: String) {
+        if self.plain {
+            eprintln!("{text}");
+        } else {
+            self.bar.println(text);
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Timing {
+    /// Images a second so far, and the time that is left, when `step` steps are done.
+    fn at(&self, step: usize) -> (f64, Duration) {
+        let done = step.saturating_sub(self.first).max(1) as f64;
+        let elapsed = self.started.elapsed().as_secs_f64();
+        let left = elapsed / done * self.steps.saturating_sub(step) as f64;
+        let rate = done * self.batch as f64 / elapsed.max(1e-9);
+        (rate, Duration::from_secs_f64(left))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn prepared(line: &str) -> anyhow::Result<(Recipe, PathBuf)> {
+        let words = std::iter::once("train").chain(line.split_whitespace());
+        prepare(&Command::try_parse_from(words)?.args)
+    }
+
+    #[test]
+    fn flags_make_a_recipe() {
+        let line = "--data glyphs --out models/letters --net article --method contrastive --then triplet \
+                    --embedding 16 --epochs 3 --seed 9 --batch 8x5 --margin 0.7 --mining hard --input 32x24";
+        let (recipe, folder) = prepared(line).unwrap();
+        assert_eq!(folder, Path::new("models/letters"));
+        assert_eq!((recipe.name.as_str(), recipe.seed), ("letters", 9));
+        assert_eq!((recipe.net.family, recipe.net.embedding), (Family::Article, 16));
+        assert_eq!((recipe.input.height, recipe.input.width), (32, 24));
+        let methods: Vec<Method> = recipe.phases.iter().map(|p| p.loss.method()).collect();
+        assert_eq!(methods, [Method::Contrastive, Method::Triplet]);
+        let (margin, mining) = (0.7, Mining::Hard);
+        assert_eq!(recipe.phases[0].loss, Loss::Contrastive { margin, mining });
+        assert_eq!(recipe.phases[1].epochs, 3);
+        let sampling = recipe.phases[1].sampling;
+        assert_eq!(sampling, Sampling::Balanced { identities: 8, samples: 5 });
+    }
+
+    #[test]
+    fn a_saved_recipe_trains_again_and_only_data_makes_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("letters");
+        let (recipe, _) = prepared("--data glyphs --out models/letters --seed 5").unwrap();
+        recipe.save(&model).unwrap();
+        let path = model.display();
+        assert_eq!(prepared(&path.to_string()).unwrap().0, recipe);
+        let (again, out) = prepared(&format!("--recipe {path}/recipe.toml --out models/other")).unwrap();
+        assert_eq!((again.name.as_str(), again.seed), ("other", 5));
+        assert_eq!(out, Path::new("models/other"));
+        assert_eq!(prepared(&format!("--resume --out {path}")).unwrap().0, recipe);
+        let error = prepared(&format!("{path} --embedding 8")).unwrap_err();
+        assert!(error.to_string().contains("--embedding"), "{error}");
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        let message = |line: &str| prepared(line).unwrap_err().to_string();
+        assert!(message("--out models/x").contains("--data"));
+        assert!(message("--data glyphs").contains("--out"));
+        assert!(message("--data nonsense --out models/x").contains("nonsense"));
+        assert!(message("--data glyphs --out models/x --method magic").contains("magic"));
+        assert!(message("--data glyphs --out models/x --batch 12").contains("32x4"));
+        assert!(message("--data glyphs --out models/x --embedding 0").contains("net.embedding"));
+        assert!(message("--data glyphs --out models/x --train-on 1-9").contains("--threshold-on"));
+    }
+}

@@ -1,0 +1,536 @@
+//! Convolution, BatchNorm and activation as one step over a batch, forward and backward, images laid out
+//! `[row][column][channel]`.
+//!
+//! A batch is cut into at most [`TASKS`] runs of images whatever the number of threads, and sums over runs are taken in their
+//! order: the result does not depend on which thread did what.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::kernels::{
+    DepthwiseGather, DepthwiseWeightGradient, Gather, SLACK, WeightGradient, panel_width,
+    uninitialized,
+};
+use super::normalize::{
+    Affine, GradientInput, apply, apply_in_place, gradient_moments, moments,
+};
+use super::plan::{self, Class, Geometry, Plan};
+use super::simd::Isa;
+
+/// Runs of images that a batch is cut into.
+const TASKS: usize = 16;
+
+/// Output positions that a kernel gets at once, so that small images do not end in ragged tiles.
+const POSITIONS: usize = 256;
+
+thread_local! {
+    /// Padded source and padded gradient of the images at hand.
+    static SCRATCH: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+}
+
+/// Weights as the kernels read them: one list for each class of a plan.
+struct Packed(Vec<Vec<f32>>);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Direction {
+    Forward,
+    Backward,
+}
+
+impl Packed {
+    /// From `[out][in / groups][kernel row][kernel column]`.
+    fn new(
+        isa: Isa,
+        geometry: &Geometry,
+        plan: &Plan,
+        weight: &[f32],
+        direction: Direction,
+    ) -> Packed {
+        let [rows, columns] = geometry.kernel;
+        let depth = geometry.depth();
+        let at = |o: usize, c: usize, [ky, kx]: [usize; 2]| {
+            weight[((o * depth + c) * rows + ky) * columns + kx]
+        };
+        let (inputs, outputs) = match direction {
+            Direction::Forward => (geometry.input[0], geometry.out),
+            Direction::Backward => (geometry.out, geometry.input[0]),
+        };
+        let pack = |class: &Class| {
+            let mut packed = Vec::new();
+            if geometry.depthwise {
+                for &k in &class.kernel {
+                    packed.extend((0..outputs).map(|c| at(c, 0, k)));
+                }
+                return packed;
+            }
+            let width = panel_width(isa, outputs);
+            for first in (0..outputs).step_by(width) {
+                for &k in &class.kernel {
+                    for input in 0..inputs {
+                        packed.extend((first..first + width).map(|output| {
+                            match direction {
+                                _ if output >= outputs => 0.0,
+                                Direction::Forward => at(output, input, k),
+                                Direction::Backward => at(input, output, k),
+                            }
+                        }));
+                    }
+                }
+            }
+            packed
+        };
+        Packed(plan.classes.iter().map(pack).collect())
+    }
+}
+
+/// Convolves `images` images of `source`, which is padded as the plan says.
+fn convolve(
+    isa: Isa,
+    plan: &Plan,
+    packed: &Packed,
+    columns: usize,
+    depthwise: bool,
+    source: &[f32],
+    images: usize,
+    out: &mut [f32],
+) {
+    for (class, weights) in plan.classes.iter().zip(&packed.0) {
+        let count = images * class.per_image;
+        let (base, dest) = (&class.base[..count], &class.dest[..count]);
+        let taps = &class.taps;
+        if depthwise {
+            let channels = columns;
+            DepthwiseGather {
+                source,
+                base,
+                dest,
+                taps,
+                weights,
+                channels,
+                out,
+            }
+            .run(isa);
+        } else {
+            Gather {
+                source,
+                base,
+                dest,
+                taps,
+                depth: plan.source.channels,
+                panels: weights,
+                columns,
+                out,
+            }
+            .run(isa);
+        }
+    }
+}
+
+/// The runs of a batch of `n` images.
+fn runs(n: usize) -> Vec<Range<usize>> {
+    let tasks = n.min(TASKS);
+    (0..tasks)
+        .map(|task| task * n / tasks..(task + 1) * n / tasks)
+        .collect()
+}
+
+/// Cuts `values`, `unit` of them an image, into the runs.
+fn split<'a>(mut values: &'a mut [f32], runs: &[Range<usize>], unit: usize) -> Vec<&'a mut [f32]> {
+    let mut parts = Vec::with_capacity(runs.len());
+    for run in runs {
+        let (part, rest) = values.split_at_mut(run.len() * unit);
+        parts.push(part);
+        values = rest;
+    }
+    parts
+}
+
+/// The padded copy of `images`, in `scratch` unless no border is needed.
+fn padded<'a>(
+    plan: &Plan,
+    images: &'a [f32],
+    unit: usize,
+    scratch: &'a mut Vec<f32>,
+) -> &'a [f32] {
+    if plan.source.is_plain() {
+        return images;
+    }
+    let len = plan.source.len();
+    let count = images.len() / unit;
+    grow(scratch, count * len);
+    for (image, to) in images
+        .chunks_exact(unit)
+        .zip(scratch.chunks_exact_mut(len))
+    {
+        plan.source.fill(image, to);
+    }
+    &scratch[..count * len]
+}
+
+fn grow(scratch: &mut Vec<f32>, len: usize) {
+    if scratch.len() < len {
+        scratch.resize(len, 0.0);
+    }
+}
+
+fn images_at_once(geometry: &Geometry, n: usize) -> usize {
+    let largest_run = n.div_ceil(n.clamp(1, TASKS));
+    (POSITIONS / geometry.positions().max(1)).clamp(1, largest_run)
+}
+
+/// The convolution of `n` images, followed on each group of images by `finish(output of the group, task's state)`; the states in
+/// the order of the tasks.
+fn convolved<S: Send>(
+    isa: Isa,
+    geometry: &Geometry,
+    n: usize,
+    x: &[f32],
+    weight: &[f32],
+    start: impl Fn() -> S + Sync,
+    finish: impl Fn(&mut [f32], &mut S) + Sync,
+) -> (Vec<f32>, Vec<S>) {
+    let group = images_at_once(geometry, n);
+    let plan = plan::forward(geometry, group);
+    let packed = Packed::new(isa, geometry, &plan, weight, Direction::Forward);
+    let (from, to) = (geometry.input_len(), geometry.output_len());
+    let mut z = uninitialized(n * to);
+    let runs = runs(n);
+    let states = split(&mut z, &runs, to)
+        .into_par_iter()
+        .zip(&runs)
+        .map(|(z, run)| {
+            let mut state = start();
+            let x = &x[run.start * from..run.end * from];
+            for (x, z) in x.chunks(group * from).zip(z.chunks_mut(group * to)) {
+                SCRATCH.with_borrow_mut(|[scratch, _]| {
+                    let source = padded(&plan, x, from, scratch);
+                    let images = x.len() / from;
+                    let (columns, depthwise) = (geometry.out, geometry.depthwise);
+                    convolve(isa, &plan, &packed, columns, depthwise, source, images, z);
+                });
+                finish(z, &mut state);
+            }
+            state
+        })
+        .collect();
+    (z, states)
+}
+
+/// Mean and summed squared deviations of each channel.
+#[derive(Clone)]
+struct Moments {
+    count: f64,
+    mean: Vec<f64>,
+    deviations: Vec<f64>,
+}
+
+impl Moments {
+    fn new(channels: usize) -> Moments {
+        Moments {
+            count: 0.0,
+            mean: vec![0.0; channels],
+            deviations: vec![0.0; channels],
+        }
+    }
+
+    /// The moments of both (Chan, Golub, LeVeque 1983).
+    fn merge(&mut self, other: &Moments) {
+        let count = self.count + other.count;
+        if other.count == 0.0 {
+            return;
+        }
+        for c in 0..self.mean.len() {
+            let difference = other.mean[c] - self.mean[c];
+            self.mean[c] += difference * other.count / count;
+            self.deviations[c] +=
+                other.deviations[c] + difference * difference * self.count * other.count / count;
+        }
+        self.count = count;
+    }
+
+    /// Adds the values `[position][channel]`; sums are taken about the first position, so that a large mean costs no accuracy.
+    fn add(&mut self, isa: Isa, z: &[f32]) {
+        let channels = self.mean.len();
+        let count = (z.len() / channels) as f64;
+        let origin = &z[..channels];
+        let (mut sum, mut squares) = (vec![0f32; channels], vec![0f32; channels]);
+        moments(isa, z, origin, &mut sum, &mut squares);
+        let mut other = Moments::new(channels);
+        other.count = count;
+        for c in 0..channels {
+            let (s, q) = (f64::from(sum[c]), f64::from(squares[c]));
+            other.mean[c] = f64::from(origin[c]) + s / count;
+            other.deviations[c] = (q - s * s / count).max(0.0);
+        }
+        self.merge(&other);
+    }
+}
+
+/// What the forward pass leaves.
+pub(super) struct Trained {
+    /// The convolution's sums.
+    pub(super) z: Vec<f32>,
+    /// The output.
+    pub(super) y: Vec<f32>,
+    /// BatchNorm's constants for this batch.
+    pub(super) affine: Affine,
+    /// Variance of each channel, biased.
+    pub(super) variance: Vec<f32>,
+}
+
+/// Scale, shift and constants of a BatchNorm and its activation.
+pub(super) struct Norm<'a> {
+    pub(super) gamma: &'a [f32],
+    pub(super) beta: &'a [f32],
+    pub(super) epsilon: f64,
+    /// Slope of the activation's negative side, 0 to 1.
+    pub(super) slope: f32,
+}
+
+/// Forward pass of a training step: the batch's own statistics normalize it.
+pub(super) fn forward(
+    isa: Isa,
+    geometry: &Geometry,
+    n: usize,
+    x: &[f32],
+    weight: &[f32],
+    norm: &Norm<'_>,
+) -> Trained {
+    let start = || Moments::new(geometry.out);
+    let (z, states) = convolved(isa, geometry, n, x, weight, start, |z, state: &mut Moments| {
+        state.add(isa, z)
+    });
+    let mut total = Moments::new(geometry.out);
+    states.iter().for_each(|state| total.merge(state));
+    let variance: Vec<f64> = total
+        .deviations
+        .iter()
+        .map(|deviations| deviations / total.count.max(1.0))
+        .collect();
+    let scale = norm
+        .gamma
+        .iter()
+        .zip(&variance)
+        .map(|(&gamma, variance)| (f64::from(gamma) / (variance + norm.epsilon).sqrt()) as f32)
+        .collect();
+    let affine = Affine {
+        mean: total.mean.iter().map(|&mean| mean as f32).collect(),
+        scale,
+        shift: norm.beta.to_vec(),
+        slope: norm.slope,
+    };
+    let mut y = uninitialized(z.len());
+    let runs = runs(n);
+    let unit = geometry.output_len();
+    split(&mut y, &runs, unit)
+        .into_par_iter()
+        .zip(&runs)
+        .for_each(|(y, run)| apply(isa, &affine, &z[run.start * unit..run.end * unit], y));
+    Trained {
+        z,
+        y,
+        affine,
+        variance: variance.iter().map(|&variance| variance as f32).collect(),
+    }
+}
+
+/// Forward pass of inference: `activation(affine(convolution))`.
+pub(super) fn infer(
+    isa: Isa,
+    geometry: &Geometry,
+    n: usize,
+    x: &[f32],
+    weight: &[f32],
+    affine: &Affine,
+) -> Vec<f32> {
+    let finish = |z: &mut [f32], _: &mut ()| apply_in_place(isa, affine, z);
+    convolved(isa, geometry, n, x, weight, || (), finish).0
+}
+
+/// The gradients of one step.
+pub(super) struct Gradients {
+    /// Of the input, if it was asked for.
+    pub(super) x: Option<Vec<f32>>,
+    /// `[out][in / groups][kernel row][kernel column]`.
+    pub(super) weight: Vec<f32>,
+    pub(super) gamma: Vec<f32>,
+    pub(super) beta: Vec<f32>,
+}
+
+/// What the backward pass needs of the forward pass.
+pub(super) struct Saved<'a> {
+    pub(super) x: &'a [f32],
+    pub(super) z: &'a [f32],
+    pub(super) weight: &'a [f32],
+    pub(super) affine: &'a Affine,
+    /// `1 / sqrt(variance + epsilon)` of each channel.
+    pub(super) inverse_deviation: &'a [f32],
+}
+
+/// Backward pass of a training step, from `dy`, the gradient of the output.
+///
+/// With `g = dy * activation'(u)` and `t = z - mean` over the batch's `m` positions: `dbeta = sum g`,
+/// `dgamma = sum(g t) / deviation`, `dz = scale * (g - sum(g) / m - t * sum(g t) / (m * deviation^2))`.
+pub(super) fn backward(
+    isa: Isa,
+    geometry: &Geometry,
+    n: usize,
+    saved: &Saved<'_>,
+    dy: &[f32],
+    wants_dx: bool,
+) -> Gradients {
+    let channels = geometry.out;
+    let unit = geometry.output_len();
+    let runs = runs(n);
+    let sums: Vec<[Vec<f64>; 2]> = runs
+        .par_iter()
+        .map(|run| {
+            let mut total = [vec![0f64; channels], vec![0f64; channels]];
+            for image in run.clone() {
+                let at = image * unit..(image + 1) * unit;
+                let mut sums = [vec![0f32; channels], vec![0f32; channels]];
+                let [sum, product] = &mut sums;
+                gradient_moments(isa, saved.affine, &saved.z[at.clone()], &dy[at], sum, product);
+                for (total, sums) in total.iter_mut().zip(&sums) {
+                    total.iter_mut().zip(sums).for_each(|(t, &s)| *t += f64::from(s));
+                }
+            }
+            total
+        })
+        .collect();
+    let total = |which: usize, c: usize| sums.iter().map(|run| run[which][c]).sum::<f64>();
+    let count = (n * geometry.positions()) as f64;
+    let (mut gamma, mut beta) = (vec![0f32; channels], vec![0f32; channels]);
+    let (mut factor, mut constant) = (vec![0f32; channels], vec![0f32; channels]);
+    for c in 0..channels {
+        let (sum, product) = (total(0, c), total(1, c));
+        let inverse = f64::from(saved.inverse_deviation[c]);
+        let scale = f64::from(saved.affine.scale[c]);
+        beta[c] = sum as f32;
+        gamma[c] = (product * inverse) as f32;
+        constant[c] = (-scale * sum / count) as f32;
+        factor[c] = (-scale * inverse * inverse * product / count) as f32;
+    }
+    let (x, weight) = through_convolution(isa, geometry, n, saved, dy, [&factor, &constant], wants_dx);
+    Gradients {
+        x,
+        weight,
+        gamma,
+        beta,
+    }
+}
+
+fn through_convolution(
+    isa: Isa,
+    geometry: &Geometry,
+    n: usize,
+    saved: &Saved<'_>,
+    dy: &[f32],
+    [factor, constant]: [&[f32]; 2],
+    wants_dx: bool,
+) -> (Option<Vec<f32>>, Vec<f32>) {
+    let group = images_at_once(geometry, n);
+    let reading = plan::forward(geometry, group);
+    let plan = plan::backward(geometry, group);
+    let packed = Packed::new(isa, geometry, &plan, saved.weight, Direction::Backward);
+    let positions = plan.source.positions(group);
+    let class = &reading.classes[0];
+    let depth = geometry.depth();
+    let rows: Vec<usize> = class
+        .taps
+        .iter()
+        .flat_map(|&tap| (0..depth).map(move |k| tap + k))
+        .collect();
+    let (from, to) = (geometry.input_len(), geometry.output_len());
+    let mut dx = wants_dx.then(|| uninitialized(n * from));
+    let runs = runs(n);
+    let parts: Vec<Option<&mut [f32]>> = match &mut dx {
+        Some(dx) => split(dx, &runs, from).into_iter().map(Some).collect(),
+        None => runs.iter().map(|_| None).collect(),
+    };
+    let weights: Vec<Vec<f32>> = parts
+        .into_par_iter()
+        .zip(&runs)
+        .map(|(mut dx, run)| {
+            let mut dweight = vec![0f32; rows.len() * geometry.out];
+            for first in run.clone().step_by(group) {
+                let images = group.min(run.end - first);
+                let x = &saved.x[first * from..(first + images) * from];
+                let range = first * to..(first + images) * to;
+                let at = &positions[..images * geometry.positions()];
+                SCRATCH.with_borrow_mut(|[x_scratch, dz]| {
+                    let len = images * plan.source.len();
+                    grow(dz, len + SLACK);
+                    if !plan.source.is_plain() {
+                        dz[..len].fill(0.0);
+                    }
+                    GradientInput {
+                        affine: saved.affine,
+                        factor,
+                        constant,
+                        z: &saved.z[range.clone()],
+                        dy: &dy[range],
+                        at,
+                        dz: &mut dz[..],
+                    }
+                    .run(isa);
+                    let source = padded(&reading, x, from, x_scratch);
+                    let base = &class.base[..at.len()];
+                    let gradient = &dz[..];
+                    let out = &mut dweight[..];
+                    if geometry.depthwise {
+                        DepthwiseWeightGradient {
+                            source,
+                            base,
+                            gradient,
+                            at,
+                            taps: &class.taps,
+                            channels: geometry.out,
+                            out,
+                        }
+                        .run(isa);
+                    } else {
+                        WeightGradient {
+                            source,
+                            base,
+                            gradient,
+                            at,
+                            rows: &rows,
+                            columns: geometry.out,
+                            out,
+                        }
+                        .run(isa);
+                    }
+                    if let Some(dx) = &mut dx {
+                        let start = (first - run.start) * from;
+                        let dx = &mut dx[start..start + images * from];
+                        let (columns, depthwise) = (geometry.input[0], geometry.depthwise);
+                        convolve(isa, &plan, &packed, columns, depthwise, gradient, images, dx);
+                    }
+                });
+            }
+            dweight
+        })
+        .collect();
+    (dx, unpack(geometry, class, &weights))
+}
+
+/// Sums the tasks' weight gradients, `[kernel position][in / groups][out]`, into `[out][in / groups][kernel position]`.
+fn unpack(geometry: &Geometry, class: &Class, tasks: &[Vec<f32>]) -> Vec<f32> {
+    let (taps, depth, out) = (class.kernel.len(), geometry.depth(), geometry.out);
+    let mut weight = vec![0f32; taps * depth * out];
+    weight
+        .par_chunks_mut(taps * depth)
+        .enumerate()
+        .for_each(|(o, weight)| {
+            for k in 0..depth {
+                for t in 0..taps {
+                    let at = (t * depth + k) * out + o;
+                    weight[k * taps + t] = tasks.iter().map(|task| task[at]).sum();
+                }
+            }
+        });
+    weight
+}

@@ -1,0 +1,75 @@
+//! The comments of a recipe file.
+
+/// What stands above a table or a key: (table, key, comment); an empty key is the table itself.
+const COMMENTS: &[(&str, &str, &str)] = &[
+    ("", "seed", "Weights, batches, augmentation and mining follow from it."),
+    ("data", "", "Where samples come from."),
+    ("data", "source", "glyphs, mnist:DIR or images:DIR."),
+    ("data", "world", "Which world of glyphs is drawn; files do not heed it."),
+    ("data.split", "", "Identities of each part, as s1-s20,anna or *."),
+    ("data.split", "threshold", "Choose the threshold and the quantization ranges; never trained on."),
+    ("input", "", "What the network gets to see, in pixels."),
+    ("input", "channels", "1 for grey, 3 for RGB."),
+    ("input", "invert", "Dark on light becomes light on dark."),
+    ("input", "stretch", "The darkest value becomes 0, the lightest 255."),
+    ("net", "family", "compact (for the board) or article."),
+    ("net", "width_multiplier", "Factor of the compact network's channels."),
+    ("net", "embedding", "Values of an embedding."),
+    ("net", "metric", "euclidean or cosine (embeddings are scaled to length 1)."),
+    ("augment", "", "How far training samples are varied; nothing at 0."),
+    ("augment", "shift", "Part of the side."),
+    ("augment", "scale", "From 1 - scale to 1 + scale."),
+    ("augment", "stretch", "Ratio of width to height, from 1 - stretch to 1 + stretch."),
+    ("augment", "rotation", "Degrees either way."),
+    ("augment", "shear", "Columns a row, either way."),
+    ("augment", "flip", "Mirror left and right in half of the cases."),
+    ("augment", "contrast", "Factor from 1 - contrast to 1 + contrast."),
+    ("augment", "brightness", "Summand either way, 1 being the whole range."),
+    ("optimizer", "", "Adam with decoupled weight decay."),
+    ("optimizer", "weight_decay", "Part of every weight that a step of learning rate 1 takes away."),
+    ("validation", "", "The equal error rate is measured on samples of the threshold part."),
+    ("validation", "every_steps", "A checkpoint is kept after each measurement."),
+    ("export", "target_fmr", "False-match rate that the decision threshold is chosen for."),
+    ("export", "calibration_samples", "Samples that choose the quantization ranges."),
+    ("phase", "", "One training; further [[phase]] tables go on with its network."),
+    ("phase", "epochs", "Passes over the data."),
+    ("phase", "learning_rate", "Highest learning rate, after the warm-up."),
+    ("phase", "warmup_steps", "Steps in which it rises from 0."),
+    ("phase", "final_learning_rate", "Part of it that half a cosine leaves at the end."),
+    ("phase.sampling.balanced", "", "Batches of P identities with K samples each."),
+    ("phase.sampling.shuffled", "", "Batches of so many samples in shuffled order."),
+    ("phase.loss", "", "What is minimized."),
+    ("phase.loss", "mining", "random, semi-hard or hard."),
+];
+
+/// Puts the comments above the lines that they explain.
+pub(super) fn add(toml: &str) -> String {
+    let mut out = String::from(
+        "# Everything that `doppel train` needs to train this model again. Unknown keys are errors.\n\n",
+    );
+    let mut table = String::new();
+    for line in toml.lines() {
+        let key = if let Some(name) = line.strip_prefix('[') {
+            table = name.trim_matches(['[', ']']).to_string();
+            ""
+        } else {
+            match line.split_once(" = ") {
+                Some((key, _)) => key,
+                None => {
+                    out += line;
+                    out += "\n";
+                    continue;
+                }
+            }
+        };
+        let found = COMMENTS.iter().find(|(t, k, _)| *t == table && *k == key);
+        if let Some((_, _, comment)) = found {
+            out += "# ";
+            out += comment;
+            out += "\n";
+        }
+        out += line;
+        out += "\n";
+    }
+    out
+}

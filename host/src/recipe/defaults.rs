@@ -1,0 +1,188 @@
+//! What a recipe is made of where nothing else is asked for.
+
+use crate::data::augment::Augment;
+use crate::data::{Part, Sampling, Spec, Split};
+use crate::mining::Mining;
+
+use super::{
+    Data, Export, Family, Input, Loss, Method, Metric, Network, Optimizer, Phase, Recipe,
+    RecipeError, Validation,
+};
+
+/// The choices that most decide a recipe; the others follow from them.
+#[derive(Clone, Debug)]
+pub struct Choices {
+    /// The model's name.
+    pub name: String,
+    /// The data source.
+    pub source: Spec,
+    /// The split, if not the source's own.
+    pub split: Option<Split>,
+    /// Family of the network.
+    pub family: Family,
+    /// What the first training minimizes.
+    pub method: Method,
+    /// What a second training minimizes.
+    pub then: Option<Method>,
+    /// Values of an embedding.
+    pub embedding: usize,
+    /// How embeddings are compared, if not as suits their size.
+    pub metric: Option<Metric>,
+    /// Input, if not as suits the source.
+    pub input: Option<Input>,
+}
+
+impl Choices {
+    /// The compact network with triplets and 64 values.
+    pub fn new(source: Spec, name: &str) -> Choices {
+        Choices {
+            name: name.to_string(),
+            source,
+            split: None,
+            family: Family::Compact,
+            method: Method::Triplet,
+            then: None,
+            embedding: 64,
+            metric: None,
+            input: None,
+        }
+    }
+
+    /// The recipe; reads a little of the source to see what it has.
+    pub fn recipe(&self) -> Result<Recipe, RecipeError> {
+        let split = match &self.split {
+            Some(split) => split.clone(),
+            None => self.source.default_split()?,
+        };
+        let input = match self.input {
+            Some(input) => input,
+            None => self.default_input(&split)?,
+        };
+        // A plane or a space to look at has no use for angles alone.
+        let metric = self.metric.unwrap_or(match self.embedding {
+            ..=3 => Metric::Euclidean,
+            _ => Metric::Cosine,
+        });
+        let methods = [Some(self.method), self.then];
+        let phases = methods.into_iter().flatten();
+        let recipe = Recipe {
+            name: self.name.clone(),
+            seed: 1,
+            data: Data {
+                source: self.source.clone(),
+                world: 0,
+                split,
+            },
+            input,
+            net: Network {
+                family: self.family,
+                width_multiplier: 1.0,
+                embedding: self.embedding,
+                metric,
+            },
+            augment: self.default_augment(),
+            optimizer: Optimizer { weight_decay: 1e-4 },
+            validation: Validation {
+                every_steps: 100,
+                samples: 1000,
+                pairs: 20_000,
+            },
+            export: Export {
+                target_fmr: 0.01,
+                calibration_samples: 500,
+            },
+            phases: phases
+                .map(|method| self.default_phase(method, metric))
+                .collect(),
+        };
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    fn default_input(&self, split: &Split) -> Result<Input, RecipeError> {
+        let plain = Input {
+            width: 28,
+            height: 28,
+            channels: 1,
+            invert: false,
+            stretch: false,
+        };
+        Ok(match self.source {
+            Spec::Mnist(_) => plain,
+            Spec::Glyphs => Input {
+                invert: true,
+                ..plain
+            },
+            _ => {
+                let samples = self.source.load(Part::Threshold, split, 0)?.samples;
+                let first = samples.first().map(|sample| sample.raw.as_raw());
+                Input {
+                    stretch: true,
+                    ..first.map_or(plain, |raw| Input::like(raw, 40))
+                }
+            }
+        })
+    }
+
+    fn default_augment(&self) -> Augment {
+        match self.source {
+            // Every epoch draws glyphs anew.
+            Spec::Glyphs => Augment::default(),
+            Spec::Mnist(_) => Augment {
+                shift: 0.07,
+                scale: 0.1,
+                rotation: 10.0,
+                shear: 0.1,
+                ..Augment::default()
+            },
+            _ => Augment {
+                shift: 0.08,
+                scale: 0.12,
+                stretch: 0.08,
+                rotation: 10.0,
+                contrast: 0.2,
+                brightness: 0.1,
+                ..Augment::default()
+            },
+        }
+    }
+
+    fn default_phase(&self, method: Method, metric: Metric) -> Phase {
+        let few = matches!(self.source, Spec::Mnist(_));
+        let (identities, samples) = if few { (10, 13) } else { (32, 4) };
+        let epochs = match self.source {
+            Spec::Mnist(_) => 6,
+            Spec::Glyphs => 4,
+            _ => 200,
+        };
+        let loss = match (method, metric) {
+            (Method::Contrastive, Metric::Euclidean) => Loss::Contrastive {
+                margin: 1.0,
+                mining: Mining::Random,
+            },
+            (Method::Contrastive, Metric::Cosine) => Loss::Contrastive {
+                margin: 1.0,
+                mining: Mining::Hard,
+            },
+            (Method::Triplet, Metric::Euclidean) => Loss::Triplet {
+                margin: 1.0,
+                mining: Mining::SemiHard,
+            },
+            (Method::Triplet, Metric::Cosine) => Loss::Triplet {
+                margin: 0.2,
+                mining: Mining::SemiHard,
+            },
+        };
+        Phase {
+            epochs,
+            learning_rate: 2e-3,
+            warmup_steps: 50,
+            final_learning_rate: 0.01,
+            sampling: Sampling::Balanced {
+                identities,
+                samples,
+            },
+            loss,
+        }
+    }
+}

@@ -1,0 +1,514 @@
+//! Every choice of a training run in one place, kept beside the model as `recipe.toml`: enough to train it again.
+
+mod comments;
+mod defaults;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use shared::frontend::{Image, Pixels, Raw};
+use thiserror::Error;
+
+use crate::data::augment::Augment;
+use crate::data::{Batching, Sampling, Spec, Split};
+use crate::mining::Mining;
+use crate::net::{Architecture, ArchitectureError, Shape};
+
+pub use defaults::Choices;
+
+/// Name of a recipe in a model's folder.
+pub const FILE_NAME: &str = "recipe.toml";
+
+/// A training run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The model's name.
+    pub name: String,
+    /// Seed of weights, batches, augmentation and mining: the same seed gives the same model on the same machine.
+    pub seed: u64,
+    /// Where samples come from.
+    pub data: Data,
+    /// What the network gets to see.
+    pub input: Input,
+    /// The network.
+    pub net: Network,
+    /// How training samples are varied.
+    pub augment: Augment,
+    /// Adam's settings.
+    pub optimizer: Optimizer,
+    /// How training is watched.
+    pub validation: Validation,
+    /// What the export does with the trained network.
+    pub export: Export,
+    /// Trainings one after the other, each with its own loss; the network is handed on.
+    #[serde(rename = "phase")]
+    pub phases: Vec<Phase>,
+}
+
+/// Where samples come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// The source: glyphs, mnist:DIR, images:DIR.
+    pub source: Spec,
+    /// Which world of glyphs is drawn; files do not heed it.
+    pub world: u64,
+    /// The identities that train, choose the threshold and test.
+    pub split: Split,
+}
+
+/// The front end's settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// Columns.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+    /// 1 for grey, 3 for RGB.
+    pub channels: u8,
+    /// Dark on light becomes light on dark.
+    pub invert: bool,
+    /// The darkest value becomes 0, the lightest 255.
+    pub stretch: bool,
+}
+
+/// A family of networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// Depthwise and pointwise convolutions, for the board.
+    Compact,
+    /// Four 3x3 convolutions.
+    Article,
+}
+
+/// How embeddings are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Metric {
+    /// By their Euclidean distance.
+    Euclidean,
+    /// By the angle between them: they are scaled to length 1 first.
+    Cosine,
+}
+
+impl From<Metric> for shared::embedding::Metric {
+    fn from(metric: Metric) -> Self {
+        match metric {
+            Metric::Euclidean => shared::embedding::Metric::Euclidean,
+            Metric::Cosine => shared::embedding::Metric::Cosine,
+        }
+    }
+}
+
+/// The network.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Network {
+    /// Family.
+    pub family: Family,
+    /// Factor of the compact network's channels.
+    pub width_multiplier: f32,
+    /// Values of an embedding.
+    pub embedding: usize,
+    /// How embeddings are compared.
+    pub metric: Metric,
+}
+
+/// Settings of Adam with decoupled weight decay.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Optimizer {
+    /// Part of every weight that a step of learning rate 1 takes away.
+    pub weight_decay: f32,
+}
+
+/// How training is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validation {
+    /// Steps between two measurements of the equal error rate; a checkpoint is kept after each.
+    pub every_steps: usize,
+    /// Samples of the threshold part that are embedded, at most.
+    pub samples: usize,
+    /// Pairs of them that are compared, at most, half of them of one identity where there are as many.
+    pub pairs: usize,
+}
+
+/// What the export does with the trained network.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Export {
+    /// False-match rate that the decision threshold is chosen for.
+    pub target_fmr: f64,
+    /// Samples of the threshold part that choose the quantization ranges.
+    pub calibration_samples: usize,
+}
+
+/// One training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// Passes over the data.
+    pub epochs: usize,
+    /// Highest learning rate.
+    pub learning_rate: f64,
+    /// Steps in which the learning rate rises from 0 to its highest.
+    pub warmup_steps: usize,
+    /// Part of the highest learning rate that is left at the end, when half a cosine has brought it down.
+    pub final_learning_rate: f64,
+    /// How batches are made up: `balanced` with P `identities` of K `samples` each, or `shuffled` with so many in a `batch`.
+    pub sampling: Sampling,
+    /// What is minimized.
+    pub loss: Loss,
+}
+
+/// What a training minimizes.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "method", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Loss {
+    /// [`crate::loss::contrastive`].
+    Contrastive {
+        /// Distance beyond which two identities are left alone.
+        margin: f32,
+        /// How the pairs of two identities are chosen.
+        mining: Mining,
+    },
+    /// [`crate::loss::triplet`].
+    Triplet {
+        /// How much the squared distance to the negative is to exceed that to the positive.
+        margin: f32,
+        /// How triplets are chosen.
+        mining: Mining,
+    },
+}
+
+/// The name of a [`Loss`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// Pairs: near if of one identity, else at least the margin apart.
+    Contrastive,
+    /// Triplets: nearer to one's own than to another identity, by the margin.
+    Triplet,
+}
+
+impl std::fmt::Display for Method {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Method::Contrastive => "contrastive",
+            Method::Triplet => "triplet",
+        })
+    }
+}
+
+impl Loss {
+    /// Its name.
+    pub fn method(&self) -> Method {
+        match self {
+            Loss::Contrastive { .. } => Method::Contrastive,
+            Loss::Triplet { .. } => Method::Triplet,
+        }
+    }
+}
+
+/// Why a recipe is of no use.
+#[derive(Debug, Error)]
+pub enum RecipeError {
+    /// The file cannot be read.
+    #[error("cannot read the recipe {}: {source}; name a folder that `doppel train` has made, or a recipe file", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file cannot be written.
+    #[error("cannot write the recipe {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The text is no recipe.
+    #[error("{} is no recipe: {message}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        message: String,
+    },
+    /// A value is out of its range.
+    #[error("`{key}` is {value} in the recipe; it must be {expected}")]
+    Range {
+        /// The value's name.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// What is accepted.
+        expected: &'static str,
+    },
+    /// The network does not fit its input.
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
+    /// The data source does not fit.
+    #[error(transparent)]
+    Data(#[from] crate::data::DataError),
+}
+
+impl Recipe {
+    /// Reads a recipe; unknown keys and values out of range are errors.
+    pub fn load(path: &Path) -> Result<Recipe, RecipeError> {
+        let text = fs::read_to_string(path).map_err(|source| RecipeError::Read {
+            path: path.to_path_buf(),
+            source,
+        })?;
+        let recipe: Recipe = toml::from_str(&text).map_err(|error| RecipeError::Parse {
+            path: path.to_path_buf(),
+            message: one_line(&error, &text),
+        })?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// Writes `recipe.toml` into `folder`, which is made if need be; never a half of it.
+    pub fn save(&self, folder: &Path) -> Result<(), RecipeError> {
+        let path = folder.join(FILE_NAME);
+        let write = |text: String| {
+            fs::create_dir_all(folder)?;
+            let beside = folder.join(".recipe.toml.new");
+            fs::write(&beside, text)?;
+            fs::rename(&beside, &path)
+        };
+        write(self.to_toml()).map_err(|source| RecipeError::Write {
+            path: path.clone(),
+            source,
+        })
+    }
+
+    /// The recipe as commented TOML.
+    pub fn to_toml(&self) -> String {
+        // Serialization fails on maps without text keys and the like only; a recipe has none.
+        comments::add(&toml::to_string(self).unwrap_or_default())
+    }
+
+    /// Refuses values that no training can use.
+    pub fn check(&self) -> Result<(), RecipeError> {
+        let positive = |key, value: f64| match value {
+            value if value > 0.0 && value.is_finite() => Ok(()),
+            _ => range(key, value, "a positive number"),
+        };
+        let share = |key, value: f64| match value {
+            value if (0.0..=1.0).contains(&value) => Ok(()),
+            _ => range(key, value, "between 0 and 1"),
+        };
+        let at_least_one = |key, value: usize| match value {
+            0 => range(key, value, "at least 1"),
+            _ => Ok(()),
+        };
+        match self.input.channels {
+            1 | 3 => {}
+            channels => return range("input.channels", channels, "1 (grey) or 3 (RGB)"),
+        }
+        if !(1.0 / 16.0..=16.0).contains(&self.net.width_multiplier) {
+            let value = self.net.width_multiplier;
+            return range("net.width_multiplier", value, "between 0.0625 and 16");
+        }
+        if !(1..=4096).contains(&self.net.embedding) {
+            return range("net.embedding", self.net.embedding, "between 1 and 4096");
+        }
+        share("optimizer.weight_decay", self.optimizer.weight_decay.into())?;
+        at_least_one("validation.every_steps", self.validation.every_steps)?;
+        at_least_one("validation.samples", self.validation.samples)?;
+        at_least_one("validation.pairs", self.validation.pairs)?;
+        share("export.target_fmr", self.export.target_fmr)?;
+        at_least_one("export.calibration_samples", self.export.calibration_samples)?;
+        at_least_one("the number of [[phase]] tables", self.phases.len())?;
+        for phase in &self.phases {
+            at_least_one("phase.epochs", phase.epochs)?;
+            positive("phase.learning_rate", phase.learning_rate)?;
+            share("phase.final_learning_rate", phase.final_learning_rate)?;
+            match phase.loss {
+                Loss::Contrastive { margin, .. } | Loss::Triplet { margin, .. } => {
+                    positive("phase.loss.margin", margin.into())?;
+                    match phase.sampling {
+                        Sampling::Balanced { samples: 2.., .. } => {}
+                        sampling => {
+                            let expected = "`balanced` with at least 2 `samples` for a loss on pairs or triplets";
+                            return range("phase.sampling", format!("{sampling:?}"), expected);
+                        }
+                    }
+                }
+            }
+        }
+        self.augment.check()?;
+        self.data.source.check(&self.data.split)?;
+        self.architecture().shapes()?;
+        Ok(())
+    }
+
+    /// The front end.
+    pub fn front_end(&self) -> Pixels {
+        self.input.front_end()
+    }
+
+    /// The network.
+    pub fn architecture(&self) -> Architecture {
+        let Input {
+            width,
+            height,
+            channels,
+            ..
+        } = self.input;
+        let input = Shape::new(channels.into(), height.into(), width.into());
+        let d = self.net.embedding;
+        match self.net.family {
+            Family::Compact => Architecture::compact(input, self.net.width_multiplier, d),
+            Family::Article => Architecture::article(input, d),
+        }
+    }
+
+    /// How the batches of phase number `phase` are made.
+    pub fn batching(&self, phase: usize) -> Option<Batching> {
+        self.phases.get(phase).map(|this| Batching {
+            sampling: this.sampling,
+            augment: self.augment,
+            seed: self.seed.wrapping_add(phase as u64),
+        })
+    }
+}
+
+impl Input {
+    /// The front end with these settings.
+    pub fn front_end(&self) -> Pixels {
+        Pixels {
+            width: self.width,
+            height: self.height,
+            channels: self.channels,
+            invert: self.invert,
+            stretch: self.stretch,
+        }
+    }
+
+    /// As wide, high and coloured as `raw`, with the shorter side brought to `side` where that is shorter.
+    pub fn like(raw: Raw<'_>, side: u16) -> Input {
+        let Raw::Image(Image {
+            width,
+            height,
+            channels,
+            ..
+        }) = raw;
+        let shorter = width.min(height).max(1);
+        let scale = |length: u16| match shorter > side {
+            true => (u32::from(length) * u32::from(side) / u32::from(shorter)) as u16,
+            false => length,
+        };
+        Input {
+            width: scale(width),
+            height: scale(height),
+            channels,
+            invert: false,
+            stretch: false,
+        }
+    }
+}
+
+fn range<T>(
+    key: &'static str,
+    value: impl ToString,
+    expected: &'static str,
+) -> Result<T, RecipeError> {
+    Err(RecipeError::Range {
+        key,
+        value: value.to_string(),
+        expected,
+    })
+}
+
+/// Where the text is wrong and why, in one line.
+fn one_line(error: &toml::de::Error, text: &str) -> String {
+    let message = error.message().replace('\n', " ");
+    match error.span() {
+        Some(span) => {
+            let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
+            format!("line {line}: {message}")
+        }
+        None => message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recipe() -> Recipe {
+        Choices::new("glyphs".parse().unwrap(), "letters")
+            .recipe()
+            .unwrap()
+    }
+
+    #[test]
+    fn a_saved_recipe_is_commented_and_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let recipe = recipe();
+        recipe.save(folder.path()).unwrap();
+        let path = folder.path().join(FILE_NAME);
+        assert_eq!(Recipe::load(&path).unwrap(), recipe);
+        let text = fs::read_to_string(path).unwrap();
+        for key in ["seed", "embedding", "learning_rate", "target_fmr", "world"] {
+            let at = text.find(&format!("\n{key} = ")).expect(key);
+            let before = text[..at].lines().last().unwrap();
+            assert!(before.starts_with("# "), "{key} has no comment");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("wrong.toml");
+        let text = recipe().to_toml().replace("seed =", "sed =");
+        fs::write(&path, text).unwrap();
+        let message = Recipe::load(&path).unwrap_err().to_string();
+        assert!(message.contains("`sed`") && message.contains("line"), "{message}");
+        assert!(!message.contains('\n'), "{message}");
+    }
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        let wrong = |change: fn(&mut Recipe)| {
+            let mut recipe = recipe();
+            change(&mut recipe);
+            recipe.check().unwrap_err().to_string()
+        };
+        assert!(wrong(|r| r.net.embedding = 0).contains("net.embedding"));
+        assert!(wrong(|r| r.input.channels = 2).contains("input.channels"));
+        assert!(wrong(|r| r.phases.clear()).contains("[[phase]]"));
+        assert!(wrong(|r| r.phases[0].learning_rate = f64::NAN).contains("learning_rate"));
+        assert!(wrong(|r| r.input.width = 2).contains("too small"));
+        let shuffled = |r: &mut Recipe| r.phases[0].sampling = Sampling::Shuffled { batch: 9 };
+        assert!(wrong(shuffled).contains("balanced"));
+    }
+
+    #[test]
+    fn inputs_follow_the_pictures() {
+        let raw = |width, height| {
+            Raw::Image(Image {
+                width,
+                height,
+                channels: 1,
+                pixels: &[],
+            })
+        };
+        let size = |raw| {
+            let input = Input::like(raw, 40);
+            (input.width, input.height)
+        };
+        assert_eq!(size(raw(28, 28)), (28, 28));
+        assert_eq!(size(raw(92, 112)), (40, 48));
+        assert_eq!(size(raw(220, 155)), (56, 40));
+    }
+}

@@ -1,0 +1,183 @@
+//! What a training run keeps on disk: `checkpoint/best-STEP` and `checkpoint/last-STEP`.
+//!
+//! | file | what |
+//! |---|---|
+//! | `network.bpk` | burn's record of the network |
+//! | `optimizer.bpk` | burn's record of Adam's moments (`last-STEP` only) |
+//! | `state.json` | [`State`] |
+//!
+//! A folder is written beside, as `.new`, then renamed, and only then are older ones of its kind removed: whenever the power
+//! goes, the newest complete one is there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::optim::{ModuleOptimizer, OptimizerRecord};
+use burn::store::{ModuleRecord, RecordError};
+use serde::{Deserialize, Serialize};
+
+use crate::net::{Architecture, Net};
+
+use super::TrainError;
+
+/// Where a training run stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct State {
+    /// The network that the records belong to.
+    pub(super) architecture: Architecture,
+    /// Steps done in all phases.
+    pub(super) step: usize,
+    /// The phase that goes on.
+    pub(super) phase: usize,
+    /// Steps done in it.
+    pub(super) step_in_phase: usize,
+    /// The lowest equal error rate so far and its step.
+    pub(super) best: Option<(f64, usize)>,
+}
+
+/// Which of the two checkpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Of the lowest equal error rate.
+    Best,
+    /// Of the last measurement, to go on from.
+    Last,
+}
+
+impl Kind {
+    fn prefix(self) -> &'static str {
+        match self {
+            Kind::Best => "best-",
+            Kind::Last => "last-",
+        }
+    }
+}
+
+/// The folder of checkpoints within a model's folder.
+pub(super) fn folder(model: &Path) -> PathBuf {
+    model.join("checkpoint")
+}
+
+/// Removes all checkpoints of a model.
+pub(super) fn clear(model: &Path) -> Result<(), TrainError> {
+    match fs::remove_dir_all(folder(model)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(TrainError::write(&folder(model), error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Keeps a checkpoint and removes the older ones of its kind.
+pub(super) fn save(
+    model: &Path,
+    kind: Kind,
+    state: &State,
+    net: &Net,
+    optimizer: Option<&ModuleOptimizer>,
+) -> Result<(), TrainError> {
+    let all = folder(model);
+    let path = all.join(format!("{}{:09}", kind.prefix(), state.step));
+    let write = || -> Result<(), std::io::Error> {
+        let older = list(model, kind)?;
+        let beside = all.join(format!("{}new", kind.prefix()));
+        if beside.exists() {
+            fs::remove_dir_all(&beside)?;
+        }
+        fs::create_dir_all(&beside)?;
+        let record = |result: Result<(), RecordError>| result.map_err(std::io::Error::other);
+        record(net.clone().into_record().save(beside.join(NETWORK)))?;
+        if let Some(optimizer) = optimizer {
+            record(optimizer.save(beside.join(OPTIMIZER)))?;
+        }
+        fs::write(beside.join(STATE), serde_json::to_vec(state)?)?;
+        if path.exists() {
+            fs::remove_dir_all(&path)?;
+        }
+        fs::rename(&beside, &path)?;
+        for (_, older) in older.into_iter().filter(|(_, older)| *older != path) {
+            fs::remove_dir_all(older)?;
+        }
+        Ok(())
+    };
+    write().map_err(|error| TrainError::write(&path, error))
+}
+
+const NETWORK: &str = "network.bpk";
+const OPTIMIZER: &str = "optimizer.bpk";
+const STATE: &str = "state.json";
+
+/// The newest checkpoint of a kind: its state, and `net` with its weights. `None` where there is none.
+pub(super) fn load(
+    model: &Path,
+    kind: Kind,
+    net: Net,
+) -> Result<Option<(State, Net, Checkpoint)>, TrainError> {
+    let found = list(model, kind).map_err(|error| TrainError::read(&folder(model), error))?;
+    let Some((_, path)) = found.into_iter().max() else {
+        return Ok(None);
+    };
+    let unusable = |file: &str, message: String| TrainError::Unusable {
+        path: path.join(file),
+        message,
+    };
+    let text = fs::read(path.join(STATE))
+        .map_err(|error| TrainError::read(&path.join(STATE), error))?;
+    let state: State =
+        serde_json::from_slice(&text).map_err(|error| unusable(STATE, error.to_string()))?;
+    if state.architecture != *net.architecture() {
+        return Err(TrainError::OtherNetwork { path });
+    }
+    let file = path.join(NETWORK);
+    let net = ModuleRecord::load(&file)
+        .and_then(|record| net.try_load_record(record))
+        .map_err(|error| unusable(NETWORK, one_line(&error)))?;
+    Ok(Some((state, net, Checkpoint { path })))
+}
+
+/// A checkpoint on disk.
+pub(super) struct Checkpoint {
+    path: PathBuf,
+}
+
+impl Checkpoint {
+    /// `optimizer` with the moments that were kept.
+    pub(super) fn optimizer(
+        &self,
+        optimizer: ModuleOptimizer,
+    ) -> Result<ModuleOptimizer, TrainError> {
+        let path = self.path.join(OPTIMIZER);
+        match OptimizerRecord::load(&path) {
+            Ok(record) => Ok(optimizer.load_record(record)),
+            Err(error) => Err(TrainError::Unusable {
+                message: one_line(&error),
+                path,
+            }),
+        }
+    }
+}
+
+fn one_line(error: &RecordError) -> String {
+    error.to_string().replace('\n', " ")
+}
+
+/// The complete checkpoints of a kind with their steps.
+fn list(model: &Path, kind: Kind) -> Result<Vec<(usize, PathBuf)>, std::io::Error> {
+    let entries = match fs::read_dir(folder(model)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let number = name.and_then(|name| name.strip_prefix(kind.prefix()));
+        if let Some(step) = number.and_then(|number| number.parse().ok()) {
+            found.push((step, path));
+        }
+    }
+    Ok(found)
+}

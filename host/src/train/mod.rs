@@ -1,0 +1,203 @@
+//! Trains a network by a recipe.
+
+mod checkpoint;
+mod embed;
+mod log;
+mod monitor;
+mod run;
+mod schedule;
+#[cfg(test)]
+mod tests;
+mod validation;
+
+use std::io;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use burn::module::Module;
+use burn::tensor::Device;
+use thiserror::Error;
+
+use crate::data::{DataError, Tensors};
+use crate::net::{ArchitectureError, Net};
+use crate::recipe::{self, Recipe, RecipeError};
+
+pub use log::{FILE_NAME as LOG_FILE_NAME, Line, read_log};
+pub use schedule::learning_rate;
+
+use checkpoint::Kind;
+
+/// A trained network and the recipe that it was trained by.
+#[derive(Clone, Debug)]
+pub struct Trained {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// The network with the lowest equal error rate of all measurements, for inference.
+    pub net: Net,
+}
+
+/// What happens while a network is trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Event<'a> {
+    /// A phase begins or goes on.
+    Phase {
+        /// Its number, from 0.
+        phase: usize,
+        /// Steps of it that are done.
+        done: usize,
+        /// Its steps.
+        steps: usize,
+        /// Images of a step.
+        batch: usize,
+    },
+    /// A step is done.
+    Step {
+        /// Number of the phase.
+        phase: usize,
+        /// Steps of the phase that are done.
+        step: usize,
+        /// The step's loss.
+        loss: f32,
+    },
+    /// The equal error rate has been measured.
+    Validation {
+        /// Number of the phase.
+        phase: usize,
+        /// Steps of the phase that are done.
+        step: usize,
+        /// Mean loss of the last steps.
+        loss: f32,
+        /// The rate, a fraction.
+        eer: f64,
+        /// No measurement was lower.
+        best: bool,
+    },
+    /// Something that the user should know, one sentence.
+    Warning(&'a str),
+}
+
+/// Why there is no trained network.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// The recipe is of no use.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// The data is of no use.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The network cannot be built.
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
+    /// A file cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A checkpoint's file is broken.
+    #[error("the checkpoint {} cannot be used ({message}); train the model again", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        message: String,
+    },
+    /// A checkpoint holds another network than the recipe asks for.
+    #[error(
+        "the checkpoint {} was made for another network than the recipe beside it says (family, width, input or embedding); \
+         restore the recipe, or train again without --resume", path.display()
+    )]
+    OtherNetwork {
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// There is no checkpoint.
+    #[error("{} has no checkpoint; train it with `doppel train` first", folder.display())]
+    NoCheckpoint {
+        /// The model's folder.
+        folder: PathBuf,
+    },
+    /// The threshold part has no two samples of one identity, or no two identities.
+    #[error("the threshold identities of {source_name} give nothing to compare: at least two of them need two samples each")]
+    NothingToValidate {
+        /// The source, as its spec is written.
+        source_name: String,
+    },
+    /// The loss is no number any more.
+    #[error("the loss became {loss} in step {step}; train again with a lower --learning-rate")]
+    Diverged {
+        /// The step, counted over all phases.
+        step: usize,
+        /// The loss.
+        loss: f32,
+    },
+    /// The observer asked to stop.
+    #[error(
+        "training was stopped after step {step}; go on with `doppel train --out {} --resume`", folder.display()
+    )]
+    Stopped {
+        /// Steps done in all phases.
+        step: usize,
+        /// The model's folder.
+        folder: PathBuf,
+    },
+}
+
+impl TrainError {
+    fn read(path: &Path, source: io::Error) -> TrainError {
+        let path = path.to_path_buf();
+        TrainError::Read { path, source }
+    }
+
+    fn write(path: &Path, source: io::Error) -> TrainError {
+        let path = path.to_path_buf();
+        TrainError::Write { path, source }
+    }
+}
+
+/// Trains by `recipe` and keeps recipe, checkpoints and log in `folder`.
+///
+/// With `resume` training goes on from the folder's last checkpoint, if there is one, and gives the same weights as if it had
+/// never stopped. Otherwise what an earlier training has left there is replaced. `observer` hears of everything; when it
+/// breaks, a checkpoint is kept and [`TrainError::Stopped`] returned.
+pub fn train(
+    recipe: &Recipe,
+    folder: &Path,
+    resume: bool,
+    mut observer: impl FnMut(Event<'_>) -> ControlFlow<()>,
+) -> Result<Trained, TrainError> {
+    run::run(recipe, folder, resume, &mut observer)?;
+    Trained::load(folder)
+}
+
+impl Trained {
+    /// The model in `folder`, as [`train`] has left it.
+    pub fn load(folder: &Path) -> Result<Trained, TrainError> {
+        let recipe = Recipe::load(&folder.join(recipe::FILE_NAME))?;
+        let net = Net::new(&recipe.architecture(), recipe.seed, &Device::flex())?;
+        match checkpoint::load(folder, Kind::Best, net)? {
+            Some((_, net, _)) => Ok(Trained {
+                recipe,
+                net: net.valid(),
+            }),
+            None => Err(TrainError::NoCheckpoint {
+                folder: folder.to_path_buf(),
+            }),
+        }
+    }
+
+    /// The embeddings of input tensors, `[n][d]`, of length 1 where the recipe's metric is the cosine.
+    pub fn embed(&self, tensors: &Tensors) -> Vec<f32> {
+        embed::embed_bytes(&self.net, tensors, self.recipe.net.metric)
+    }
+}

@@ -1,0 +1,385 @@
+//! The loop.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+use std::time::Instant;
+
+use burn::module::Module;
+use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::Device;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::data::{Batch, DataError, Part, Shape, Tensors, TrainingData};
+use crate::loss::{contrastive, normalize, squared_distances, triplet};
+use crate::mining;
+use crate::net::Net;
+use crate::recipe::{Loss, Metric, Phase, Recipe};
+
+use super::checkpoint::{self, Kind, State};
+use super::embed::images;
+use super::log::{EVERY, Line, Log};
+use super::monitor::Monitor;
+use super::schedule::learning_rate;
+use super::validation::ValidationSet;
+use super::{Event, TrainError};
+
+/// Batches that are made ahead of the training steps.
+const AHEAD: usize = 2;
+
+type Observer<'a> = &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>;
+
+/// Everything of a run that outlives a phase.
+struct Run<'a> {
+    recipe: &'a Recipe,
+    folder: &'a Path,
+    validation: ValidationSet,
+    log: Log,
+    state: State,
+}
+
+pub(super) fn run(
+    recipe: &Recipe,
+    folder: &Path,
+    resume: bool,
+    observer: Observer<'_>,
+) -> Result<(), TrainError> {
+    recipe.check()?;
+    let device = Device::flex().autodiff();
+    let fresh = Net::new(&recipe.architecture(), recipe.seed, &device)?;
+    let found = match resume {
+        true => checkpoint::load(folder, Kind::Last, fresh.clone())?,
+        false => None,
+    };
+    let validation = load_validation(recipe)?;
+    recipe.save(folder)?;
+    let (state, mut net, kept) = match found {
+        Some((state, net, kept)) => (state, net, Some(kept)),
+        None => {
+            checkpoint::clear(folder)?;
+            let state = State {
+                architecture: recipe.architecture(),
+                step: 0,
+                phase: 0,
+                step_in_phase: 0,
+                best: None,
+            };
+            (state, fresh, None)
+        }
+    };
+    let log = Log::open(folder, state.step)?;
+    let mut run = Run {
+        recipe,
+        folder,
+        validation,
+        log,
+        state,
+    };
+    let mut optimizer = fresh_optimizer(recipe);
+    if let Some(kept) = kept.filter(|_| run.state.step_in_phase > 0) {
+        optimizer = kept.optimizer(optimizer)?;
+    }
+    while run.state.phase < recipe.phases.len() {
+        net = run.phase(net, optimizer, observer)?;
+        optimizer = fresh_optimizer(recipe);
+    }
+    Ok(())
+}
+
+fn fresh_optimizer(recipe: &Recipe) -> ModuleOptimizer {
+    AdamWConfig::new()
+        .with_epsilon(1e-8)
+        .with_weight_decay(recipe.optimizer.weight_decay)
+        .init()
+}
+
+fn load_validation(recipe: &Recipe) -> Result<ValidationSet, TrainError> {
+    let data = &recipe.data;
+    let samples = data.source.load(Part::Threshold, &data.split, data.world)?;
+    let tensors = Tensors::new(&samples, &recipe.front_end())?;
+    let validation = &recipe.validation;
+    let set = ValidationSet::new(&tensors, validation.samples, validation.pairs, recipe.seed);
+    match set.is_empty() {
+        true => Err(TrainError::NothingToValidate {
+            source_name: data.source.to_string(),
+        }),
+        false => Ok(set),
+    }
+}
+
+impl Run<'_> {
+    /// Trains one phase to its end.
+    fn phase(
+        &mut self,
+        net: Net,
+        optimizer: ModuleOptimizer,
+        observer: Observer<'_>,
+    ) -> Result<Net, TrainError> {
+        let number = self.state.phase;
+        let (Some(phase), Some(batching)) =
+            (self.recipe.phases.get(number), self.recipe.batching(number))
+        else {
+            return Ok(net);
+        };
+        let source = &self.recipe.data;
+        let data = TrainingData::load(
+            &source.source,
+            &source.split,
+            source.world,
+            self.recipe.front_end(),
+            batching,
+        )?;
+        let steps = data.batches() * phase.epochs;
+        let first = self.state.step_in_phase;
+        thread::scope(|scope| {
+            let (sender, batches) = sync_channel(AHEAD);
+            let shape = data.shape();
+            let per_epoch = data.batches();
+            scope.spawn(move || {
+                for epoch in first / per_epoch..phase.epochs {
+                    let skip = first.saturating_sub(epoch * per_epoch);
+                    for batch in data.epoch(epoch as u64).skip(skip) {
+                        // The receiver goes when training stops.
+                        if sender.send(batch).is_err() {
+                            return;
+                        }
+                    }
+                }
+            });
+            let mut stepper = Stepper {
+                net,
+                optimizer,
+                phase: *phase,
+                metric: self.recipe.net.metric,
+                seed: self.recipe.seed,
+                shape,
+                device: Device::flex().autodiff(),
+                monitor: Monitor::new(&phase.loss),
+            };
+            self.steps(&mut stepper, steps, batches, observer)?;
+            Ok(stepper.net)
+        })
+    }
+
+    fn steps(
+        &mut self,
+        stepper: &mut Stepper,
+        steps: usize,
+        batches: Receiver<Result<Batch, DataError>>,
+        observer: Observer<'_>,
+    ) -> Result<(), TrainError> {
+        let number = self.state.phase;
+        let every = self.recipe.validation.every_steps;
+        let mut recent = Recent::new();
+        let mut told = false;
+        for step in self.state.step_in_phase..steps {
+            // The sender has exactly the batches of this phase.
+            let Ok(batch) = batches.recv() else { break };
+            let batch = batch?;
+            if !told {
+                told = true;
+                let event = Event::Phase {
+                    phase: number,
+                    done: step,
+                    steps,
+                    batch: batch.identities.len(),
+                };
+                let _ = observer(event);
+            }
+            let rate = stepper.learning_rate(step, steps);
+            let (loss, warning) = stepper.step(&batch, self.state.step as u64, rate);
+            self.state.step += 1;
+            self.state.step_in_phase = step + 1;
+            if !loss.is_finite() {
+                let step = self.state.step;
+                return Err(TrainError::Diverged { step, loss });
+            }
+            recent.add(loss, batch.identities.len());
+            if let Some(warning) = warning {
+                let _ = observer(Event::Warning(&warning));
+            }
+            if (step + 1) % EVERY == 0 || step + 1 == steps {
+                let mut line = Line::new(number, self.state.step);
+                line.loss = Some(recent.since_line());
+                line.learning_rate = Some(rate);
+                line.images_per_second = Some(recent.images_per_second());
+                self.log.write(&line)?;
+                recent.start_line();
+            }
+            let told = observer(Event::Step {
+                phase: number,
+                step: step + 1,
+                loss,
+            });
+            let stop = told.is_break();
+            if (step + 1) % every == 0 || step + 1 == steps || stop {
+                self.measure(stepper, step + 1 == steps, recent.since_measurement(), observer)?;
+                recent.start_measurement();
+            }
+            if stop && step + 1 < steps {
+                return Err(TrainError::Stopped {
+                    step: self.state.step,
+                    folder: self.folder.to_path_buf(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Measures the equal error rate and keeps checkpoints.
+    fn measure(
+        &mut self,
+        stepper: &Stepper,
+        last: bool,
+        loss: f32,
+        observer: Observer<'_>,
+    ) -> Result<(), TrainError> {
+        let net = stepper.net.valid();
+        let eer = self.validation.eer(&net, stepper.metric).unwrap_or(1.0);
+        let best = self.state.best.is_none_or(|(lowest, _)| eer <= lowest);
+        let (number, step) = (self.state.phase, self.state.step_in_phase);
+        let mut line = Line::new(number, self.state.step);
+        line.eer = Some(eer);
+        self.log.write(&line)?;
+        if best {
+            self.state.best = Some((eer, self.state.step));
+        }
+        if last {
+            self.state.phase += 1;
+            self.state.step_in_phase = 0;
+        }
+        if best {
+            checkpoint::save(self.folder, Kind::Best, &self.state, &net, None)?;
+        }
+        let optimizer = Some(&stepper.optimizer);
+        checkpoint::save(self.folder, Kind::Last, &self.state, &stepper.net, optimizer)?;
+        let event = Event::Validation {
+            phase: number,
+            step,
+            loss,
+            eer,
+            best,
+        };
+        let _ = observer(event);
+        Ok(())
+    }
+}
+
+/// What a training step works on.
+struct Stepper {
+    net: Net,
+    optimizer: ModuleOptimizer,
+    phase: Phase,
+    metric: Metric,
+    seed: u64,
+    shape: Shape,
+    device: Device,
+    monitor: Monitor,
+}
+
+impl Stepper {
+    fn learning_rate(&self, step: usize, steps: usize) -> f64 {
+        let Phase {
+            learning_rate: highest,
+            warmup_steps,
+            final_learning_rate,
+            ..
+        } = self.phase;
+        learning_rate(step, steps, highest, warmup_steps, final_learning_rate)
+    }
+
+    /// One step on `batch`; the loss before it, and a sentence if training has collapsed.
+    fn step(&mut self, batch: &Batch, step: u64, rate: f64) -> (f32, Option<String>) {
+        let labels = &batch.identities;
+        let images = images(&batch.data, self.shape, &self.device);
+        let embeddings = self.net.embed_rows(images);
+        let embeddings = match self.metric {
+            Metric::Euclidean => embeddings,
+            Metric::Cosine => normalize(embeddings),
+        };
+        let squared = squared_distances(embeddings);
+        let distances: Vec<f32> = squared.to_data().iter::<f32>().collect();
+        // Chance of its own for every step, so that training goes on from any step as if it had never stopped.
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream(step + 1);
+        let loss = match self.phase.loss {
+            Loss::Contrastive { margin, mining } => {
+                let pairs = mining::pairs(&distances, labels, mining, &mut rng);
+                contrastive(squared, &pairs, margin)
+            }
+            Loss::Triplet { margin, mining } => {
+                let triplets = mining::triplets(&distances, labels, mining, &mut rng);
+                triplet(squared, &triplets, margin)
+            }
+        };
+        let value: f32 = loss.clone().into_scalar();
+        let spread = distances.iter().sum::<f32>() / distances.len().max(1) as f32;
+        let warning = self.monitor.observe(value, spread);
+        if value.is_finite() {
+            let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
+            // `step` takes the network and gives it back.
+            let net = self.net.clone();
+            self.net = self.optimizer.step(rate, net, gradients);
+        }
+        (value, warning)
+    }
+}
+
+/// Means over the last steps.
+struct Recent {
+    line: (f64, usize),
+    measurement: (f64, usize),
+    images: usize,
+    since: Instant,
+}
+
+impl Recent {
+    fn new() -> Recent {
+        Recent {
+            line: (0.0, 0),
+            measurement: (0.0, 0),
+            images: 0,
+            since: Instant::now(),
+        }
+    }
+
+    fn add(&mut self, loss: f32, images: usize) {
+        for (sum, count) in [&mut self.line, &mut self.measurement] {
+            *sum += f64::from(loss);
+            *count += 1;
+        }
+        self.images += images;
+    }
+
+    fn mean((sum, count): (f64, usize)) -> f32 {
+        (sum / count.max(1) as f64) as f32
+    }
+
+    fn since_line(&self) -> f32 {
+        Self::mean(self.line)
+    }
+
+    fn since_measurement(&self) -> f32 {
+        Self::mean(self.measurement)
+    }
+
+    fn images_per_second(&self) -> f64 {
+        self.images as f64 / self.since.elapsed().as_secs_f64().max(1e-9)
+    }
+
+    fn start_line(&mut self) {
+        self.line = (0.0, 0);
+        self.images = 0;
+        self.since = Instant::now();
+    }
+
+    fn start_measurement(&mut self) {
+        self.measurement = (0.0, 0);
+        // The measurement's own time counts for no images.
+        self.images = 0;
+        self.line = (0.0, 0);
+        self.since = Instant::now();
+    }
+}
