@@ -20,6 +20,7 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 use prost::Message;
 use shared::bundle::{Bundle, BundleError, HEADER_LEN, Header};
 use shared::embedding::Embedding;
+use shared::quant::to_signed;
 use thiserror::Error;
 use tract_onnx::pb::{ModelProto, StringStringEntryProto};
 use tract_onnx::prelude::*;
@@ -177,24 +178,17 @@ impl OnnxModel {
         &self.header
     }
 
-    /// Runs the network on an input tensor as the front end gives it: bytes, HWC.
+    /// Runs the network on an input tensor as the front end gives it: bytes, CHW.
     pub fn run(&self, input: &[u8]) -> Result<Embedding, OnnxError> {
         let shape = self.header.input();
-        let (height, width, channels) = (
-            usize::from(shape.height),
-            usize::from(shape.width),
-            usize::from(shape.channels),
-        );
         let (got, expected) = (input.len(), shape.len());
         if got != expected {
             return Err(OnnxError::Input { got, expected });
         }
-        let planes = (0..channels)
-            .flat_map(|channel| input.iter().skip(channel).step_by(channels))
-            .map(|&byte| shared::quant::to_signed(byte))
-            .collect::<Vec<i8>>(); // [channels, height, width]
+        let signed: Vec<i8> = input.iter().map(|&byte| to_signed(byte)).collect();
+        let sides = [1, shape.channels, shape.height, shape.width].map(usize::from);
         let output = guarded(|| {
-            let tensor = Tensor::from_shape(&[1, channels, height, width], &planes)?;
+            let tensor = Tensor::from_shape(&sides, &signed)?;
             let outputs = self.plan.run(tvec!(tensor.into()))?;
             let output = outputs
                 .first()
