@@ -152,7 +152,7 @@ impl Choices {
         let (identities, samples) = if few { (10, 13) } else { (32, 4) };
         let epochs = match self.source {
             Spec::Mnist(_) => 6,
-            Spec::Glyphs => 4,
+            Spec::Glyphs => 10,
             _ => 200,
         };
         let loss = match (method, metric) {
@@ -169,13 +169,13 @@ impl Choices {
                 mining: Mining::SemiHard,
             },
             (Method::Triplet, Metric::Cosine) => Loss::Triplet {
-                margin: 0.2,
+                margin: 0.3,
                 mining: Mining::SemiHard,
             },
         };
         Phase {
             epochs,
-            learning_rate: 2e-3,
+            learning_rate: if few { 2e-3 } else { 6e-3 },
             warmup_steps: 50,
             final_learning_rate: 0.01,
             sampling: Sampling::Balanced {

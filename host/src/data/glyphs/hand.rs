@@ -13,13 +13,13 @@ pub(super) struct Writing {
 
 pub(super) fn write(dice: &mut Dice, mut plan: Plan) -> Writing {
     // From neat to careless.
-    let care = dice.between(0.5, 1.4);
+    let care = dice.between(0.4, 1.0);
     wobble(dice, &mut plan, care);
     let mut lines = trace::trace(&plan);
     lean(dice, &mut lines);
     // Part of the page that the letter fills; small letters are not written with a broad pen.
-    let fill = dice.between(0.65, 0.98);
-    let pen = dice.between(0.95, 2.1) * (0.3 + 0.7 * fill);
+    let fill = dice.between(0.8, 0.98);
+    let pen = dice.between(1.2, 1.9) * (0.3 + 0.7 * fill);
     place(dice, &mut lines, fill, pen);
     let strokes = lines
         .into_iter()
@@ -70,8 +70,8 @@ fn wobble(dice: &mut Dice, plan: &mut Plan, care: f32) {
 
 /// The page turned, the letters slanted and widened.
 fn lean(dice: &mut Dice, lines: &mut [Vec<Point>]) {
-    let (turn, slant) = (dice.bell(0.1), dice.bell(0.16));
-    let wide = 1.0 + dice.bell(0.12);
+    let (turn, slant) = (dice.bell(0.08), dice.bell(0.12));
+    let wide = 1.0 + dice.bell(0.1);
     for point in lines.iter_mut().flatten() {
         let [x, y] = turned(*point, turn);
         *point = [(x - slant * y) * wide, y];
