@@ -12,7 +12,7 @@ use super::Pattern;
 pub enum Part {
     /// Trains the network.
     Train,
-    /// Chooses the decision threshold and the quantization ranges.
+    /// Chooses the decision threshold.
     Threshold,
     /// Measures the finished model.
     Test,

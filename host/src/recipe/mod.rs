@@ -144,7 +144,7 @@ pub struct Validation {
 pub struct Export {
     /// False-match rate that the decision threshold is chosen for.
     pub target_fmr: f64,
-    /// Samples of the threshold part that choose the quantization ranges.
+    /// Samples of the train part that the quantization ranges are taken from.
     pub calibration_samples: usize,
 }
 
