@@ -47,7 +47,11 @@ fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut all = Vec::new();
     for entry in fs::read_dir(dir).expect("a folder") {
         let path = entry.expect("an entry").path();
-        if path.is_dir() { all.extend(contents(&path)) } else { all.push((path.clone(), fs::read(path).expect("a file"))) }
+        if path.is_dir() {
+            all.extend(contents(&path))
+        } else {
+            all.push((path.clone(), fs::read(path).expect("a file")))
+        }
     }
     all.sort();
     all

@@ -44,9 +44,8 @@ const COMMENTS: &[(&str, &str, &str)] = &[
 
 /// Puts the comments above the lines that they explain.
 pub(super) fn add(toml: &str) -> String {
-    let mut out = String::from(
-        "# Everything that `doppel train` needs to train this model again. Unknown keys are errors.\n\n",
-    );
+    let mut out =
+        String::from("# Everything that `doppel train` needs to train this model again. Unknown keys are errors.\n\n");
     let mut table = String::new();
     for line in toml.lines() {
         let key = if let Some(name) = line.strip_prefix('[') {
