@@ -11,7 +11,7 @@ use crate::bundle::{Bundle, Entry, Layer, Order};
 use crate::embedding::Embedding;
 use crate::frontend::{FrontendError, Raw};
 use crate::geometry::{Geometry, Kind, MAX_DENSE_ROWS, POINTWISE_PIXELS};
-use crate::kernels::{self, DenseRow, PlanarRows, PlaneRows};
+use crate::kernels::{self, DenseRow, PlanarRows, PlaneRows, WideRows};
 use crate::quant::to_signed;
 
 /// Why a network could not run.
@@ -139,7 +139,8 @@ fn run_dense(layer: &Layer<'_>, front: Option<&Layer<'_>>, arena: &mut [u8]) -> 
     if let Some(front) = front {
         let (ring, rest) = scratch.split_at_mut_checked(geometry.scratch_len())?;
         let (plane, row) = rest.split_at_mut_checked(front.entry.geometry.scratch_len())?;
-        let plane = cast_slice_mut(plane);
+        let plane = cast_slice_mut::<u8, i16>(plane);
+        plane.fill(i16::from(front.entry.input_zero_point));
         widen_plane(&front.entry, input, plane);
         let rows = |y: usize, ring: &mut [i16]| {
             front_row(front, plane, y, row);
@@ -258,6 +259,8 @@ fn run_planar(layer: &Layer<'_>, arena: &mut [u8]) -> Option<()> {
     let order = entry.order()?;
     let scratch = range(entry.scratch_at, geometry.scratch_len());
     let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
+    let wide = cast_slice_mut::<u8, i16>(arena.get_mut(scratch.clone())?);
+    wide.fill(i16::from(entry.input_zero_point)); // the padding, which stays
     for step in 0..channels {
         let channel = match order {
             Order::Ascending => step,
@@ -344,16 +347,15 @@ fn run_pool(layer: &Layer<'_>, arena: &mut [u8]) -> Option<()> {
     Some(())
 }
 
-/// Widens one plane and lays its padding.
+/// Widens one plane into its padding.
 fn widen_plane(entry: &Entry, input: &[u8], plane: &mut [i16]) {
     let geometry = &entry.geometry;
     let width = usize::from(geometry.input.width);
     let [top, left, ..] = geometry.pad.map(usize::from);
-    plane.fill(i16::from(entry.input_zero_point));
-    let rows = plane.chunks_exact_mut(geometry.row_len()).skip(top);
-    for (row, wide) in input.chunks_exact(width).zip(rows) {
-        if let Some(wide) = wide.get_mut(left..left + width) {
-            kernels::widen(row, wide);
-        }
-    }
+    let wide = plane.get_mut(top * geometry.row_len() + left..);
+    let mut wide = WideRows {
+        wide: wide.unwrap_or_default(),
+        pitch: geometry.row_len(),
+    };
+    kernels::widen_rows(input, width, &mut wide);
 }

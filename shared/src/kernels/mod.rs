@@ -2,9 +2,18 @@
 //!
 //! The choice is made here, once, by a cfg; every variant faces the same tests.
 
+#[cfg(armv7em)]
+mod armv7em;
 pub mod portable;
 
-pub use portable::{dense_row, dot, interleave, planar_rows, squared_distance, widen, window_sum};
+#[cfg(armv7em)]
+use armv7em as chosen;
+#[cfg(not(armv7em))]
+use portable as chosen;
+
+pub use chosen::{
+    code_len, dense_row, dot, interleave, planar_rows, squared_distance, widen_rows, window_sum,
+};
 
 use crate::bundle::TABLE_LEN;
 use crate::quant::Requantizer;
@@ -23,6 +32,15 @@ pub struct PlaneRows<'a> {
     pub channels: usize,
     /// Elements of each row.
     pub columns: usize,
+}
+
+/// Where rows are widened to.
+#[derive(Debug)]
+pub struct WideRows<'a> {
+    /// From the first row's first element.
+    pub wide: &'a mut [i16],
+    /// Elements from one row to the next one.
+    pub pitch: usize,
 }
 
 /// One output row of a dense layer.
@@ -81,9 +99,4 @@ pub fn finish(sum: i32, channel: &Requantizer, table: Table<'_>) -> u8 {
         Some(table) => table[usize::from(byte)],
         None => byte,
     }
-}
-
-/// Bytes of machine code that the variant of this core adds to the compiled program; 0 where the portable one runs.
-pub fn code_len() -> usize {
-    0
 }

@@ -1,12 +1,20 @@
 //! The kernels in plain Rust: the definition that every other variant must equal, and the fallback of every other core.
 
-use super::{DenseRow, PlanarRows, PlaneRows, finish};
+use super::{DenseRow, PlanarRows, PlaneRows, WideRows, finish};
 use crate::bundle::unpack;
 
-/// `wide[i] = bytes[i]`, for as many as both have.
-pub fn widen(bytes: &[u8], wide: &mut [i16]) {
-    for (out, &byte) in wide.iter_mut().zip(bytes) {
-        *out = i16::from(byte);
+/// Bytes of machine code that this variant adds to the compiled program: none.
+pub fn code_len() -> usize {
+    0
+}
+
+/// `wide[row * pitch + column] = bytes[row * columns + column]`.
+pub fn widen_rows(bytes: &[u8], columns: usize, wide: &mut WideRows<'_>) {
+    for (row, bytes) in bytes.chunks_exact(columns.max(1)).enumerate() {
+        let wide = wide.wide.get_mut(row * wide.pitch..).unwrap_or_default();
+        for (out, &byte) in wide.iter_mut().zip(bytes) {
+            *out = i16::from(byte);
+        }
     }
 }
 
