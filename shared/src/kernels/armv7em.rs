@@ -10,11 +10,12 @@ use core::ptr;
 
 use heapless::Vec;
 
-use super::{DenseRow, PlanarRows, PlaneRows, WideRows, portable};
-use crate::geometry::POINTWISE_PIXELS;
+use super::{DenseRow, PlanarRows, PlaneByPlane, PlaneRows, Table, Tensors, WideRows, portable};
+use crate::bundle::Order;
+use crate::geometry::{Geometry, POINTWISE_PIXELS};
 use crate::quant::Requantizer;
 
-pub use portable::{dot, squared_distance, window_sum};
+pub use portable::{dot, squared_distance};
 
 global_asm!(
     include_str!("armv7em/common.s"),
@@ -22,6 +23,7 @@ global_asm!(
     include_str!("armv7em/conv3.s"),
     include_str!("armv7em/single.s"),
     include_str!("armv7em/planar.s"),
+    include_str!("armv7em/pool.s"),
     include_str!("armv7em/widen.s"),
     include_str!("armv7em/distance.s"),
     options(raw)
@@ -85,10 +87,17 @@ struct Single {
     columns: usize,
 }
 
+/// The words of planar.s's frame.
 #[repr(C)]
 struct Planar3 {
     pairs_len: usize,
     out_len: usize,
+    read: usize,
+    back: usize,
+    bytes: *const u8,
+    columns: usize,
+    input_rows: usize,
+    wide: *const i16,
     table: *const u8,
     entry: Label,
     after: Label,
@@ -101,6 +110,19 @@ struct Planar3 {
     count: usize,
     out: *mut u8,
     distance: usize,
+}
+
+#[repr(C)]
+struct Pool {
+    bytes: *const u8,
+    read: usize,
+    len: usize,
+    channels: *const Requantizer,
+    step: usize,
+    count: usize,
+    out: *mut u8,
+    written: usize,
+    table: *const u8,
 }
 
 #[repr(C)]
@@ -159,6 +181,7 @@ unsafe extern "C" {
     fn doppel_planar3_stride2_table_half();
     fn doppel_planar3_odd();
     fn doppel_planar3_row();
+    fn doppel_pool(work: &Pool);
     fn doppel_interleave(work: &Interleave);
     fn doppel_widen_rows(work: &WidenRows);
     fn doppel_kernels_start();
@@ -353,7 +376,7 @@ unsafe fn run(
     let weights_len = layer.rows.len() * layer.pairs * layer.columns * 4;
     let weights = |group: usize| layer.weights.as_ptr().wrapping_add(group * weights_len);
     let channels = |group: usize| layer.channels.as_ptr().wrapping_add(group * 4);
-    let table = layer.table.map_or(ptr::null(), |table| table.as_ptr());
+    let table = table_ptr(layer.table);
     let out_at = |group: usize, pixel: usize| {
         out.wrapping_add((group - groups.start) * 4 * plane + pixel - pixels.start)
     };
@@ -424,30 +447,36 @@ unsafe fn run(
 
 /// See [`portable::planar_rows`].
 pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
-    let PlanarRows {
-        stride,
-        row_len,
-        rows,
-        pixels,
-        ..
-    } = *layer;
     let count = layer.channels.len();
-    let sound = layer.kernel == [3, 3]
-        && (1..=2).contains(&stride)
-        && count > 0
-        && rows > 0
-        && pixels > 0
-        && row_len % 2 == 0
-        && is_aligned(layer.plane)
-        && (pixels - 1) * stride + 3 <= row_len
-        && layer.plane.len() >= ((rows - 1) * stride + 3) * row_len
-        && layer.weights.len() >= count * 9
-        && out.len() >= (count - 1) * distance + rows * pixels;
+    let sound = is_planar_sound(layer)
+        && out.len() >= count.saturating_sub(1) * distance + layer.rows * layer.pixels;
     if !sound {
         return portable::planar_rows(layer, out, distance);
     }
-    let pairs = pixels / 2;
-    let (whole, half): (Label, Label) = match (stride, layer.table) {
+    let work = planar3(layer, out.as_mut_ptr(), distance);
+    // SAFETY: `is_planar_sound` holds, and every output lies in `out`.
+    unsafe { doppel_planar3(&work) }
+}
+
+/// Whether every window of a 3x3 kernel lies in the plane, which is read as words of two elements: rows have an even length,
+/// so the word that holds a window's last element is in its row.
+fn is_planar_sound(layer: &PlanarRows<'_>) -> bool {
+    layer.kernel == [3, 3]
+        && (1..=2).contains(&layer.stride)
+        && !layer.channels.is_empty()
+        && layer.rows > 0
+        && layer.pixels > 0
+        && layer.row_len % 2 == 0
+        && is_aligned(layer.plane)
+        && (layer.pixels - 1) * layer.stride + 3 <= layer.row_len
+        && layer.plane.len() >= ((layer.rows - 1) * layer.stride + 3) * layer.row_len
+        && layer.weights.len() >= layer.channels.len() * 9
+}
+
+/// The work of channels that share a widened plane.
+fn planar3(layer: &PlanarRows<'_>, out: *mut u8, distance: usize) -> Planar3 {
+    let (pixels, pairs) = (layer.pixels, layer.pixels / 2);
+    let (whole, half): (Label, Label) = match (layer.stride, layer.table) {
         (1, None) => (doppel_planar3_stride1, doppel_planar3_stride1_half),
         (1, Some(_)) => (
             doppel_planar3_stride1_table,
@@ -459,33 +488,126 @@ pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
             doppel_planar3_stride2_table_half,
         ),
     };
-    let work = Planar3 {
+    Planar3 {
         pairs_len: pairs * 2,
-        out_len: rows * pixels,
-        table: layer.table.map_or(ptr::null(), |table| table.as_ptr()),
+        out_len: layer.rows * pixels,
+        read: 0,
+        back: 0,
+        bytes: ptr::null(),
+        columns: 0,
+        input_rows: 0,
+        wide: ptr::null(),
+        table: table_ptr(layer.table),
         entry: match pairs {
             0 => doppel_planar3_odd,
             _ if pairs % 2 == 0 => whole,
             _ => half,
         },
-        after: if pixels % 2 == 0 {
-            doppel_planar3_row
-        } else {
-            doppel_planar3_odd
+        after: match pixels % 2 {
+            0 => doppel_planar3_row,
+            _ => doppel_planar3_odd,
         },
-        next_row: (stride * row_len * 2).wrapping_sub(pairs * stride * 4),
+        next_row: (layer.stride * layer.row_len * 2).wrapping_sub(pairs * layer.stride * 4),
         pixels,
         input: layer.plane.as_ptr(),
-        row: row_len * 2,
+        row: layer.row_len * 2,
         weights: layer.weights.as_ptr(),
         channels: layer.channels.as_ptr(),
-        count,
-        out: out.as_mut_ptr(),
+        count: layer.channels.len(),
+        out,
         distance,
+    }
+}
+
+fn table_ptr(table: Table<'_>) -> *const u8 {
+    table.map_or(ptr::null(), |table| table.as_ptr())
+}
+
+/// See [`portable::depthwise`].
+pub fn depthwise(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>, wide: &mut [i16]) {
+    let Geometry { input, output, .. } = layer.geometry;
+    let count = layer.channels.len();
+    let rows = PlanarRows {
+        plane: wide,
+        row_len: layer.geometry.row_len(),
+        kernel: layer.geometry.kernel.map(usize::from),
+        stride: usize::from(layer.geometry.stride),
+        weights: layer.weights,
+        channels: layer.channels,
+        rows: usize::from(output.height),
+        pixels: usize::from(output.width),
+        table: layer.table,
     };
-    // SAFETY: every window lies in the plane, as checked above; a row has an even length, so the word that holds a window's
-    // last element is in it; every output lies in `out`.
+    let [top, left, ..] = layer.geometry.pad.map(usize::from);
+    let inside = top * rows.row_len + left;
+    let (columns, input_rows) = (usize::from(input.width), usize::from(input.height));
+    let sound = is_planar_sound(&rows)
+        && columns >= 4
+        && left + columns <= rows.row_len
+        && wide.len() >= inside + (input_rows - 1) * rows.row_len + columns
+        && tensors.bytes.len() >= tensors.input + count * input.plane_len()
+        && tensors.bytes.len() >= tensors.output + count * output.plane_len();
+    if !sound {
+        return portable::depthwise(layer, tensors, wide);
+    }
+    let (read, written) = (input.plane_len(), output.plane_len());
+    // The first channel to be computed, and the way to the next one.
+    let (first, read_step, written_step, back) = match tensors.order {
+        Order::Ascending => (0, read, written, 0),
+        Order::Descending => (count - 1, read.wrapping_neg(), written.wrapping_neg(), 18),
+    };
+    let bytes = tensors.bytes.as_mut_ptr();
+    let out = bytes.wrapping_add(tensors.output + first * written);
+    let work = planar3(&rows, out, written_step);
+    let wide = wide.as_mut_ptr();
+    let work = Planar3 {
+        read: read_step,
+        back,
+        bytes: bytes.wrapping_add(tensors.input + first * read),
+        columns,
+        input_rows,
+        wide: wide.wrapping_add(inside),
+        input: wide,
+        weights: layer.weights.as_ptr().wrapping_add(first * 9),
+        channels: layer.channels.as_ptr().wrapping_add(first),
+        ..work
+    };
+    // SAFETY: as for `planar_rows`; every input plane and every output plane lies in the tensors' bytes, and each input row
+    // in the widened plane, as checked above. Input and output are reached through the one pointer to both.
     unsafe { doppel_planar3(&work) }
+}
+
+/// See [`portable::pool`].
+pub fn pool(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>) {
+    let Geometry { input, output, .. } = layer.geometry;
+    let (count, len) = (layer.channels.len(), input.plane_len());
+    let sound = output.plane_len() == 1
+        && layer.geometry.kernel.map(u16::from) == [input.height, input.width]
+        && count > 0
+        && tensors.bytes.len() >= tensors.input + count * len
+        && tensors.bytes.len() >= tensors.output + count;
+    if !sound {
+        return portable::pool(layer, tensors);
+    }
+    let (first, sign) = match tensors.order {
+        Order::Ascending => (0, 1),
+        Order::Descending => (count - 1, usize::MAX),
+    };
+    let bytes = tensors.bytes.as_mut_ptr();
+    let work = Pool {
+        bytes: bytes.wrapping_add(tensors.input + first * len),
+        read: len.wrapping_mul(sign),
+        len,
+        channels: layer.channels.as_ptr().wrapping_add(first),
+        step: size_of::<Requantizer>().wrapping_mul(sign),
+        count,
+        out: bytes.wrapping_add(tensors.output + first),
+        written: sign,
+        table: table_ptr(layer.table),
+    };
+    // SAFETY: every input plane and every output byte lies in the tensors' bytes, as checked above; both are reached through
+    // the one pointer to them.
+    unsafe { doppel_pool(&work) }
 }
 
 /// See [`portable::interleave`].

@@ -4,14 +4,14 @@
 @     stride 1:  y0 += p01 . w01 + p2 * w2      y1 += p1 * w0 + p23 . w12
 @     stride 2:  y0 += p01 . w01 + p2 * w2      y1 += p23 . w01 + p4 * w2
 @
-@ r0: the words of the frame from PL_PAIRS_LEN and PL_OUT_LEN on, then those from PL_TABLE to PL_DISTANCE
+@ r0: the words of the frame from PL_PAIRS_LEN to PL_WIDE, then those from PL_TABLE to PL_DISTANCE
 
     .equ    PL_TABLE, 0         @ or 0
     .equ    PL_ENTRY, 4         @ where a row begins: one of the loops, or doppel_planar3_odd for a row of one pixel
     .equ    PL_AFTER, 8         @ what follows a row's pairs: doppel_planar3_odd or doppel_planar3_row
     .equ    PL_NEXT_ROW, 12     @ bytes of input from behind a row's pairs to the next row
     .equ    PL_PIXELS, 16       @ of a row, at least 1
-    .equ    PL_INPUT, 20        @ the plane, from the first row under the kernel
+    .equ    PL_INPUT, 20        @ the widened plane, from the first row under the kernel
     .equ    PL_ROW, 24          @ bytes of one of its rows, a multiple of four
     .equ    PL_WEIGHTS, 28      @ nine bytes a channel
     .equ    PL_CHANNELS, 32     @ {multiplier, offset} of each
@@ -20,10 +20,16 @@
     .equ    PL_DISTANCE, 44     @ from one channel to the next one
     .equ    PL_PAIRS_LEN, 48    @ pixels of a row in pairs
     .equ    PL_OUT_LEN, 52      @ bytes of one channel's output
-    .equ    PL_SCALE, 56        @ multiplier and offset of the channel
-    .equ    PL_PAIRS_END, 64    @ the end of the row's pairs in the output
-    .equ    PL_OUT_END, 68      @ the end of the channel's output
-    .equ    PL_FRAME, 72
+    .equ    PL_READ, 56         @ where each channel has a plane: bytes from one to the next one
+    .equ    PL_BACK, 60         @ 0, or 18 where the last channel comes first: from behind its weights to the next channel's
+    .equ    PL_BYTES, 64        @ the first channel's plane, or 0 where all channels share the widened one
+    .equ    PL_COLUMNS, 68      @ of its rows, at least 4
+    .equ    PL_ROWS, 72         @ at least 1
+    .equ    PL_WIDE, 76         @ where they are widened to
+    .equ    PL_SCALE, 80        @ multiplier and offset of the channel
+    .equ    PL_PAIRS_END, 88    @ the end of the row's pairs in the output
+    .equ    PL_OUT_END, 92      @ the end of the channel's output
+    .equ    PL_FRAME, 96
 
 @ In the sums: w01 and w12 of the three rows r0-r5, y0 r6, y1 r7, x r8 r9; input rows r10 r11 lr, output r12.
 
@@ -155,16 +161,30 @@
 FUNCTION doppel_planar3
     push    {r4-r11, lr}
     sub     sp, sp, #PL_FRAME - PL_SCALE
-    ldm     r0!, {r1-r2}
-    push    {r1-r2}
+    ldm     r0!, {r1-r8}
+    push    {r1-r8}
     ldm     r0, {r1-r12}
     push    {r1-r12}
 pl_channel:
+    ldrd    r0, r1, [sp, #PL_BYTES]         @ r1 = columns
+    cmp     r0, #0
+    beq.w   pl_widened
+    ldr     r6, [sp, #PL_READ]
+    ldrd    r2, r3, [sp, #PL_ROWS]          @ r3 = wide
+    ldr     r4, [sp, #PL_ROW]
+    add     r6, r6, r0
+    str     r6, [sp, #PL_BYTES]
+    WD_ROWS 4
+pl_widened:
     ldrd    r12, r9, [sp, #PL_WEIGHTS]      @ r9 = channels
+    ldr     r10, [sp, #PL_BACK]
     PL_WEIGHTS_OF_ROW r0, r1
     PL_WEIGHTS_OF_ROW r2, r3
     PL_WEIGHTS_OF_ROW r4, r5
     ldrd    r6, r7, [r9], #8
+    sub     r12, r12, r10
+    bic     r10, r10, #2                    @ eight bytes a channel here, nine there
+    sub     r9, r9, r10
     strd    r12, r9, [sp, #PL_WEIGHTS]
     strd    r6, r7, [sp, #PL_SCALE]
     ldrd    r12, r6, [sp, #PL_OUT]          @ r6 = distance
@@ -182,6 +202,6 @@ pl_next_channel:
     ldr     r6, [sp, #PL_COUNT]
     subs    r6, r6, #1
     str     r6, [sp, #PL_COUNT]
-    bne     pl_channel
+    bne.w   pl_channel
     add     sp, sp, #PL_FRAME
     pop     {r4-r11, pc}

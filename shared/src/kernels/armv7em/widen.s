@@ -51,36 +51,11 @@ FUNCTION doppel_interleave
 
 @ Rows of one plane.
 @ r0: bytes, columns, rows, wide, pitch (a word each)
-@   bytes     rows without gaps;   columns   at least 5;   rows   at least 1
-@   wide      halfwords, `pitch` bytes from one row to the next one, a multiple of four
-
-@ Four columns at r10 -> two words at r12, both moved on.
-    .macro  WD_PLANE_FOUR
-    ldr     r6, [r10], #4
-    uxtb16  r7, r6
-    uxtb16  r8, r6, ror #8
-    pkhbt   r6, r7, r8, lsl #16
-    pkhtb   r7, r8, r7, asr #16
-    str     r6, [r12], #4
-    str     r7, [r12], #4
-    .endm
+@   bytes     rows without gaps;   columns   at least 4;   rows   at least 1
+@   wide      halfwords, `pitch` bytes from one row to the next one
 
 FUNCTION doppel_widen_rows
     push    {r4-r11, lr}
     ldm     r0, {r0-r4}         @ bytes, columns, rows, wide, pitch
-    sub     r9, r1, #4
-1:  mov     r10, r0
-    mov     r12, r3
-    add     lr, r0, r9          @ the last four columns
-2:  WD_PLANE_FOUR
-    cmp     r10, lr
-    blo     2b
-    sub     r5, r10, lr
-    sub     r10, r10, r5
-    sub     r12, r12, r5, lsl #1
-    WD_PLANE_FOUR
-    add     r0, r0, r1
-    add     r3, r3, r4
-    subs    r2, r2, #1
-    bne     1b
+    WD_ROWS 9
     pop     {r4-r11, pc}
