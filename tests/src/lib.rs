@@ -1,4 +1,5 @@
 //! What the tests that span crates share.
 
+pub mod exported;
 pub mod model;
 pub mod reference;
