@@ -36,30 +36,18 @@ pub fn arena_words(bundle: &Bundle<'_>) -> usize {
 }
 
 /// Raw sample -> embedding: the front end, then every step.
-pub fn embed(
-    bundle: &Bundle<'_>,
-    raw: Raw<'_>,
-    arena: &mut [u32],
-) -> Result<Embedding, NetworkError> {
-    bundle
-        .header()
-        .frontend
-        .run(raw, input_tensor(bundle, arena)?)?;
+pub fn embed(bundle: &Bundle<'_>, raw: Raw<'_>, arena: &mut [u32]) -> Result<Embedding, NetworkError> {
+    bundle.header().frontend.run(raw, input_tensor(bundle, arena)?)?;
     forward(bundle, arena)
 }
 
 /// The place in the arena where the input tensor is written before [`forward`].
-pub fn input_tensor<'m>(
-    bundle: &Bundle<'_>,
-    arena: &'m mut [u32],
-) -> Result<&'m mut [u8], NetworkError> {
+pub fn input_tensor<'m>(bundle: &Bundle<'_>, arena: &'m mut [u32]) -> Result<&'m mut [u8], NetworkError> {
     let header = bundle.header();
     let (needed, given) = (header.arena as usize, size_of_val(arena));
     let at = header.input_at as usize;
     let tensor = cast_slice_mut::<u32, u8>(arena).get_mut(at..at + header.input().len());
-    tensor
-        .filter(|_| needed <= given)
-        .ok_or(NetworkError::Arena { needed, given })
+    tensor.filter(|_| needed <= given).ok_or(NetworkError::Arena { needed, given })
 }
 
 /// Runs every step on the input tensor that lies in the arena.
@@ -71,16 +59,9 @@ pub fn forward(bundle: &Bundle<'_>, arena: &mut [u32]) -> Result<Embedding, Netw
     for step in steps(bundle) {
         step.run(arena);
     }
-    let last = bundle
-        .layers()
-        .last()
-        .map_or(0, |layer| layer.entry.output_at as usize);
+    let last = bundle.layers().last().map_or(0, |layer| layer.entry.output_at as usize);
     let output = cast_slice::<u32, u8>(arena).get(last..).unwrap_or_default();
-    Ok(output
-        .iter()
-        .take(usize::from(bundle.header().dim))
-        .map(|&byte| to_signed(byte))
-        .collect())
+    Ok(output.iter().take(usize::from(bundle.header().dim)).map(|&byte| to_signed(byte)).collect())
 }
 
 /// One layer, or a front with the layer that it is fused into.
@@ -98,15 +79,9 @@ pub fn steps<'a>(bundle: &Bundle<'a>) -> impl Iterator<Item = Step<'a>> + use<'a
     core::iter::from_fn(move || {
         let first = layers.next()?;
         if first.entry.fused {
-            layers.next().map(|layer| Step {
-                front: Some(first),
-                layer,
-            })
+            layers.next().map(|layer| Step { front: Some(first), layer })
         } else {
-            Some(Step {
-                front: None,
-                layer: first,
-            })
+            Some(Step { front: None, layer: first })
         }
     })
 }
@@ -130,10 +105,7 @@ fn run_dense(layer: &Layer<'_>, front: Option<&Layer<'_>>, arena: &mut [u8]) -> 
     let regions = [
         range(first.input_at, first.geometry.input.len()),
         range(entry.output_at, geometry.output.len()),
-        range(
-            entry.scratch_at,
-            entry.scratch_len(front.map(|front| &front.entry)),
-        ),
+        range(entry.scratch_at, entry.scratch_len(front.map(|front| &front.entry))),
     ];
     let [input, output, scratch] = arena.get_disjoint_mut(regions).ok()?;
     if let Some(front) = front {
@@ -143,10 +115,7 @@ fn run_dense(layer: &Layer<'_>, front: Option<&Layer<'_>>, arena: &mut [u8]) -> 
         widen_plane(&front.entry, input, plane);
         let rows = |y: usize, ring: &mut [i16]| {
             front_row(front, plane, y, row);
-            let bytes = PlaneRows {
-                bytes: row,
-                ..plane_rows(geometry, usize::from(geometry.input.width))
-            };
+            let bytes = PlaneRows { bytes: row, ..plane_rows(geometry, usize::from(geometry.input.width)) };
             kernels::interleave(&bytes, ring, geometry.pitch());
         };
         convolve(layer, rows, output, cast_slice_mut(ring));
@@ -181,12 +150,7 @@ fn plane_rows<'a>(geometry: &Geometry, plane: usize) -> PlaneRows<'a> {
 }
 
 /// A dense layer over rows that `load(y, ring row from its first pixel)` widens.
-fn convolve(
-    layer: &Layer<'_>,
-    mut load: impl FnMut(usize, &mut [i16]),
-    output: &mut [u8],
-    ring: &mut [i16],
-) {
+fn convolve(layer: &Layer<'_>, mut load: impl FnMut(usize, &mut [i16]), output: &mut [u8], ring: &mut [i16]) {
     let geometry = &layer.entry.geometry;
     let (held, row_len) = (geometry.rows_held(), geometry.row_len());
     let [top, left, ..] = geometry.pad.map(usize::from);
@@ -223,11 +187,7 @@ fn pointwise(layer: &Layer<'_>, input: &[u8], output: &mut [u8], row: &mut [i16]
     row.fill(0);
     for at in (0..plane).step_by(POINTWISE_PIXELS) {
         let columns = POINTWISE_PIXELS.min(plane - at);
-        let bytes = PlaneRows {
-            bytes: input.get(at..).unwrap_or_default(),
-            columns,
-            ..plane_rows(geometry, plane)
-        };
+        let bytes = PlaneRows { bytes: input.get(at..).unwrap_or_default(), columns, ..plane_rows(geometry, plane) };
         kernels::interleave(&bytes, row, geometry.pitch());
         let rows = [&*row];
         let output = output.get_mut(at..).unwrap_or_default();
@@ -303,9 +263,7 @@ fn planar_rows<'a>(
         row_len: geometry.row_len(),
         kernel: geometry.kernel.map(usize::from),
         stride: usize::from(geometry.stride),
-        weights: layer
-            .planar
-            .get(channels.start * window..channels.end * window)?,
+        weights: layer.planar.get(channels.start * window..channels.end * window)?,
         channels: layer.channels.get(channels)?,
         rows,
         pixels: usize::from(geometry.output.width),
@@ -320,10 +278,7 @@ fn run_pool(layer: &Layer<'_>, arena: &mut [u8]) -> Option<()> {
     let order = entry.order()?;
     let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
     let (input_at, output_at) = (entry.input_at as usize, entry.output_at as usize);
-    let (stride, width) = (
-        usize::from(geometry.stride),
-        usize::from(geometry.input.width),
-    );
+    let (stride, width) = (usize::from(geometry.stride), usize::from(geometry.input.width));
     for step in 0..channels {
         let channel = match order {
             Order::Ascending => step,

@@ -40,12 +40,8 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     if args.stdio {
         return Ok(serve_stdio(&mut app, observe)?);
     }
-    let listener = TcpListener::bind(&args.listen).map_err(|e| {
-        format!(
-            "cannot listen at {}: {e}; name another --listen",
-            args.listen
-        )
-    })?;
+    let listener = TcpListener::bind(&args.listen)
+        .map_err(|e| format!("cannot listen at {}: {e}; name another --listen", args.listen))?;
     eprintln!("listening at {}", listener.local_addr()?);
     Ok(serve_tcp(&mut app, &listener, observe)?)
 }

@@ -4,6 +4,9 @@
 #[cfg(feature = "qemu")]
 mod qemu;
 
+mod measure;
+
+pub use measure::{Counter, Stack, region};
 #[cfg(feature = "qemu")]
 pub use qemu::{Uart, exit, println};
 

@@ -32,10 +32,7 @@ pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
     if row_weights == 0 || layer.rows.is_empty() {
         return;
     }
-    let groups = layer
-        .weights
-        .chunks_exact(layer.rows.len() * row_weights)
-        .zip(layer.channels.chunks_exact(4));
+    let groups = layer.weights.chunks_exact(layer.rows.len() * row_weights).zip(layer.channels.chunks_exact(4));
     for (group, (weights, channels)) in groups.enumerate() {
         let outputs = layer.outputs.saturating_sub(group * 4).min(4);
         for pixel in 0..layer.pixels {
@@ -76,10 +73,7 @@ pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
     if rows * columns == 0 {
         return;
     }
-    let channels = layer
-        .channels
-        .iter()
-        .zip(layer.weights.chunks_exact(rows * columns));
+    let channels = layer.channels.iter().zip(layer.weights.chunks_exact(rows * columns));
     for (c, (channel, weights)) in channels.enumerate() {
         for row in 0..layer.rows {
             for pixel in 0..layer.pixels {
@@ -101,26 +95,15 @@ pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
 
 /// The sum of `rows` times `columns` bytes, rows `row_len` apart.
 pub fn window_sum(bytes: &[u8], row_len: usize, [rows, columns]: [usize; 2]) -> i32 {
-    bytes
-        .chunks(row_len.max(1))
-        .take(rows)
-        .flat_map(|row| row.iter().take(columns))
-        .map(|&byte| i32::from(byte))
-        .sum()
+    bytes.chunks(row_len.max(1)).take(rows).flat_map(|row| row.iter().take(columns)).map(|&byte| i32::from(byte)).sum()
 }
 
 /// `sum of a * b`; exact for at most [`crate::embedding::MAX_DIM`] elements.
 pub fn dot(a: &[i8], b: &[i8]) -> i32 {
-    a.iter()
-        .zip(b)
-        .map(|(&x, &y)| i32::from(x) * i32::from(y))
-        .sum()
+    a.iter().zip(b).map(|(&x, &y)| i32::from(x) * i32::from(y)).sum()
 }
 
 /// `sum of (a - b)^2`; exact for at most [`crate::embedding::MAX_DIM`] elements.
 pub fn squared_distance(a: &[i8], b: &[i8]) -> u32 {
-    a.iter()
-        .zip(b)
-        .map(|(&x, &y)| (i32::from(x) - i32::from(y)).pow(2) as u32)
-        .sum()
+    a.iter().zip(b).map(|(&x, &y)| (i32::from(x) - i32::from(y)).pow(2) as u32).sum()
 }

@@ -13,13 +13,13 @@ pub(super) struct Writing {
 
 pub(super) fn write(dice: &mut Dice, mut plan: Plan) -> Writing {
     // From neat to careless.
-    let care = dice.between(0.5, 1.4);
+    let care = dice.between(0.4, 1.0);
     wobble(dice, &mut plan, care);
     let mut lines = trace::trace(&plan);
     lean(dice, &mut lines);
     // Part of the page that the letter fills; small letters are not written with a broad pen.
-    let fill = dice.between(0.65, 0.98);
-    let pen = dice.between(0.95, 2.1) * (0.3 + 0.7 * fill);
+    let fill = dice.between(0.8, 0.98);
+    let pen = dice.between(1.2, 1.9) * (0.3 + 0.7 * fill);
     place(dice, &mut lines, fill, pen);
     let strokes = lines
         .into_iter()
@@ -27,16 +27,10 @@ pub(super) fn write(dice: &mut Dice, mut plan: Plan) -> Writing {
             let (from, to) = (pen * (1.0 + dice.bell(0.12)), pen * (1.0 + dice.bell(0.12)));
             let last = (line.len() - 1).max(1) as f32;
             let radius = |i: usize| from + (to - from) * (i as f32 / last);
-            line.into_iter()
-                .enumerate()
-                .map(|(i, point)| (point, radius(i)))
-                .collect()
+            line.into_iter().enumerate().map(|(i, point)| (point, radius(i))).collect()
         })
         .collect();
-    Writing {
-        strokes,
-        ink: dice.between(180.0, 255.0),
-    }
+    Writing { strokes, ink: dice.between(180.0, 255.0) }
 }
 
 /// Every angle, length and joint a little off.
@@ -70,8 +64,8 @@ fn wobble(dice: &mut Dice, plan: &mut Plan, care: f32) {
 
 /// The page turned, the letters slanted and widened.
 fn lean(dice: &mut Dice, lines: &mut [Vec<Point>]) {
-    let (turn, slant) = (dice.bell(0.1), dice.bell(0.16));
-    let wide = 1.0 + dice.bell(0.12);
+    let (turn, slant) = (dice.bell(0.08), dice.bell(0.12));
+    let wide = 1.0 + dice.bell(0.1);
     for point in lines.iter_mut().flatten() {
         let [x, y] = turned(*point, turn);
         *point = [(x - slant * y) * wide, y];
@@ -89,10 +83,7 @@ fn place(dice: &mut Dice, lines: &mut [Vec<Point>], fill: f32, pen: f32) {
         centre - scale * middle
     };
     let middle = bounds.middle();
-    let (dx, dy) = (
-        shift(bounds.width(), middle[0]),
-        shift(bounds.height(), middle[1]),
-    );
+    let (dx, dy) = (shift(bounds.width(), middle[0]), shift(bounds.height(), middle[1]));
     for point in lines.iter_mut().flatten() {
         *point = [scale * point[0] + dx, scale * point[1] + dy];
     }

@@ -1,0 +1,117 @@
+//! Measures the model of the build on the board: each step of its network and the whole of it, in instructions where the
+//! emulator counts them (`-icount shift=0`), in cycles on a real core. One line a step, for `tests/run.sh bench` to read:
+//!
+//! `step INDEX MACS COUNT`, then `net MACS COUNT ARENA STACK CODE MODEL`, then `search TEMPLATES DIM COUNT`.
+#![no_std]
+#![no_main]
+
+use cortex_m_rt::entry;
+use firmware::board::{self, Counter, Stack, println};
+use shared::bundle::BundleError;
+use shared::embedding::{Distance, Metric};
+use shared::kernels;
+use shared::network::{self, NetworkError, Step};
+use thiserror::Error;
+
+/// Every step runs so often, which divides the error of one tick.
+const ROUNDS: u32 = 10;
+/// Templates of the 1:N search, and their elements.
+const TEMPLATES: usize = 1000;
+const DIM: usize = 64;
+
+#[derive(Debug, Error)]
+enum Failure {
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error("the board's memory or counter is in use already")]
+    Memory,
+}
+
+fn run() -> Result<(), Failure> {
+    let bundle = board::bundle()?;
+    let arena = board::arena().ok_or(Failure::Memory)?;
+    let counter = Counter::take().ok_or(Failure::Memory)?;
+    fill(network::input_tensor(&bundle, arena)?);
+    for (index, step) in network::steps(&bundle).enumerate() {
+        let count = measure(&counter, || run_step(&step, arena));
+        println!("step {} {} {}", index, macs(&step), count);
+    }
+    let stack = Stack::paint();
+    let _ = network::forward(&bundle, arena)?;
+    let stack = stack.used();
+    let count = measure(&counter, || {
+        let _ = network::forward(&bundle, arena);
+    });
+    println!(
+        "net {} {} {} {} {} {}",
+        bundle.macs(),
+        count,
+        bundle.header().arena,
+        stack,
+        kernels::code_len(),
+        bundle.bytes().len()
+    );
+    search(&counter);
+    Ok(())
+}
+
+/// A step between the markers that the `m4cycles` plugin of the emulator looks for.
+#[inline(never)]
+fn run_step(step: &Step<'_>, arena: &mut [u32]) {
+    board::region(|| step.run(arena));
+}
+
+fn measure(counter: &Counter, mut work: impl FnMut()) -> u32 {
+    let empty = counter.count(|| ());
+    let mut total = 0;
+    for _ in 0..ROUNDS {
+        total += counter.count(&mut work) - empty;
+    }
+    (total + ROUNDS / 2) / ROUNDS
+}
+
+fn macs(step: &Step<'_>) -> u64 {
+    let front = step.front.map_or(0, |front| front.entry.geometry.macs());
+    front + step.layer.entry.geometry.macs()
+}
+
+fn fill(bytes: &mut [u8]) {
+    let mut state = 1u32;
+    for byte in bytes {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *byte = (state >> 24) as u8;
+    }
+}
+
+/// The exact search among templates as the gallery makes it.
+fn search(counter: &Counter) {
+    let Some(templates) = cortex_m::singleton!(: [[i8; DIM]; TEMPLATES] = [[0; DIM]; TEMPLATES]) else {
+        return;
+    };
+    let mut probe = [0u8; DIM];
+    fill(&mut probe);
+    let probe = probe.map(|byte| byte as i8);
+    let mut state = 7u32;
+    for element in templates.as_flattened_mut() {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        *element = (state >> 24) as i8;
+    }
+    let mut nearest = Distance(u32::MAX);
+    let count = measure(counter, || {
+        for template in templates.iter() {
+            nearest = nearest.min(Metric::Euclidean.distance(template, &probe));
+        }
+    });
+    println!("search {} {} {} nearest {}", TEMPLATES, DIM, count, nearest.0);
+}
+
+#[entry]
+fn main() -> ! {
+    let result = run();
+    if let Err(failure) = &result {
+        println!("{}", failure);
+    }
+    board::exit(result.is_ok())
+}

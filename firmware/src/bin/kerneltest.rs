@@ -1,0 +1,177 @@
+//! Holds the kernels of this core against the naive definition, layer shape by layer shape, and exits with the status of
+//! success or failure.
+#![no_std]
+#![no_main]
+
+#[path = "../../../shared/tests/cases/mod.rs"]
+mod cases;
+
+use cases::{Case, Failure, Fill, LayerCase, Rng, Workspace};
+use cortex_m_rt::entry;
+use firmware::board::{self, println};
+use shared::geometry::{Kind, Shape};
+
+/// Passed and failed cases.
+#[derive(Default)]
+struct Tally {
+    passed: u32,
+    failed: u32,
+}
+
+impl Tally {
+    fn run(&mut self, workspace: &mut Workspace, case: &Case<'_>) {
+        match workspace.run(case) {
+            Ok(_) => self.passed += 1,
+            Err(Failure::Shape(_)) => {}
+            Err(failure) => {
+                self.failed += 1;
+                if self.failed < 10 {
+                    println!("{:?}: {:?}", case, failure);
+                }
+            }
+        }
+    }
+}
+
+const FILLS: [Fill; 4] = [Fill::Random, Fill::Low, Fill::High, Fill::Ends];
+
+/// Every small dense shape: widths to past two blocks, channels to past two groups, strides, paddings, both extremes.
+fn dense(tally: &mut Tally, workspace: &mut Workspace) {
+    let mut rng = Rng(1);
+    for (kernel, stride, pad) in [
+        ([1, 1], 1, 0),
+        ([3, 3], 1, 1),
+        ([3, 3], 2, 1),
+        ([3, 3], 1, 0),
+        ([3, 3], 2, 0),
+        ([1, 1], 2, 0),
+        ([2, 2], 2, 0),
+        ([1, 3], 1, 0),
+        ([5, 5], 1, 2),
+        ([7, 4], 3, 3),
+    ] {
+        for width in 1..=19 {
+            for channels in [1, 2, 3, 4, 5, 8, 11, 32] {
+                for outputs in [1, 4, 6] {
+                    let seed = rng.next();
+                    let fill = FILLS[seed as usize % 7 % 4];
+                    let layer = LayerCase {
+                        kind: Kind::Dense,
+                        kernel,
+                        stride,
+                        pad: [pad; 4],
+                        outputs,
+                        zero_point: (seed >> 8) as u8 & !1,
+                        table: seed >> 16 & 1 != 0,
+                        weights: FILLS[(seed >> 24) as usize % 7 % 4],
+                        ties: seed >> 17 & 1 != 0,
+                    };
+                    let case = Case {
+                        input: Shape { height: 1 + (seed >> 32) as u16 % 4, width, channels },
+                        inputs: fill,
+                        layers: &[layer],
+                        seed,
+                    };
+                    tally.run(workspace, &case);
+                }
+            }
+        }
+    }
+}
+
+/// Every small planar shape and pool, in place from either end.
+fn planar(tally: &mut Tally, workspace: &mut Workspace) {
+    let mut rng = Rng(2);
+    for (kernel, stride, pad) in [
+        ([3, 3], 1, 1),
+        ([3, 3], 2, 1),
+        ([3, 3], 1, 0),
+        ([3, 3], 2, 0),
+        ([3, 3], 1, 2),
+        ([5, 5], 1, 2),
+        ([1, 1], 1, 0),
+        ([2, 3], 3, 1),
+    ] {
+        for width in 1..=19 {
+            for height in 1..=7 {
+                for channels in [1, 2, 5] {
+                    let seed = rng.next();
+                    let layer = LayerCase {
+                        kind: Kind::Planar,
+                        kernel,
+                        stride,
+                        pad: [pad; 4],
+                        outputs: 1 + (seed >> 40) as u16 % 5,
+                        zero_point: (seed >> 8) as u8 & !1,
+                        table: seed >> 16 & 1 != 0,
+                        weights: FILLS[(seed >> 24) as usize % 7 % 4],
+                        ties: seed >> 17 & 1 != 0,
+                    };
+                    let before = LayerCase {
+                        kind: Kind::Dense,
+                        kernel: [1, 1],
+                        stride: 1,
+                        pad: [0; 4],
+                        outputs: channels,
+                        ..layer
+                    };
+                    let after = LayerCase {
+                        kind: Kind::Pool,
+                        kernel: [1 + (seed >> 32) as u8 % 3, 1 + (seed >> 34) as u8 % 3],
+                        pad: [0; 4],
+                        ..layer
+                    };
+                    let case = Case {
+                        input: Shape { height, width, channels },
+                        inputs: FILLS[seed as usize % 7 % 4],
+                        layers: &[layer],
+                        seed,
+                    };
+                    tally.run(workspace, &case);
+                    let layers = [before, layer, after];
+                    tally.run(workspace, &Case { layers: &layers, ..case });
+                    let layers = [layer, LayerCase { kernel: [3, 3], ..before }];
+                    tally.run(workspace, &Case { layers: &layers, ..case });
+                }
+            }
+        }
+    }
+}
+
+/// Distances against their definition, for every length up to past two blocks, both extremes.
+fn distances(tally: &mut Tally) {
+    let mut rng = Rng(3);
+    let (mut a, mut b) = ([0i8; 80], [0i8; 80]);
+    for len in 0..=80 {
+        for round in 0..8 {
+            a.fill_with(|| if round == 0 { -128 } else { rng.next() as i8 });
+            b.fill_with(|| if round < 2 { 127 } else { rng.next() as i8 });
+            // Any alignment of either side.
+            let (skip_a, skip_b) = (round % 4 * len.min(4) / 4, round / 2 % 4 * len.min(4) / 4);
+            let (a, b) = (&a[skip_a..len], &b[skip_b..len]);
+            let pairs = || a.iter().zip(b).map(|(&x, &y)| (i64::from(x), i64::from(y)));
+            let squares: i64 = pairs().map(|(x, y)| (x - y) * (x - y)).sum();
+            let products: i64 = pairs().map(|(x, y)| x * y).sum();
+            let len = a.len().min(b.len());
+            let got = shared::kernels::squared_distance(&a[..len], &b[..len]);
+            let dot = shared::kernels::dot(&a[..len], &b[..len]);
+            if i64::from(got) == squares && i64::from(dot) == products {
+                tally.passed += 1;
+            } else {
+                tally.failed += 1;
+                println!("distance of {} elements: {} and {}, not {} and {}", len, got, dot, squares, products);
+            }
+        }
+    }
+}
+
+#[entry]
+fn main() -> ! {
+    let Some(workspace) = cortex_m::singleton!(: Workspace = Workspace::new()) else { board::exit(false) };
+    let mut tally = Tally::default();
+    distances(&mut tally);
+    dense(&mut tally, workspace);
+    planar(&mut tally, workspace);
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    board::exit(tally.failed == 0 && tally.passed > 0)
+}
