@@ -1,16 +1,15 @@
 //! A model's ONNX file in tract gives what its bundle gives, bit for bit; and no other file is taken for one.
 
+use std::collections::HashSet;
 use std::path::Path;
 
-use firmware::desktop::{DesktopMemory, TractEngine};
+use firmware::desktop::TractEngine;
 use firmware::onnx::{OnnxError, OnnxModel};
 use firmware::replay::replay;
 use host::net::{Activation, Architecture, LayerSpec, Shape};
 use parity::exported::{Exported, export};
+use parity::inputs;
 use parity::model::Aligned;
-use proptest::prelude::*;
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use shared::bundle::Bundle;
 use shared::golden::Golden;
 use shared::network;
@@ -41,25 +40,14 @@ fn small() -> Architecture {
 }
 
 /// Compares both engines on random inputs and on the golden ones; returns how many there were.
-fn compare(bundle: &Bundle<'_>, onnx: &OnnxModel, golden: &Golden<'_>, inputs: usize) -> usize {
+fn compare(bundle: &Bundle<'_>, onnx: &OnnxModel, golden: &Golden<'_>, count: usize) -> usize {
     assert_eq!(onnx.header(), bundle.header());
-    let mut rng = StdRng::seed_from_u64(3);
-    let len = bundle.header().input().len();
-    let random = (0..inputs).map(|index| {
-        // Every third input is mostly saturated: the ends of the range are where rules part.
-        let spread = if index % 3 == 0 { 600 } else { 255 };
-        (0..len)
-            .map(|_| rng.random_range(255 - spread..=spread).clamp(0, 255) as u8)
-            .collect()
-    });
+    let random = inputs::random(3, bundle.header().input().len(), count);
     let mut arena = vec![0; network::arena_words(bundle)];
     let mut count = 0;
-    let mut distinct = std::collections::HashSet::new();
+    let mut distinct = HashSet::new();
     for input in random.chain(golden.samples().map(|sample| sample.input.to_vec())) {
-        let input: Vec<u8> = input;
-        network::input_tensor(bundle, &mut arena)
-            .unwrap()
-            .copy_from_slice(&input);
+        network::input_tensor(bundle, &mut arena).unwrap().copy_from_slice(&input);
         let expected = network::forward(bundle, &mut arena).unwrap();
         assert_eq!(onnx.run(&input).unwrap(), expected, "input {count}");
         distinct.insert(expected.to_vec());
@@ -70,11 +58,11 @@ fn compare(bundle: &Bundle<'_>, onnx: &OnnxModel, golden: &Golden<'_>, inputs: u
     count
 }
 
-fn compare_exported(exported: &Exported, inputs: usize) -> usize {
+fn compare_exported(exported: &Exported, count: usize) -> usize {
     let bundle = Bundle::check(exported.bundle.bytes()).unwrap();
     let onnx = OnnxModel::from_bytes(&exported.onnx).unwrap();
     let golden = Golden::check(&exported.golden).unwrap();
-    compare(&bundle, &onnx, &golden, inputs)
+    compare(&bundle, &onnx, &golden, count)
 }
 
 #[test]
@@ -123,10 +111,7 @@ fn tract_replays_the_golden_vectors() {
     let mut engine = TractEngine::new(OnnxModel::from_bytes(&exported.onnx).unwrap());
     let report = replay::<_, 64, 512>(&mut engine, &golden, &mut [0; 64]).unwrap();
     assert!(report.is_clean(), "{report}: {:?}", report.first);
-    assert_eq!(
-        (report.embeddings.passed, report.decisions.passed),
-        (12, 54)
-    );
+    assert_eq!((report.embeddings.passed, report.decisions.passed), (12, 54));
 }
 
 #[test]
