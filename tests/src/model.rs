@@ -31,6 +31,11 @@ impl Aligned {
     pub fn bytes(&self) -> &[u8] {
         &bytemuck::cast_slice(&self.words)[..self.len]
     }
+
+    /// The bytes, to change them.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut bytemuck::cast_slice_mut(&mut self.words)[..self.len]
+    }
 }
 
 struct Layer {
@@ -231,29 +236,48 @@ fn layer(rng: &mut StdRng, entry: Entry, leaky: bool) -> Layer {
     Layer { weights: if pool { vec![] } else { weights }, channels, table }
 }
 
-/// Random pictures of `count` sizes, one channel.
-pub fn pictures(seed: u64, count: usize) -> Vec<(u16, u16, Vec<u8>)> {
+/// A raw picture.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// Columns.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+    /// Samples a pixel.
+    pub channels: u8,
+    /// Rows from the top, channels interleaved.
+    pub pixels: Vec<u8>,
+}
+
+impl Picture {
+    /// As the front end takes it.
+    pub fn raw(&self) -> Raw<'_> {
+        Raw::Image(Image { width: self.width, height: self.height, channels: self.channels, pixels: &self.pixels })
+    }
+}
+
+/// `count` random pictures of random sizes.
+pub fn pictures(seed: u64, count: usize, channels: u8) -> Vec<Picture> {
     let mut rng = StdRng::seed_from_u64(seed);
     (0..count)
         .map(|_| {
             let (width, height) = (rng.random_range(5..70u16), rng.random_range(5..70u16));
-            let len = usize::from(width) * usize::from(height);
+            let len = usize::from(width) * usize::from(height) * usize::from(channels);
             let (low, high) = (rng.random_range(0..100u8), rng.random_range(100..=255u8));
-            let pixels = (0..len).map(|_| rng.random_range(low..=high)).collect();
-            (width, height, pixels)
+            Picture { width, height, channels, pixels: (0..len).map(|_| rng.random_range(low..=high)).collect() }
         })
         .collect()
 }
 
 /// Golden vectors of `bundle` on random pictures, computed here, with a script of every operation.
 pub fn golden(bundle: &Bundle<'_>, seed: u64) -> Vec<u8> {
-    let pictures = pictures(seed, 12);
+    let pictures = pictures(seed, 12, bundle.header().frontend.channels);
     let mut arena = vec![0; network::arena_words(bundle)];
     let mut parts = vec![];
-    for (width, height, pixels) in &pictures {
-        let raw = Raw::Image(Image { width: *width, height: *height, channels: 1, pixels });
+    for picture in &pictures {
+        let raw = picture.raw();
         let mut input = vec![0; bundle.header().input().len()];
-        bundle.header().frontend.run(raw, &mut input).expect("a picture of one channel");
+        bundle.header().frontend.run(raw, &mut input).expect("the pictures have the model's channels");
         let embedding = network::embed(bundle, raw, &mut arena).expect("the arena is as asked");
         parts.push((raw, input, embedding));
     }
