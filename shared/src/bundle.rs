@@ -216,6 +216,13 @@ impl Entry {
             && !next.geometry.is_pointwise()
     }
 
+    /// The region of the arena from the first to the last byte of input and output.
+    pub fn hull(&self) -> core::ops::Range<usize> {
+        let (input, output) = (self.input_at as usize, self.output_at as usize);
+        let end = (input + self.geometry.input.len()).max(output + self.geometry.output.len());
+        input.min(output)..end
+    }
+
     /// The order in which the output planes can be written without hurting an input plane that is still to be read; none
     /// where input and output lie over each other in a way that no order serves.
     pub fn order(&self) -> Option<Order> {
@@ -366,12 +373,21 @@ impl<'a> Bundle<'a> {
         let scratch = (entry.scratch_at as usize, entry.scratch_len(front));
         let inside =
             [input, output, scratch].iter().all(|&(at, len)| at.checked_add(len).is_some_and(|end| end <= arena));
-        let apart = |a: (usize, usize), b: (usize, usize)| a.0 + a.1 <= b.0 || b.0 + b.1 <= a.0;
+        if !inside {
+            return false;
+        }
+        let apart = |a: (usize, usize), b: (usize, usize)| a.0 + a.1 <= b.0 || b.0 + b.1 <= a.0 || b.1 == 0;
         let ordered = match front {
             Some(_) => apart(input, output),
             None => entry.order().is_some(),
         };
-        inside && ordered && apart(input, scratch) && apart(output, scratch) && entry.scratch_at % 4 == 0
+        // A layer that may run in place sees both tensors as one region.
+        let hull = entry.hull();
+        let outside = match entry.geometry.kind {
+            Kind::Dense => apart(input, scratch) && apart(output, scratch),
+            Kind::Planar | Kind::Pool => apart((hull.start, hull.len()), scratch),
+        };
+        ordered && outside && entry.scratch_at % 4 == 0
     }
 }
 

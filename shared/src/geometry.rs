@@ -142,7 +142,12 @@ impl Geometry {
         match self.is_pointwise() {
             true if self.input.plane_len() == 1 => 1,
             true => POINTWISE_PIXELS,
-            false => self.padded_width().next_multiple_of(2),
+            // Where it costs little, a pitch that a kernel knows.
+            false => match (self.kind, self.padded_width()) {
+                (Kind::Dense, 9..=16) => 16,
+                (Kind::Dense, 25..=32) => 32,
+                (_, width) => width.next_multiple_of(2),
+            },
         }
     }
 

@@ -7,11 +7,11 @@
 use bytemuck::{cast_slice, cast_slice_mut};
 use thiserror::Error;
 
-use crate::bundle::{Bundle, Entry, Layer, Order};
+use crate::bundle::{Bundle, Entry, Layer};
 use crate::embedding::Embedding;
 use crate::frontend::{FrontendError, Raw};
 use crate::geometry::{Geometry, Kind, MAX_DENSE_ROWS, POINTWISE_PIXELS};
-use crate::kernels::{self, DenseRow, PlanarRows, PlaneRows};
+use crate::kernels::{self, DenseRow, PlanarRows, PlaneByPlane, PlaneRows, Tensors, WideRows};
 use crate::quant::to_signed;
 
 /// Why a network could not run.
@@ -111,7 +111,8 @@ fn run_dense(layer: &Layer<'_>, front: Option<&Layer<'_>>, arena: &mut [u8]) -> 
     if let Some(front) = front {
         let (ring, rest) = scratch.split_at_mut_checked(geometry.scratch_len())?;
         let (plane, row) = rest.split_at_mut_checked(front.entry.geometry.scratch_len())?;
-        let plane = cast_slice_mut(plane);
+        let plane = cast_slice_mut::<u8, i16>(plane);
+        plane.fill(i16::from(front.entry.input_zero_point));
         widen_plane(&front.entry, input, plane);
         let rows = |y: usize, ring: &mut [i16]| {
             front_row(front, plane, y, row);
@@ -211,104 +212,78 @@ fn dense_row<'a>(layer: &Layer<'a>, rows: &'a [&'a [i16]], pixels: usize) -> Den
     }
 }
 
-/// A planar layer, one channel after the other, in the order that spares the planes still to be read.
 fn run_planar(layer: &Layer<'_>, arena: &mut [u8]) -> Option<()> {
     let (entry, geometry) = (&layer.entry, &layer.entry.geometry);
-    let channels = usize::from(geometry.output.channels);
-    let order = entry.order()?;
     let scratch = range(entry.scratch_at, geometry.scratch_len());
-    let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
-    for step in 0..channels {
-        let channel = match order {
-            Order::Ascending => step,
-            Order::Descending => channels - 1 - step,
-        };
-        // A single input plane serves every channel.
-        if step == 0 || geometry.input.channels > 1 {
-            let plane = channel.min(usize::from(geometry.input.channels) - 1);
-            let input = range(entry.input_at + (plane * read) as u32, read);
-            let [input, wide] = arena.get_disjoint_mut([input, scratch.clone()]).ok()?;
-            widen_plane(entry, input, cast_slice_mut(wide));
-        }
-        let output = range(entry.output_at + (channel * written) as u32, written);
-        let [output, wide] = arena.get_disjoint_mut([output, scratch.clone()]).ok()?;
+    let hull = entry.hull();
+    let [bytes, wide] = arena.get_disjoint_mut([hull.clone(), scratch]).ok()?;
+    let wide = cast_slice_mut::<u8, i16>(wide);
+    wide.fill(i16::from(entry.input_zero_point)); // the padding, which stays
+    let (input, output) = (entry.input_at as usize - hull.start, entry.output_at as usize - hull.start);
+    if geometry.input.channels > 1 {
+        let mut tensors = Tensors { bytes, input, output, order: entry.order()? };
+        kernels::depthwise(&plane_by_plane(layer), &mut tensors, wide);
+    } else {
+        widen_plane(entry, bytes.get(input..input + geometry.input.len())?, wide);
         let rows = usize::from(geometry.output.height);
-        let work = planar_rows(layer, channel..channel + 1, cast_slice(wide), rows)?;
-        kernels::planar_rows(&work, output, written);
+        let out = bytes.get_mut(output..output + geometry.output.len())?;
+        kernels::planar_rows(&planar_rows(layer, wide, rows), out, geometry.output.plane_len());
     }
     Some(())
+}
+
+fn run_pool(layer: &Layer<'_>, arena: &mut [u8]) -> Option<()> {
+    let entry = &layer.entry;
+    let hull = entry.hull();
+    let mut tensors = Tensors {
+        input: entry.input_at as usize - hull.start,
+        output: entry.output_at as usize - hull.start,
+        bytes: arena.get_mut(hull)?,
+        order: entry.order()?,
+    };
+    kernels::pool(&plane_by_plane(layer), &mut tensors);
+    Some(())
+}
+
+fn plane_by_plane<'a>(layer: &'a Layer<'a>) -> PlaneByPlane<'a> {
+    PlaneByPlane {
+        geometry: &layer.entry.geometry,
+        weights: layer.planar,
+        channels: layer.channels,
+        table: layer.table,
+    }
 }
 
 /// Output row `y` of all channels of a fused front.
 fn front_row(front: &Layer<'_>, plane: &[i16], y: usize, row: &mut [u8]) {
     let geometry = &front.entry.geometry;
     let first = y * usize::from(geometry.stride) * geometry.row_len();
-    let channels = 0..usize::from(geometry.output.channels);
-    let plane = plane.get(first..).unwrap_or_default();
-    if let Some(work) = planar_rows(front, channels, plane, 1) {
-        kernels::planar_rows(&work, row, usize::from(geometry.output.width));
-    }
+    let work = planar_rows(front, plane.get(first..).unwrap_or_default(), 1);
+    kernels::planar_rows(&work, row, usize::from(geometry.output.width));
 }
 
-fn planar_rows<'a>(
-    layer: &Layer<'a>,
-    channels: core::ops::Range<usize>,
-    plane: &'a [i16],
-    rows: usize,
-) -> Option<PlanarRows<'a>> {
+/// The first `rows` output rows of all channels, from a widened plane.
+fn planar_rows<'a>(layer: &Layer<'a>, plane: &'a [i16], rows: usize) -> PlanarRows<'a> {
     let geometry = &layer.entry.geometry;
-    let window = geometry.weights_per_channel();
-    Some(PlanarRows {
+    PlanarRows {
         plane,
         row_len: geometry.row_len(),
         kernel: geometry.kernel.map(usize::from),
         stride: usize::from(geometry.stride),
-        weights: layer.planar.get(channels.start * window..channels.end * window)?,
-        channels: layer.channels.get(channels)?,
+        weights: layer.planar,
+        channels: layer.channels,
         rows,
         pixels: usize::from(geometry.output.width),
         table: layer.table,
-    })
-}
-
-/// Sums of windows, one channel after the other, in the order that spares the planes still to be read.
-fn run_pool(layer: &Layer<'_>, arena: &mut [u8]) -> Option<()> {
-    let (entry, geometry) = (&layer.entry, &layer.entry.geometry);
-    let channels = usize::from(geometry.output.channels);
-    let order = entry.order()?;
-    let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
-    let (input_at, output_at) = (entry.input_at as usize, entry.output_at as usize);
-    let (stride, width) = (usize::from(geometry.stride), usize::from(geometry.input.width));
-    for step in 0..channels {
-        let channel = match order {
-            Order::Ascending => step,
-            Order::Descending => channels - 1 - step,
-        };
-        let requantizer = layer.channels.get(channel)?;
-        let (input, mut output) = (input_at + channel * read, output_at + channel * written);
-        for y in 0..usize::from(geometry.output.height) {
-            for x in 0..usize::from(geometry.output.width) {
-                let first = (y * width + x) * stride;
-                let window = arena.get(input + first..input + read)?;
-                let sum = kernels::window_sum(window, width, geometry.kernel.map(usize::from));
-                *arena.get_mut(output)? = kernels::finish(sum, requantizer, layer.table);
-                output += 1;
-            }
-        }
     }
-    Some(())
 }
 
-/// Widens one plane and lays its padding.
+/// Widens one plane into its padding.
 fn widen_plane(entry: &Entry, input: &[u8], plane: &mut [i16]) {
     let geometry = &entry.geometry;
     let width = usize::from(geometry.input.width);
     let [top, left, ..] = geometry.pad.map(usize::from);
-    plane.fill(i16::from(entry.input_zero_point));
-    let rows = plane.chunks_exact_mut(geometry.row_len()).skip(top);
-    for (row, wide) in input.chunks_exact(width).zip(rows) {
-        if let Some(wide) = wide.get_mut(left..left + width) {
-            kernels::widen(row, wide);
-        }
-    }
+    let wide = plane.get_mut(top * geometry.row_len() + left..);
+    let mut wide = WideRows { wide: wide.unwrap_or_default(), pitch: geometry.row_len() };
+    kernels::widen_rows(input, width, &mut wide);
 }

@@ -43,7 +43,7 @@ pub struct Batching {
 /// Input tensors with their identities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// The tensors, `[samples, height, width, channels]`; byte `t` stands for `t / 255`.
+    /// The tensors, `[samples, channels, height, width]`; byte `t` stands for `t / 255`.
     pub data: Vec<u8>,
     /// The identity index of every sample, below [`TrainingData::identities`].
     pub identities: Vec<usize>,

@@ -2,11 +2,19 @@
 //!
 //! The choice is made here, once, by a cfg; every variant faces the same tests.
 
+#[cfg(armv7em)]
+mod armv7em;
 pub mod portable;
 
-pub use portable::{dense_row, dot, interleave, planar_rows, squared_distance, widen, window_sum};
+#[cfg(armv7em)]
+use armv7em as chosen;
+#[cfg(not(armv7em))]
+use portable as chosen;
 
-use crate::bundle::TABLE_LEN;
+pub use chosen::{code_len, dense_row, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows};
+
+use crate::bundle::{Order, TABLE_LEN};
+use crate::geometry::Geometry;
 use crate::quant::Requantizer;
 
 /// The table of an activation that is not a plain saturation: it maps the requantized byte to the activation.
@@ -23,6 +31,15 @@ pub struct PlaneRows<'a> {
     pub channels: usize,
     /// Elements of each row.
     pub columns: usize,
+}
+
+/// Where rows are widened to.
+#[derive(Debug)]
+pub struct WideRows<'a> {
+    /// From the first row's first element.
+    pub wide: &'a mut [i16],
+    /// Elements from one row to the next one.
+    pub pitch: usize,
 }
 
 /// One output row of a dense layer.
@@ -73,6 +90,50 @@ pub struct PlanarRows<'a> {
     pub table: Table<'a>,
 }
 
+/// A layer that computes each output plane from the input plane of the same channel.
+#[derive(Clone, Copy, Debug)]
+pub struct PlaneByPlane<'a> {
+    /// Its shapes.
+    pub geometry: &'a Geometry,
+    /// The weights, `[channel][row][column]`; none for a pool.
+    pub weights: &'a [i8],
+    /// The channels.
+    pub channels: &'a [Requantizer],
+    /// What follows the requantisation.
+    pub table: Table<'a>,
+}
+
+impl PlaneByPlane<'_> {
+    /// Elements of the widened plane before the first one of the input.
+    fn first_inside(&self) -> usize {
+        let [top, left, ..] = self.geometry.pad.map(usize::from);
+        top * self.geometry.row_len() + left
+    }
+}
+
+/// An input and an output tensor that may lie over each other, as [`Entry::order`](crate::bundle::Entry::order) allows.
+#[derive(Debug)]
+pub struct Tensors<'a> {
+    /// Both of them.
+    pub bytes: &'a mut [u8],
+    /// Where the input begins.
+    pub input: usize,
+    /// Where the output begins.
+    pub output: usize,
+    /// Which plane comes first.
+    pub order: Order,
+}
+
+impl Order {
+    /// The channels of `count` in this order.
+    fn channels(self, count: usize) -> impl Iterator<Item = usize> {
+        (0..count).map(move |step| match self {
+            Order::Ascending => step,
+            Order::Descending => count - 1 - step,
+        })
+    }
+}
+
 /// The activation of `sum`: requantisation, then the table.
 #[inline(always)]
 pub fn finish(sum: i32, channel: &Requantizer, table: Table<'_>) -> u8 {
@@ -81,9 +142,4 @@ pub fn finish(sum: i32, channel: &Requantizer, table: Table<'_>) -> u8 {
         Some(table) => table[usize::from(byte)],
         None => byte,
     }
-}
-
-/// Bytes of machine code that the variant of this core adds to the compiled program; 0 where the portable one runs.
-pub fn code_len() -> usize {
-    0
 }

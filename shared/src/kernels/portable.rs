@@ -1,12 +1,20 @@
 //! The kernels in plain Rust: the definition that every other variant must equal, and the fallback of every other core.
 
-use super::{DenseRow, PlanarRows, PlaneRows, finish};
+use super::{DenseRow, PlanarRows, PlaneByPlane, PlaneRows, Tensors, WideRows, finish};
 use crate::bundle::unpack;
 
-/// `wide[i] = bytes[i]`, for as many as both have.
-pub fn widen(bytes: &[u8], wide: &mut [i16]) {
-    for (out, &byte) in wide.iter_mut().zip(bytes) {
-        *out = i16::from(byte);
+/// Bytes of machine code that this variant adds to the compiled program: none.
+pub fn code_len() -> usize {
+    0
+}
+
+/// `wide[row * pitch + column] = bytes[row * columns + column]`.
+pub fn widen_rows(bytes: &[u8], columns: usize, wide: &mut WideRows<'_>) {
+    for (row, bytes) in bytes.chunks_exact(columns.max(1)).enumerate() {
+        let wide = wide.wide.get_mut(row * wide.pitch..).unwrap_or_default();
+        for (out, &byte) in wide.iter_mut().zip(bytes) {
+            *out = i16::from(byte);
+        }
     }
 }
 
@@ -93,8 +101,62 @@ pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
     }
 }
 
+/// A depthwise convolution, plane by plane through `wide`, which holds the padding.
+pub fn depthwise(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>, wide: &mut [i16]) {
+    let geometry = layer.geometry;
+    let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
+    let window = geometry.weights_per_channel();
+    for channel in tensors.order.channels(layer.channels.len()) {
+        let (input, output) = (tensors.input + channel * read, tensors.output + channel * written);
+        let (Some(bytes), Some(inside)) =
+            (tensors.bytes.get(input..input + read), wide.get_mut(layer.first_inside()..))
+        else {
+            return;
+        };
+        let mut rows = WideRows { wide: inside, pitch: geometry.row_len() };
+        widen_rows(bytes, usize::from(geometry.input.width), &mut rows);
+        let weights = layer.weights.get(channel * window..).unwrap_or_default();
+        let work = PlanarRows {
+            plane: wide,
+            row_len: geometry.row_len(),
+            kernel: geometry.kernel.map(usize::from),
+            stride: usize::from(geometry.stride),
+            weights,
+            channels: layer.channels.get(channel..=channel).unwrap_or_default(),
+            rows: usize::from(geometry.output.height),
+            pixels: usize::from(geometry.output.width),
+            table: layer.table,
+        };
+        let out = tensors.bytes.get_mut(output..output + written);
+        planar_rows(&work, out.unwrap_or_default(), written);
+    }
+}
+
+/// Sums of windows, plane by plane: `out[channel][row][column] = finish(sum over the window of x)`.
+pub fn pool(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>) {
+    let geometry = layer.geometry;
+    let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
+    let (stride, columns) = (usize::from(geometry.stride), usize::from(geometry.output.width));
+    let width = usize::from(geometry.input.width);
+    for channel in tensors.order.channels(layer.channels.len()) {
+        let Some(requantizer) = layer.channels.get(channel) else {
+            return;
+        };
+        let input = tensors.input + channel * read;
+        for pixel in 0..written {
+            let first = (pixel / columns * width + pixel % columns) * stride;
+            let window = tensors.bytes.get(input + first..input + read);
+            let sum = window_sum(window.unwrap_or_default(), width, geometry.kernel.map(usize::from));
+            let at = tensors.output + channel * written + pixel;
+            if let Some(out) = tensors.bytes.get_mut(at) {
+                *out = finish(sum, requantizer, layer.table);
+            }
+        }
+    }
+}
+
 /// The sum of `rows` times `columns` bytes, rows `row_len` apart.
-pub fn window_sum(bytes: &[u8], row_len: usize, [rows, columns]: [usize; 2]) -> i32 {
+fn window_sum(bytes: &[u8], row_len: usize, [rows, columns]: [usize; 2]) -> i32 {
     bytes.chunks(row_len.max(1)).take(rows).flat_map(|row| row.iter().take(columns)).map(|&byte| i32::from(byte)).sum()
 }
 
