@@ -67,7 +67,8 @@ case "${1:-all}" in
     say "the golden vectors on the emulated Cortex-M4F"
     cargo run -q "${board[@]}" --bin selftest
     say "ONNX Runtime, the referee"
-    .venv/bin/python tests/referee/referee.py models/glyphs
+    cargo run -q --release -p parity --example vectors -- target/referee models/glyphs
+    .venv/bin/python tests/referee/referee.py target/referee
     say "all passed"
     ;;
   board)

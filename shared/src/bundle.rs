@@ -293,7 +293,7 @@ impl<'a> Bundle<'a> {
             return Err(BundleError::Version(version));
         }
         let expected = u32_at(bytes, 8) as usize;
-        if bytes.len() != expected || expected % 4 != 0 {
+        if bytes.len() != expected || !expected.is_multiple_of(4) {
             return Err(BundleError::Length { got: bytes.len(), expected });
         }
         if u32_at(bytes, 12) != CHECKSUM.checksum(bytes.get(CHECKED_FROM..).unwrap_or_default()) {
@@ -387,7 +387,7 @@ impl<'a> Bundle<'a> {
             Kind::Dense => apart(input, scratch) && apart(output, scratch),
             Kind::Planar | Kind::Pool => apart((hull.start, hull.len()), scratch),
         };
-        ordered && outside && entry.scratch_at % 4 == 0
+        ordered && outside && entry.scratch_at.is_multiple_of(4)
     }
 }
 
@@ -429,7 +429,7 @@ impl<'a> Layer<'a> {
             if dense {
                 let at = index / 4 * 2 * per_channel + k / 2 * 4 + index % 4 / 2 * 2 + k % 2;
                 let (low, high) = unpack(packed.get(at).copied().unwrap_or(0));
-                if index % 2 == 0 { low } else { high }
+                if index.is_multiple_of(2) { low } else { high }
             } else {
                 planar.get(index * per_channel + k).copied().unwrap_or(0)
             }

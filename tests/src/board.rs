@@ -135,7 +135,7 @@ impl Device {
         let dir = TempDir::new()?;
         let (path, socket) = (dir.path().join("program"), dir.path().join("uart"));
         fs::write(&path, elf)?;
-        let serial = format!("unix:{},server=on,wait=on", socket.display());
+        let serial = format!("unix:{},server=on,wait=off", socket.display());
         let mut command = emulator()?;
         command.arg(&path).args(["-serial", &serial]).stdin(Stdio::null()).stdout(Stdio::null());
         let child = start(&mut command)?;
