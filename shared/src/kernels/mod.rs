@@ -5,11 +5,15 @@
 #[cfg(armv7em)]
 mod armv7em;
 pub mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 #[cfg(armv7em)]
 use armv7em as chosen;
-#[cfg(not(armv7em))]
+#[cfg(not(any(armv7em, target_arch = "x86_64")))]
 use portable as chosen;
+#[cfg(target_arch = "x86_64")]
+use x86_64 as chosen;
 
 pub use chosen::{
     code_len, dense_row, depthwise, dot, interleave, planar_rows, pool, squared_distance,

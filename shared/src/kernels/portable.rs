@@ -68,7 +68,7 @@ pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
 
 /// Adds the products of a pair of elements with its two words of weights.
 #[inline(always)]
-fn accumulate(sums: &mut [i32; 4], x: &[i16], w: &[i16]) {
+pub(super) fn accumulate(sums: &mut [i32; 4], x: &[i16], w: &[i16]) {
     for (word, sums) in w.chunks_exact(2).zip(sums.chunks_exact_mut(2)) {
         for (&x, &w) in x.iter().zip(word) {
             let (low, high) = unpack(w);
