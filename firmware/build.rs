@@ -7,8 +7,7 @@ use shared::bundle::Bundle;
 use shared::golden::Golden;
 
 /// Boards by their cargo feature, with their memory map and the scripts that they link by.
-const BOARDS: [(&str, &str, &[&str]); 1] =
-    [("QEMU", "src/board/qemu.x", &["-Tlink.x", "-Tdefmt.x"])];
+const BOARDS: [(&str, &str, &[&str]); 1] = [("QEMU", "src/board/qemu.x", &["-Tlink.x", "-Tdefmt.x"])];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -22,14 +21,10 @@ fn main() {
 
 fn board() -> Result<(), String> {
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") {
-        return Err(
-            "a board's feature needs the board's target: add --target thumbv7em-none-eabihf"
-                .to_string(),
-        );
+        return Err("a board's feature needs the board's target: add --target thumbv7em-none-eabihf".to_string());
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run cargo")?);
-    let selected =
-        |board: &&(&str, _, _)| env::var_os(format!("CARGO_FEATURE_{}", board.0)).is_some();
+    let selected = |board: &&(&str, _, _)| env::var_os(format!("CARGO_FEATURE_{}", board.0)).is_some();
     let Some((_, memory, scripts)) = BOARDS.iter().find(selected) else {
         return Err("no board is selected: add --features qemu".to_string());
     };
@@ -48,10 +43,7 @@ fn model(out: &Path) -> Result<(), String> {
     println!("cargo:rerun-if-env-changed=DOPPEL_MODEL");
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let name = env::var("DOPPEL_MODEL").unwrap_or_else(|_| "models/glyphs".to_string());
-    let (bundle_path, golden_path) = (
-        root.join(&name).join("model.bundle"),
-        root.join(&name).join("golden.bin"),
-    );
+    let (bundle_path, golden_path) = (root.join(&name).join("model.bundle"), root.join(&name).join("golden.bin"));
     for path in [&bundle_path, &golden_path] {
         println!("cargo:rerun-if-changed={}", path.display());
         if !path.is_file() {
@@ -67,8 +59,7 @@ fn model(out: &Path) -> Result<(), String> {
     let aligned: &mut [u8] = &mut bytemuck::cast_slice_mut(&mut words)[..bundle_bytes.len()];
     aligned.copy_from_slice(&bundle_bytes);
     let bundle = Bundle::check(aligned).map_err(|e| format!("{}: {e}", bundle_path.display()))?;
-    let golden =
-        Golden::check(&golden_bytes).map_err(|e| format!("{}: {e}", golden_path.display()))?;
+    let golden = Golden::check(&golden_bytes).map_err(|e| format!("{}: {e}", golden_path.display()))?;
     let header = bundle.header();
     if golden.model_id() != header.model_id {
         return Err(format!(

@@ -6,8 +6,7 @@ fn main() {
     let target = std::env::var("TARGET").unwrap_or_default();
     let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     // A Cortex-M33 has the extension as an option: `-C target-feature=+dsp` says that it is there.
-    let mainline_with_dsp =
-        target.starts_with("thumbv8m.main") && features.split(',').any(|feature| feature == "dsp");
+    let mainline_with_dsp = target.starts_with("thumbv8m.main") && features.split(',').any(|feature| feature == "dsp");
     if target.starts_with("thumbv7em") || mainline_with_dsp {
         println!("cargo::rustc-cfg=armv7em");
     }

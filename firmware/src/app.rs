@@ -5,8 +5,7 @@ use shared::embedding::Embedding;
 use shared::frontend::{Image, MAX_SIDE, Raw};
 use shared::gallery::{Decision, EnrolError, Gallery, Label, NotEnrolled};
 use shared::wire::{
-    self, Decoder, Fault, Info, MAX_CHUNK, MAX_FRAME, MAX_LABELS, PROTOCOL, Picture, Request,
-    Response,
+    self, Decoder, Fault, Info, MAX_CHUNK, MAX_FRAME, MAX_LABELS, PROTOCOL, Picture, Request, Response,
 };
 use thiserror::Error;
 
@@ -19,9 +18,7 @@ pub const SAMPLE_BYTES: usize = 48 * 1024;
 
 /// The model's embeddings are longer than the gallery's templates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error(
-    "the model's embeddings have {dim} elements, this program has room for {room}: build it for this model"
-)]
+#[error("the model's embeddings have {dim} elements, this program has room for {room}: build it for this model")]
 pub struct TooLong {
     /// Elements of the model's embeddings.
     pub dim: u16,
@@ -39,10 +36,7 @@ pub struct Memory<const ROOM: usize, const DIM: usize, const BYTES: usize> {
 
 impl<const ROOM: usize, const DIM: usize, const BYTES: usize> Memory<ROOM, DIM, BYTES> {
     /// Nobody enrolled, no sample; all zero, so a static of it takes no flash.
-    pub const EMPTY: Self = Memory {
-        gallery: None,
-        sample: [0; BYTES],
-    };
+    pub const EMPTY: Self = Memory { gallery: None, sample: [0; BYTES] };
 }
 
 /// The app, in a [`Memory`] that someone else keeps.
@@ -63,9 +57,7 @@ struct Sample {
     received: usize,
 }
 
-impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize>
-    App<'m, E, ROOM, DIM, BYTES>
-{
+impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize> App<'m, E, ROOM, DIM, BYTES> {
     /// An app of `engine`'s model with nobody enrolled.
     pub fn new(engine: E, memory: &'m mut Memory<ROOM, DIM, BYTES>) -> Result<Self, TooLong> {
         let dim = engine.header().dim;
@@ -73,12 +65,7 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize>
             return Err(TooLong { dim, room: DIM });
         }
         memory.gallery = Gallery::new(engine.header());
-        Ok(App {
-            engine,
-            memory,
-            sample: None,
-            embedding: None,
-        })
+        Ok(App { engine, memory, sample: None, embedding: None })
     }
 
     /// Answers the frames that come over `link` until it ends or fails; `observe` sees every answer before it is sent.
@@ -148,11 +135,7 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize>
             firmware: env!("CARGO_PKG_VERSION"),
             model_id: header.model_id,
             name: header.name(),
-            input: Picture {
-                width: input.width,
-                height: input.height,
-                channels: header.frontend.channels,
-            },
+            input: Picture { width: input.width, height: input.height, channels: header.frontend.channels },
             metric: header.metric,
             dim: header.dim,
             embedding_scale: header.embedding_scale,
@@ -165,10 +148,7 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize>
     }
 
     fn enrolled(&self) -> u16 {
-        self.memory
-            .gallery
-            .as_ref()
-            .map_or(0, |gallery| gallery.templates().len() as u16)
+        self.memory.gallery.as_ref().map_or(0, |gallery| gallery.templates().len() as u16)
     }
 
     fn begin(&mut self, picture: Picture) -> Result<Response<'static>, Fault> {
@@ -184,34 +164,22 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize>
         }
         match usize::try_from(picture.len()) {
             Ok(len) if len <= BYTES => {
-                self.sample = Some(Sample {
-                    picture,
-                    len,
-                    received: 0,
-                });
+                self.sample = Some(Sample { picture, len, received: 0 });
                 Ok(Response::Received(0))
             }
-            _ => Err(Fault::Capacity {
-                capacity: BYTES as u32,
-            }),
+            _ => Err(Fault::Capacity { capacity: BYTES as u32 }),
         }
     }
 
     fn chunk(&mut self, offset: u32, bytes: &[u8]) -> Result<Response<'static>, Fault> {
         let sample = self.sample.as_mut().ok_or(Fault::NoSample)?;
-        let fault = Fault::Chunk {
-            received: sample.received as u32,
-        };
+        let fault = Fault::Chunk { received: sample.received as u32 };
         let start = offset as usize;
         let end = start.checked_add(bytes.len()).ok_or(fault)?;
         if !(1..=MAX_CHUNK).contains(&bytes.len()) || start > sample.received || end > sample.len {
             return Err(fault);
         }
-        self.memory
-            .sample
-            .get_mut(start..end)
-            .ok_or(fault)?
-            .copy_from_slice(bytes);
+        self.memory.sample.get_mut(start..end).ok_or(fault)?.copy_from_slice(bytes);
         self.embedding = None;
         sample.received = sample.received.max(end);
         Ok(Response::Received(sample.received as u32))
@@ -221,10 +189,7 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize>
     fn embed(&mut self) -> Result<&Embedding, Fault> {
         let sample = self.sample.ok_or(Fault::NoSample)?;
         if sample.received < sample.len {
-            return Err(Fault::Incomplete {
-                received: sample.received as u32,
-                expected: sample.len as u32,
-            });
+            return Err(Fault::Incomplete { received: sample.received as u32, expected: sample.len as u32 });
         }
         let embedding = match self.embedding.take() {
             Some(embedding) => embedding,
@@ -247,9 +212,7 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize>
         let gallery = self.memory.gallery.as_mut().ok_or(Fault::NoThreshold)?;
         let embedding = self.embedding.as_ref().ok_or(Fault::NoSample)?;
         gallery.enrol(&label, embedding).map_err(|e| match e {
-            EnrolError::Full => Fault::Full {
-                capacity: ROOM as u16,
-            },
+            EnrolError::Full => Fault::Full { capacity: ROOM as u16 },
             EnrolError::Duplicate => Fault::Duplicate,
             EnrolError::Dimension => Fault::Engine,
             EnrolError::Label => Fault::Label,
@@ -268,11 +231,7 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize>
     }
 
     fn list(&self, first: u16) -> Result<Response<'static>, Fault> {
-        let templates = self
-            .memory
-            .gallery
-            .as_ref()
-            .map_or(&[][..], Gallery::templates);
+        let templates = self.memory.gallery.as_ref().map_or(&[][..], Gallery::templates);
         let page = templates.iter().skip(usize::from(first)).take(MAX_LABELS);
         Ok(Response::Identities {
             total: self.enrolled(),
@@ -282,9 +241,7 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize>
 
     fn delete(&mut self, label: &str) -> Result<Response<'static>, Fault> {
         let gallery = self.memory.gallery.as_mut().ok_or(Fault::NoThreshold)?;
-        gallery
-            .delete(label)
-            .map_err(|NotEnrolled| Fault::NotEnrolled)?;
+        gallery.delete(label).map_err(|NotEnrolled| Fault::NotEnrolled)?;
         Ok(Response::Done(self.enrolled()))
     }
 }

@@ -42,9 +42,7 @@ impl Engine for TractEngine {
 
     fn embed(&mut self, raw: Raw<'_>) -> Result<Embedding, OnnxError> {
         let frontend = self.model.header().frontend;
-        frontend
-            .run(raw, &mut self.tensor)
-            .map_err(|e| OnnxError::Engine(e.to_string()))?;
+        frontend.run(raw, &mut self.tensor).map_err(|e| OnnxError::Engine(e.to_string()))?;
         self.model.run(&self.tensor)
     }
 }
@@ -73,10 +71,7 @@ pub fn serve_stream<E: Engine>(
 }
 
 /// Serves standard input and output until the input ends.
-pub fn serve_stdio<E: Engine>(
-    app: &mut DesktopApp<'_, E>,
-    observe: impl FnMut(&Response<'_>),
-) -> io::Result<()> {
+pub fn serve_stdio<E: Engine>(app: &mut DesktopApp<'_, E>, observe: impl FnMut(&Response<'_>)) -> io::Result<()> {
     app.serve(&mut Stdio, observe)
 }
 

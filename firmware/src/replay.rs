@@ -14,9 +14,7 @@ use crate::engine::Engine;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ReplayError {
     /// The vectors belong to another model.
-    #[error(
-        "the golden file belongs to model {golden:016x}, but model {model:016x} is here: export the model again"
-    )]
+    #[error("the golden file belongs to model {golden:016x}, but model {model:016x} is here: export the model again")]
     Model {
         /// The model of the vectors.
         golden: u64,
@@ -39,11 +37,7 @@ pub struct Tally {
 
 impl Tally {
     fn count(&mut self, agrees: bool) {
-        *if agrees {
-            &mut self.passed
-        } else {
-            &mut self.failed
-        } += 1;
+        *if agrees { &mut self.passed } else { &mut self.failed } += 1;
     }
 }
 
@@ -119,11 +113,7 @@ impl fmt::Display for Shown {
         let Some(outcome) = self.0 else {
             return f.write_str("nobody");
         };
-        let verb = if outcome.accepted {
-            "match"
-        } else {
-            "no match"
-        };
+        let verb = if outcome.accepted { "match" } else { "no match" };
         let (identity, Distance(distance)) = (outcome.identity, outcome.distance);
         write!(f, "{verb} with {identity} at distance {distance}")?;
         match outcome.runner_up {
@@ -155,11 +145,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} input tensors, {} embeddings, {} decisions agree",
-            self.inputs, self.embeddings, self.decisions
-        )
+        write!(f, "{} input tensors, {} embeddings, {} decisions agree", self.inputs, self.embeddings, self.decisions)
     }
 }
 
@@ -173,36 +159,26 @@ pub fn replay<E: Engine, const ROOM: usize, const DIM: usize>(
 ) -> Result<Report, ReplayError> {
     let model = engine.header().model_id;
     if golden.model_id() != model {
-        return Err(ReplayError::Model {
-            golden: golden.model_id(),
-            model,
-        });
+        return Err(ReplayError::Model { golden: golden.model_id(), model });
     }
     let mut report = Report::default();
     for (index, sample) in golden.samples().enumerate() {
         let input = match engine.header().frontend.run(sample.raw, tensor) {
-            Ok(()) => first_difference(tensor, sample.input).map(|(at, got, expected)| {
-                Difference::Input {
-                    sample: index,
-                    at,
-                    got,
-                    expected,
-                }
-            }),
-            Err(error) => Some(Difference::Refused {
+            Ok(()) => first_difference(tensor, sample.input).map(|(at, got, expected)| Difference::Input {
                 sample: index,
-                error,
+                at,
+                got,
+                expected,
             }),
+            Err(error) => Some(Difference::Refused { sample: index, error }),
         };
         report.inputs.count(input.is_none());
         let embedding = match engine.embed(sample.raw) {
-            Ok(got) => first_difference(&got, sample.embedding).map(|(at, got, expected)| {
-                Difference::Embedding {
-                    sample: index,
-                    at,
-                    got,
-                    expected,
-                }
+            Ok(got) => first_difference(&got, sample.embedding).map(|(at, got, expected)| Difference::Embedding {
+                sample: index,
+                at,
+                got,
+                expected,
             }),
             Err(_) => Some(Difference::Failed { sample: index }),
         };
@@ -227,32 +203,20 @@ fn decide<const ROOM: usize, const DIM: usize>(
     };
     for (index, step) in golden.steps().enumerate() {
         let (changed, got, expected) = match step {
-            Step::Enrol { sample, identity } => (
-                gallery.enrol(&label(identity), &embedding(sample)).is_ok(),
-                None,
-                None,
-            ),
-            Step::Delete { identity } => (gallery.delete(&label(identity)).is_ok(), None, None),
-            Step::Verify { sample, outcome } => {
-                match gallery.verify(&label(outcome.identity), &embedding(sample)) {
-                    Ok(decision) => (true, Outcome::of(&decision), Some(outcome)),
-                    Err(NotEnrolled) => (false, None, Some(outcome)),
-                }
+            Step::Enrol { sample, identity } => {
+                (gallery.enrol(&label(identity), &embedding(sample)).is_ok(), None, None)
             }
-            Step::Identify { sample, outcome } => (
-                true,
-                Outcome::of(&gallery.identify(&embedding(sample))),
-                outcome,
-            ),
+            Step::Delete { identity } => (gallery.delete(&label(identity)).is_ok(), None, None),
+            Step::Verify { sample, outcome } => match gallery.verify(&label(outcome.identity), &embedding(sample)) {
+                Ok(decision) => (true, Outcome::of(&decision), Some(outcome)),
+                Err(NotEnrolled) => (false, None, Some(outcome)),
+            },
+            Step::Identify { sample, outcome } => (true, Outcome::of(&gallery.identify(&embedding(sample))), outcome),
         };
         let difference = if !changed {
             Some(Difference::Gallery { step: index })
         } else {
-            (got != expected).then_some(Difference::Decision {
-                step: index,
-                got,
-                expected,
-            })
+            (got != expected).then_some(Difference::Decision { step: index, got, expected })
         };
         report.decisions.count(difference.is_none());
         report.first = report.first.or(difference);
@@ -260,10 +224,7 @@ fn decide<const ROOM: usize, const DIM: usize>(
 }
 
 /// The first index at which `got` and `expected` differ, with what stands there; a missing element counts as the default.
-fn first_difference<T: Copy + Default + PartialEq>(
-    got: &[T],
-    expected: &[T],
-) -> Option<(usize, T, T)> {
+fn first_difference<T: Copy + Default + PartialEq>(got: &[T], expected: &[T]) -> Option<(usize, T, T)> {
     let at = |items: &[T], index: usize| items.get(index).copied().unwrap_or_default();
     let differs = |&index: &usize| got.get(index) != expected.get(index);
     let index = (0..got.len().max(expected.len())).find(differs)?;

@@ -41,37 +41,22 @@ fn header(threshold: Option<u32>) -> Header {
     Header {
         model_id: 7,
         name: [b'x'; NAME_LEN],
-        frontend: Pixels {
-            width: 2,
-            height: 2,
-            channels: 1,
-            invert: false,
-            stretch: false,
-        },
+        frontend: Pixels { width: 2, height: 2, channels: 1, invert: false, stretch: false },
         metric: Metric::Euclidean,
         dim: DIM as u16,
         arena: 64,
         input_at: 0,
         embedding_scale: 1.0,
-        threshold: threshold.map(|distance| Threshold {
-            distance: Distance(distance),
-            evidence: Evidence::default(),
-        }),
+        threshold: threshold.map(|distance| Threshold { distance: Distance(distance), evidence: Evidence::default() }),
     }
 }
 
 fn app(memory: &mut TestMemory, threshold: Option<u32>) -> TestApp<'_> {
-    let engine = FirstBytes {
-        header: header(threshold),
-    };
+    let engine = FirstBytes { header: header(threshold) };
     App::new(engine, memory).unwrap()
 }
 
-const PICTURE: Picture = Picture {
-    width: 2,
-    height: 2,
-    channels: 1,
-};
+const PICTURE: Picture = Picture { width: 2, height: 2, channels: 1 };
 
 fn send(app: &mut TestApp<'_>, bytes: &[u8]) {
     assert_eq!(app.answer(&Request::Begin(PICTURE)), Response::Received(0));
@@ -91,23 +76,11 @@ fn enrols_verifies_identifies_and_deletes() {
     let mut memory = TestMemory::EMPTY;
     let mut app = app(&mut memory, Some(10));
     send(&mut app, &[1, 2, 3, 4]);
-    assert_eq!(
-        app.answer(&Request::Embed),
-        Response::embedding(&[1, 2, 3, 4])
-    );
-    assert_eq!(
-        app.answer(&Request::Identify),
-        Response::Decision(Decision::Unknown(None))
-    );
-    assert_eq!(
-        app.answer(&Request::Enrol { label: "ann" }),
-        Response::Done(1)
-    );
+    assert_eq!(app.answer(&Request::Embed), Response::embedding(&[1, 2, 3, 4]));
+    assert_eq!(app.answer(&Request::Identify), Response::Decision(Decision::Unknown(None)));
+    assert_eq!(app.answer(&Request::Enrol { label: "ann" }), Response::Done(1));
     send(&mut app, &[9, 2, 3, 4]);
-    assert_eq!(
-        app.answer(&Request::Enrol { label: "bob" }),
-        Response::Done(2)
-    );
+    assert_eq!(app.answer(&Request::Enrol { label: "bob" }), Response::Done(2));
     send(&mut app, &[4, 2, 3, 4]);
     let candidate = |label: &str, distance, runner_up: Option<u32>| Candidate {
         label: label.parse().unwrap(),
@@ -115,55 +88,30 @@ fn enrols_verifies_identifies_and_deletes() {
         runner_up: runner_up.map(Distance),
     };
     let decision = |decision| Response::Decision(decision);
-    assert_eq!(
-        app.answer(&Request::Verify { label: "ann" }),
-        decision(Decision::Match(candidate("ann", 9, None)))
-    );
+    assert_eq!(app.answer(&Request::Verify { label: "ann" }), decision(Decision::Match(candidate("ann", 9, None))));
     assert_eq!(
         app.answer(&Request::Verify { label: "bob" }),
         decision(Decision::Unknown(Some(candidate("bob", 25, None))))
     );
-    assert_eq!(
-        app.answer(&Request::Identify),
-        decision(Decision::Match(candidate("ann", 9, Some(25))))
-    );
-    assert_eq!(
-        app.answer(&Request::Delete { label: "ann" }),
-        Response::Done(1)
-    );
-    assert_eq!(
-        app.answer(&Request::Identify),
-        decision(Decision::Unknown(Some(candidate("bob", 25, None))))
-    );
-    assert_eq!(
-        fault(&mut app, Request::Verify { label: "ann" }),
-        Fault::NotEnrolled
-    );
-    assert_eq!(
-        fault(&mut app, Request::Delete { label: "ann" }),
-        Fault::NotEnrolled
-    );
+    assert_eq!(app.answer(&Request::Identify), decision(Decision::Match(candidate("ann", 9, Some(25)))));
+    assert_eq!(app.answer(&Request::Delete { label: "ann" }), Response::Done(1));
+    assert_eq!(app.answer(&Request::Identify), decision(Decision::Unknown(Some(candidate("bob", 25, None)))));
+    assert_eq!(fault(&mut app, Request::Verify { label: "ann" }), Fault::NotEnrolled);
+    assert_eq!(fault(&mut app, Request::Delete { label: "ann" }), Fault::NotEnrolled);
 }
 
 #[test]
 fn a_sample_must_be_whole() {
     let mut memory = TestMemory::EMPTY;
     let mut app = app(&mut memory, Some(10));
-    for request in [
-        Request::Embed,
-        Request::Identify,
-        Request::Enrol { label: "a" },
-    ] {
+    for request in [Request::Embed, Request::Identify, Request::Enrol { label: "a" }] {
         assert_eq!(fault(&mut app, request), Fault::NoSample);
     }
     let chunk = |offset, bytes| Request::Chunk { offset, bytes };
     assert_eq!(fault(&mut app, chunk(0, &[1])), Fault::NoSample);
     app.answer(&Request::Begin(PICTURE));
     assert_eq!(app.answer(&chunk(0, &[1, 2])), Response::Received(2));
-    let short = Fault::Incomplete {
-        received: 2,
-        expected: 4,
-    };
+    let short = Fault::Incomplete { received: 2, expected: 4 };
     assert_eq!(fault(&mut app, Request::Embed), short);
     let next = Fault::Chunk { received: 2 };
     assert_eq!(fault(&mut app, chunk(3, &[4])), next); // a gap
@@ -172,42 +120,21 @@ fn a_sample_must_be_whole() {
     assert_eq!(fault(&mut app, chunk(u32::MAX, &[3, 4])), next);
     assert_eq!(app.answer(&chunk(0, &[5, 6])), Response::Received(2)); // the same again
     assert_eq!(app.answer(&chunk(2, &[7, 8])), Response::Received(4));
-    assert_eq!(
-        app.answer(&Request::Embed),
-        Response::embedding(&[5, 6, 7, 8])
-    );
+    assert_eq!(app.answer(&Request::Embed), Response::embedding(&[5, 6, 7, 8]));
     // Another sample replaces it.
     app.answer(&Request::Begin(PICTURE));
-    assert_eq!(
-        fault(&mut app, Request::Embed),
-        Fault::Incomplete {
-            received: 0,
-            expected: 4
-        }
-    );
+    assert_eq!(fault(&mut app, Request::Embed), Fault::Incomplete { received: 0, expected: 4 });
 }
 
 #[test]
 fn pictures_that_do_not_suit_are_refused() {
     let mut memory = TestMemory::EMPTY;
     let mut app = app(&mut memory, Some(10));
-    let begin = |width, height, channels| {
-        Request::Begin(Picture {
-            width,
-            height,
-            channels,
-        })
-    };
+    let begin = |width, height, channels| Request::Begin(Picture { width, height, channels });
     assert_eq!(fault(&mut app, begin(0, 2, 1)), Fault::Size);
     assert_eq!(fault(&mut app, begin(2, 9000, 1)), Fault::Size);
-    assert_eq!(
-        fault(&mut app, begin(2, 2, 3)),
-        Fault::Channels { expected: 1 }
-    );
-    assert_eq!(
-        fault(&mut app, begin(17, 1, 1)),
-        Fault::Capacity { capacity: 16 }
-    );
+    assert_eq!(fault(&mut app, begin(2, 2, 3)), Fault::Channels { expected: 1 });
+    assert_eq!(fault(&mut app, begin(17, 1, 1)), Fault::Capacity { capacity: 16 });
     assert_eq!(app.answer(&begin(16, 1, 1)), Response::Received(0));
 }
 
@@ -218,20 +145,14 @@ fn labels_and_room_have_bounds() {
     send(&mut app, &[1, 2, 3, 4]);
     let long = "x".repeat(25);
     assert_eq!(fault(&mut app, Request::Enrol { label: "" }), Fault::Label);
-    assert_eq!(
-        fault(&mut app, Request::Enrol { label: &long }),
-        Fault::Label
-    );
+    assert_eq!(fault(&mut app, Request::Enrol { label: &long }), Fault::Label);
     let labels: Vec<String> = (0..ROOM).map(|index| format!("id {index}")).collect();
     for (index, label) in labels.iter().enumerate() {
         let done = Response::Done(index as u16 + 1);
         assert_eq!(app.answer(&Request::Enrol { label }), done);
         assert_eq!(fault(&mut app, Request::Enrol { label }), Fault::Duplicate);
     }
-    assert_eq!(
-        fault(&mut app, Request::Enrol { label: "one more" }),
-        Fault::Full { capacity: 10 }
-    );
+    assert_eq!(fault(&mut app, Request::Enrol { label: "one more" }), Fault::Full { capacity: 10 });
     let mut listed = vec![];
     for first in [0, 8, 10, u16::MAX] {
         let Response::Identities { total, labels } = app.answer(&Request::List { first }) else {
@@ -248,10 +169,7 @@ fn without_a_threshold_nothing_is_decided() {
     let mut memory = TestMemory::EMPTY;
     let mut app = app(&mut memory, None);
     send(&mut app, &[1, 2, 3, 4]);
-    assert_eq!(
-        app.answer(&Request::Embed),
-        Response::embedding(&[1, 2, 3, 4])
-    );
+    assert_eq!(app.answer(&Request::Embed), Response::embedding(&[1, 2, 3, 4]));
     for request in [
         Request::Enrol { label: "a" },
         Request::Verify { label: "a" },
@@ -263,18 +181,13 @@ fn without_a_threshold_nothing_is_decided() {
     let Response::Info(info) = app.answer(&Request::Info) else {
         panic!("Info was answered with something else");
     };
-    assert_eq!(
-        (info.threshold, info.capacity, info.sample_capacity),
-        (None, 10, 16)
-    );
+    assert_eq!((info.threshold, info.capacity, info.sample_capacity), (None, 10, 16));
 }
 
 #[test]
 fn a_model_that_is_too_long_is_refused() {
     let mut memory = Memory::<1, 3, 1>::EMPTY;
-    let engine = FirstBytes {
-        header: header(Some(1)),
-    };
+    let engine = FirstBytes { header: header(Some(1)) };
     let error = App::new(engine, &mut memory).err().unwrap();
     assert_eq!((error.dim, error.room), (4, 3));
 }
@@ -313,10 +226,7 @@ impl embedded_io::Write for Link {
 /// What a fresh app sends back for `input`: sequence numbers and answers, in their debug form.
 fn serve(input: &[u8]) -> Vec<(u8, String)> {
     let mut memory = TestMemory::EMPTY;
-    let mut link = Link {
-        input: input.iter().copied().collect(),
-        output: vec![],
-    };
+    let mut link = Link { input: input.iter().copied().collect(), output: vec![] };
     let Ok(()) = app(&mut memory, Some(10)).serve(&mut link, |_| ());
     let mut decoder = Decoder::new();
     let mut answers = vec![];
@@ -339,15 +249,8 @@ fn frames_that_cannot_be_read_are_answered_and_passed_over() {
     input.extend([0, 0]);
     input.extend(encode(3, &Request::List { first: 0 }, &mut out).unwrap());
     let fault = |fault| format!("{:?}", Response::Fault(fault));
-    let nobody = Response::Identities {
-        total: 0,
-        labels: Default::default(),
-    };
-    let expected = [
-        (0, fault(Fault::Frame)),
-        (2, fault(Fault::Request)),
-        (3, format!("{nobody:?}")),
-    ];
+    let nobody = Response::Identities { total: 0, labels: Default::default() };
+    let expected = [(0, fault(Fault::Frame)), (2, fault(Fault::Request)), (3, format!("{nobody:?}"))];
     assert_eq!(serve(&input), expected);
 }
 

@@ -105,9 +105,8 @@ pub fn open(path: &Path, header: &Header) -> Result<DesktopGallery, GalleryError
 /// Writes `gallery` to `path`.
 pub fn save(path: &Path, header: &Header, gallery: &DesktopGallery) -> Result<(), GalleryError> {
     let templates = gallery.templates().iter();
-    let templates = templates
-        .map(|t| Template { label: t.label.to_string(), embedding: t.embedding.to_vec() })
-        .collect();
+    let templates =
+        templates.map(|t| Template { label: t.label.to_string(), embedding: t.embedding.to_vec() }).collect();
     let text = serde_json::to_vec(&File { model: id(header), templates }).unwrap_or_default();
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -30,22 +30,14 @@ pub fn normalize(embeddings: Tensor<2>) -> Tensor<2> {
 /// `squared` is the batch's [`squared_distances`]. At `d = 0` a pair of two identities has the value `0.5 * margin^2` and the
 /// gradient zero, because no direction is better than another. No pairs give the loss 0.
 pub fn contrastive(squared: Tensor<2>, pairs: &[Pair], margin: f32) -> Tensor<1> {
-    let of = |same| {
-        pairs
-            .iter()
-            .filter(move |pair| pair.same == same)
-            .map(|pair| (pair.a, pair.b))
-            .collect::<Vec<_>>()
-    };
+    let of = |same| pairs.iter().filter(move |pair| pair.same == same).map(|pair| (pair.a, pair.b)).collect::<Vec<_>>();
     let (positives, negatives) = (of(true), of(false));
     let mut loss = squared.clone().sum().mul_scalar(0.0);
     if !positives.is_empty() {
         loss = loss + select(&squared, &positives).sum();
     }
     if !negatives.is_empty() {
-        let distances = select(&squared, &negatives)
-            .clamp_min(SQUARED_DISTANCE_FLOOR)
-            .sqrt();
+        let distances = select(&squared, &negatives).clamp_min(SQUARED_DISTANCE_FLOOR).sqrt();
         loss = loss + relu(distances.neg().add_scalar(margin)).square().sum();
     }
     loss.mul_scalar(0.5 / pairs.len().max(1) as f32)
@@ -60,10 +52,7 @@ pub fn triplet(squared: Tensor<2>, triplets: &[Triplet], margin: f32) -> Tensor<
         return squared.sum().mul_scalar(0.0);
     }
     let of = |other: fn(&Triplet) -> usize| {
-        triplets
-            .iter()
-            .map(|triplet| (triplet.anchor, other(triplet)))
-            .collect::<Vec<_>>()
+        triplets.iter().map(|triplet| (triplet.anchor, other(triplet))).collect::<Vec<_>>()
     };
     let positive = select(&squared, &of(|triplet| triplet.positive));
     let negative = select(&squared, &of(|triplet| triplet.negative));
@@ -73,10 +62,7 @@ pub fn triplet(squared: Tensor<2>, triplets: &[Triplet], margin: f32) -> Tensor<
 /// The entries of `matrix` at `(row, column)`.
 fn select(matrix: &Tensor<2>, entries: &[(usize, usize)]) -> Tensor<1> {
     let [rows, columns] = matrix.dims();
-    let indices: Vec<i64> = entries
-        .iter()
-        .map(|&(row, column)| (row * columns + column) as i64)
-        .collect();
+    let indices: Vec<i64> = entries.iter().map(|&(row, column)| (row * columns + column) as i64).collect();
     let indices = TensorData::new(indices, [entries.len()]);
     let indices = Tensor::<1, Int>::from_data(indices, &matrix.device());
     matrix.clone().reshape([rows * columns]).select(0, indices)
@@ -87,21 +73,9 @@ mod tests {
     use super::*;
     use burn::tensor::Device;
 
-    const SAME: Pair = Pair {
-        a: 0,
-        b: 1,
-        same: true,
-    };
-    const OTHER: Pair = Pair {
-        a: 0,
-        b: 2,
-        same: false,
-    };
-    const TRIPLET: Triplet = Triplet {
-        anchor: 0,
-        positive: 1,
-        negative: 2,
-    };
+    const SAME: Pair = Pair { a: 0, b: 1, same: true };
+    const OTHER: Pair = Pair { a: 0, b: 2, same: false };
+    const TRIPLET: Triplet = Triplet { anchor: 0, positive: 1, negative: 2 };
 
     fn tensor(rows: &[f32], columns: usize) -> Tensor<2> {
         let data = TensorData::new(rows.to_vec(), [rows.len() / columns, columns]);
@@ -121,11 +95,7 @@ mod tests {
         // (0, 0), (3, 4), (1, 0)
         let squared = squared_distances(tensor(&[0., 0., 3., 4., 1., 0.], 2));
         let values = squared.into_data().convert::<f32>().into_vec::<f32>();
-        assert_eq!(
-            values.unwrap(),
-            [0., 25., 1., 25., 0., 20., 1., 20., 0.],
-            "row by row"
-        );
+        assert_eq!(values.unwrap(), [0., 25., 1., 25., 0., 20., 1., 20., 0.], "row by row");
     }
 
     #[test]
@@ -144,11 +114,7 @@ mod tests {
         let squared = squared_distances(tensor(&[0., 0., 3., 4., 1., 0.], 2));
         let loss = |list: &[Triplet], margin| value(triplet(squared.clone(), list, margin));
         close(loss(&[TRIPLET], 0.5), 24.5); // 25 - 1 + 0.5
-        let easy = Triplet {
-            anchor: 0,
-            positive: 2,
-            negative: 1,
-        };
+        let easy = Triplet { anchor: 0, positive: 2, negative: 1 };
         close(loss(&[easy], 0.5), 0.0); // 1 - 25 + 0.5 < 0
         close(loss(&[TRIPLET, easy], 0.5), 12.25);
         close(loss(&[], 0.5), 0.0);
@@ -188,15 +154,9 @@ mod tests {
 
     #[test]
     fn gradients_are_those_of_finite_differences() {
-        check_gradient(&POINTS, 3, |x| {
-            contrastive(squared_distances(x), &[SAME, OTHER], 2.0)
-        });
-        check_gradient(&POINTS, 3, |x| {
-            triplet(squared_distances(x), &[TRIPLET], 1.0)
-        });
-        check_gradient(&POINTS, 3, |x| {
-            triplet(squared_distances(normalize(x)), &[TRIPLET], 1.0)
-        });
+        check_gradient(&POINTS, 3, |x| contrastive(squared_distances(x), &[SAME, OTHER], 2.0));
+        check_gradient(&POINTS, 3, |x| triplet(squared_distances(x), &[TRIPLET], 1.0));
+        check_gradient(&POINTS, 3, |x| triplet(squared_distances(normalize(x)), &[TRIPLET], 1.0));
     }
 
     #[test]

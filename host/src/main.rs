@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use host::cmd::{demo, embed, evaluate, export, gallery, train};
+use host::cmd::{demo, embed, evaluate, export, gallery, serve, train};
 
 /// Few-shot biometric verification: train on the desktop, verify on a microcontroller.
 #[derive(Parser)]
@@ -31,6 +31,8 @@ enum Command {
     Verify(gallery::VerifyArgs),
     /// Find the enrolled identity of files, or say that it is unknown
     Identify(gallery::IdentifyArgs),
+    /// Be a board on the desktop: the same app over TCP, with tract running the ONNX
+    Serve(serve::Args),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
         Command::Enroll(args) => gallery::enroll(args),
         Command::Verify(args) => gallery::verify(args),
         Command::Identify(args) => gallery::identify(args),
+        Command::Serve(args) => serve::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

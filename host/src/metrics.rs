@@ -199,7 +199,17 @@ mod tests {
     fn area_counts_pairs_and_halves_ties() {
         let (genuine, impostor) = ([1., 2., 2., 5.], [2., 3., 0., 5.]);
         let pairs = genuine.iter().flat_map(|g| impostor.iter().map(move |i| (g, i)));
-        let wins: f64 = pairs.map(|(g, i)| if g < i { 1.0 } else if g == i { 0.5 } else { 0.0 }).sum();
+        let wins: f64 = pairs
+            .map(|(g, i)| {
+                if g < i {
+                    1.0
+                } else if g == i {
+                    0.5
+                } else {
+                    0.0
+                }
+            })
+            .sum();
         assert_eq!(Scores::new(genuine.to_vec(), impostor.to_vec()).auc(), wins / 16.0);
     }
 

@@ -48,26 +48,21 @@ pub fn pairs(squared: &[f32], labels: &[usize], mining: Mining, rng: &mut impl R
     let n = labels.len();
     let all = (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b)));
     let pair = |same| move |(a, b)| Pair { a, b, same };
-    let (positives, mut negatives): (Vec<_>, Vec<_>) =
-        all.partition(|&(a, b)| labels[a] == labels[b]);
+    let (positives, mut negatives): (Vec<_>, Vec<_>) = all.partition(|&(a, b)| labels[a] == labels[b]);
     let count = positives.len().min(negatives.len());
     let negatives = match mining {
         Mining::Random => negatives.into_iter().choose_multiple(rng, count),
         Mining::SemiHard | Mining::Hard => {
             let distance = |&(a, b): &(usize, usize)| squared[a * n + b];
             if count > 0 && count < negatives.len() {
-                negatives.select_nth_unstable_by(count - 1, |x, y| {
-                    distance(x).total_cmp(&distance(y)).then(x.cmp(y))
-                });
+                negatives.select_nth_unstable_by(count - 1, |x, y| distance(x).total_cmp(&distance(y)).then(x.cmp(y)));
             }
             negatives.truncate(count);
             negatives
         }
     };
     let positives = positives.into_iter().map(pair(true));
-    positives
-        .chain(negatives.into_iter().map(pair(false)))
-        .collect()
+    positives.chain(negatives.into_iter().map(pair(false))).collect()
 }
 
 /// The triplets of a batch. An anchor without a positive or a negative gives none.
@@ -76,12 +71,7 @@ pub fn pairs(squared: &[f32], labels: &[usize], mining: Mining, rng: &mut impl R
 /// - `SemiHard`: every ordered pair of one identity with the nearest negative that is farther than the positive; where all
 ///   negatives are nearer, with the farthest of them.
 /// - `Hard`: every anchor once, with its farthest positive and nearest negative.
-pub fn triplets(
-    squared: &[f32],
-    labels: &[usize],
-    mining: Mining,
-    rng: &mut impl Rng,
-) -> Vec<Triplet> {
+pub fn triplets(squared: &[f32], labels: &[usize], mining: Mining, rng: &mut impl Rng) -> Vec<Triplet> {
     let n = labels.len();
     let mut triplets = Vec::new();
     for anchor in 0..n {
@@ -94,11 +84,7 @@ pub fn triplets(
                 let positive = positives().max_by(by_distance);
                 let negative = negatives().min_by(by_distance);
                 if let (Some(positive), Some(negative)) = (positive, negative) {
-                    triplets.push(Triplet {
-                        anchor,
-                        positive,
-                        negative,
-                    });
+                    triplets.push(Triplet { anchor, positive, negative });
                 }
             }
             Mining::Random | Mining::SemiHard => {
@@ -110,11 +96,7 @@ pub fn triplets(
                             .min_by(by_distance)
                             .or_else(|| negatives().max_by(by_distance)),
                     };
-                    triplets.extend(negative.map(|negative| Triplet {
-                        anchor,
-                        positive,
-                        negative,
-                    }));
+                    triplets.extend(negative.map(|negative| Triplet { anchor, positive, negative }));
                 }
             }
         }
@@ -139,10 +121,7 @@ mod tests {
                     let (x, y) = (f32::from(a.0 - b.0), f32::from(a.1 - b.1));
                     x * x + y * y
                 };
-                let matrix = points
-                    .iter()
-                    .flat_map(|&a| points.iter().map(move |&b| distance(a, b)))
-                    .collect();
+                let matrix = points.iter().flat_map(|&a| points.iter().map(move |&b| distance(a, b))).collect();
                 (matrix, labels)
             })
         })
@@ -150,9 +129,7 @@ mod tests {
 
     fn valid(labels: &[usize], list: &[Triplet]) -> bool {
         list.iter().all(|t| {
-            t.anchor != t.positive
-                && labels[t.anchor] == labels[t.positive]
-                && labels[t.anchor] != labels[t.negative]
+            t.anchor != t.positive && labels[t.anchor] == labels[t.positive] && labels[t.anchor] != labels[t.negative]
         })
     }
 

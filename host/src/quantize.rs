@@ -133,7 +133,9 @@ pub enum QuantizeError {
     #[error("no calibration samples: ranges cannot be taken; set `calibration` in the recipe to at least 1")]
     NoSamples,
     /// A weight or an activation is not a finite number.
-    #[error("layer {0} has a value that is not a finite number: the training has diverged; train again with a lower learning rate")]
+    #[error(
+        "layer {0} has a value that is not a finite number: the training has diverged; train again with a lower learning rate"
+    )]
     NotFinite(String),
     /// A shape is beyond what the board's format holds.
     #[error("layer {0} is larger than the board's format holds: use a smaller input or fewer channels")]
@@ -257,7 +259,7 @@ fn quantize_layer(
     last: bool,
 ) -> Result<QuantLayer, QuantizeError> {
     let geometry = geometry(layer).filter(Geometry::is_consistent).ok_or(QuantizeError::TooLarge(name.clone()))?;
-    
+
     let slope = match layer.spec {
         LayerSpec::Conv { activation: Activation::LeakyRelu(slope), .. } => Some(slope),
         _ => None,
@@ -294,7 +296,17 @@ fn quantize_layer(
         let output = if slope.is_some() { span(&observed.output) } else { sum };
         let table = slope.map(|slope| Table::leaky(sum, output, slope));
         let Numbers { weights, bias, multipliers } = numbers;
-        return Ok(QuantLayer { name, geometry, window: layer.input, weights, bias, multipliers, input, output, table });
+        return Ok(QuantLayer {
+            name,
+            geometry,
+            window: layer.input,
+            weights,
+            bias,
+            multipliers,
+            input,
+            output,
+            table,
+        });
     }
 }
 
@@ -377,13 +389,8 @@ fn geometry(layer: &FloatLayer) -> Option<Geometry> {
             input,
             output,
         },
-        LayerSpec::FullyConnected { .. } => Geometry {
-            kind: Kind::Dense,
-            kernel: [1, 1],
-            stride: 1,
-            pad: [0; 4],
-            input: input.flattened()?,
-            output,
-        },
+        LayerSpec::FullyConnected { .. } => {
+            Geometry { kind: Kind::Dense, kernel: [1, 1], stride: 1, pad: [0; 4], input: input.flattened()?, output }
+        }
     })
 }

@@ -57,8 +57,7 @@ pub const TABLE_LEN: usize = 256;
 
 const MAGIC: [u8; 4] = *b"DOPL";
 const CHECKED_FROM: usize = 16;
-pub(crate) const CHECKSUM: Crc<u32, crc::Table<1>> =
-    Crc::<u32, crc::Table<1>>::new(&CRC_32_ISO_HDLC);
+pub(crate) const CHECKSUM: Crc<u32, crc::Table<1>> = Crc::<u32, crc::Table<1>>::new(&CRC_32_ISO_HDLC);
 
 const INVERT: u8 = 1;
 const STRETCH: u8 = 2;
@@ -77,9 +76,7 @@ pub enum BundleError {
     #[error("this is not a Doppel bundle")]
     Magic,
     /// Another version of the format.
-    #[error(
-        "the bundle has format {0}, this program reads format {VERSION}: export the model again"
-    )]
+    #[error("the bundle has format {0}, this program reads format {VERSION}: export the model again")]
     Version(u16),
     /// Fewer or more bytes than the header says.
     #[error("the bundle is {got} bytes long, but its header says {expected}")]
@@ -168,24 +165,13 @@ impl Header {
 
     /// The name without its padding; empty where it is not UTF-8.
     pub fn name(&self) -> &str {
-        core::str::from_utf8(&self.name)
-            .unwrap_or_default()
-            .trim_end_matches('\0')
+        core::str::from_utf8(&self.name).unwrap_or_default().trim_end_matches('\0')
     }
 
     /// The input tensor.
     pub fn input(&self) -> Shape {
-        let Pixels {
-            width,
-            height,
-            channels,
-            ..
-        } = self.frontend;
-        Shape {
-            height,
-            width,
-            channels: u16::from(channels),
-        }
+        let Pixels { width, height, channels, .. } = self.frontend;
+        Shape { height, width, channels: u16::from(channels) }
     }
 }
 
@@ -212,9 +198,7 @@ impl Entry {
     /// Scratch of the step that ends with this layer; `front` is the layer fused into it. The front's own scratch and one of
     /// its output rows follow the ring.
     pub fn scratch_len(&self, front: Option<&Entry>) -> usize {
-        let front = front.map_or(0, |f| {
-            f.geometry.scratch_len() + f.row_bytes().next_multiple_of(4)
-        });
+        let front = front.map_or(0, |f| f.geometry.scratch_len() + f.row_bytes().next_multiple_of(4));
         self.geometry.scratch_len() + front
     }
 
@@ -310,20 +294,13 @@ impl<'a> Bundle<'a> {
         }
         let expected = u32_at(bytes, 8) as usize;
         if bytes.len() != expected || expected % 4 != 0 {
-            return Err(BundleError::Length {
-                got: bytes.len(),
-                expected,
-            });
+            return Err(BundleError::Length { got: bytes.len(), expected });
         }
         if u32_at(bytes, 12) != CHECKSUM.checksum(bytes.get(CHECKED_FROM..).unwrap_or_default()) {
             return Err(BundleError::Checksum);
         }
         let header = read_header(bytes).ok_or(BundleError::Header)?;
-        let bundle = Bundle {
-            bytes,
-            header,
-            layers: usize::from(u16_at(bytes, 6)),
-        };
+        let bundle = Bundle { bytes, header, layers: usize::from(u16_at(bytes, 6)) };
         bundle.check_layers()?;
         Ok(bundle)
     }
@@ -372,11 +349,7 @@ impl<'a> Bundle<'a> {
             if !accumulators_fit(&layer) {
                 return Err(BundleError::Overflow(index));
             }
-            tensor = (
-                entry.geometry.output,
-                entry.output_zero_point,
-                entry.output_at,
-            );
+            tensor = (entry.geometry.output, entry.output_zero_point, entry.output_at);
             if let Some(table) = layer.table {
                 // The table maps the zero point to the byte that the next layer takes for zero.
                 tensor.1 = table.get(usize::from(tensor.1)).copied().unwrap_or(0);
@@ -384,16 +357,8 @@ impl<'a> Bundle<'a> {
             front = entry.fused.then_some(entry);
         }
         let (shape, zero_point, _) = tensor;
-        let vector = Shape {
-            height: 1,
-            width: 1,
-            channels: self.header.dim,
-        };
-        if shape != vector || zero_point != EMBEDDING_ZERO_POINT {
-            Err(BundleError::Header)
-        } else {
-            Ok(())
-        }
+        let vector = Shape { height: 1, width: 1, channels: self.header.dim };
+        if shape != vector || zero_point != EMBEDDING_ZERO_POINT { Err(BundleError::Header) } else { Ok(()) }
     }
 
     /// Whether input, output and scratch of the step that ends with `entry` lie in the arena, the scratch apart from the
@@ -406,14 +371,12 @@ impl<'a> Bundle<'a> {
         let input = (first.input_at as usize, first.geometry.input.len());
         let output = (entry.output_at as usize, entry.geometry.output.len());
         let scratch = (entry.scratch_at as usize, entry.scratch_len(front));
-        let inside = [input, output, scratch]
-            .iter()
-            .all(|&(at, len)| at.checked_add(len).is_some_and(|end| end <= arena));
+        let inside =
+            [input, output, scratch].iter().all(|&(at, len)| at.checked_add(len).is_some_and(|end| end <= arena));
         if !inside {
             return false;
         }
-        let apart =
-            |a: (usize, usize), b: (usize, usize)| a.0 + a.1 <= b.0 || b.0 + b.1 <= a.0 || b.1 == 0;
+        let apart = |a: (usize, usize), b: (usize, usize)| a.0 + a.1 <= b.0 || b.0 + b.1 <= a.0 || b.1 == 0;
         let ordered = match front {
             Some(_) => apart(input, output),
             None => entry.order().is_some(),
@@ -504,10 +467,7 @@ fn read_header(bytes: &[u8]) -> Option<Header> {
         impostor: u32_at(bytes, 64),
         false_matches: u32_at(bytes, 68),
     };
-    let threshold = Threshold {
-        distance: Distance(u32_at(bytes, 44)),
-        evidence,
-    };
+    let threshold = Threshold { distance: Distance(u32_at(bytes, 44)), evidence };
     let header = Header {
         model_id: u64::from(u32_at(bytes, 16)) | u64::from(u32_at(bytes, 20)) << 32,
         name: array_at(bytes, 80),
@@ -530,11 +490,7 @@ fn read_header(bytes: &[u8]) -> Option<Header> {
 fn read_layer(bytes: &[u8], index: usize) -> Option<Layer<'_>> {
     let start = HEADER_LEN + index * LAYER_LEN;
     let at = bytes.get(start..start + LAYER_LEN)?;
-    let shape = |from| Shape {
-        height: u16_at(at, from),
-        width: u16_at(at, from + 2),
-        channels: u16_at(at, from + 4),
-    };
+    let shape = |from| Shape { height: u16_at(at, from), width: u16_at(at, from + 2), channels: u16_at(at, from + 4) };
     let geometry = Geometry {
         kind: match u8_at(at, 0) {
             0 => Kind::Dense,
@@ -576,20 +532,11 @@ fn read_layer(bytes: &[u8], index: usize) -> Option<Layer<'_>> {
         Kind::Dense => (try_cast_slice(weights).ok()?, &[]),
         Kind::Planar | Kind::Pool => (&[], cast_slice(weights.get(..used)?)),
     };
-    Some(Layer {
-        entry,
-        packed,
-        planar,
-        channels: try_cast_slice(channels).ok()?,
-        table,
-    })
+    Some(Layer { entry, packed, planar, channels: try_cast_slice(channels).ok()?, table })
 }
 
 pub(crate) fn array_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    bytes
-        .get(at..at + N)
-        .and_then(|slice| slice.try_into().ok())
-        .unwrap_or([0; N])
+    bytes.get(at..at + N).and_then(|slice| slice.try_into().ok()).unwrap_or([0; N])
 }
 
 pub(crate) fn u8_at(bytes: &[u8], at: usize) -> u8 {
@@ -634,19 +581,12 @@ pub enum WriteError {
 
 /// Bytes of the bundle of `layers`.
 pub fn encoded_len(layers: &[LayerSource<'_>]) -> usize {
-    let sections: usize = layers
-        .iter()
-        .map(|layer| section_lens(layer).iter().sum::<usize>())
-        .sum();
+    let sections: usize = layers.iter().map(|layer| section_lens(layer).iter().sum::<usize>()).sum();
     HEADER_LEN + layers.len() * LAYER_LEN + sections
 }
 
 /// Writes a bundle to the start of `out`, which begins at a multiple of four, and returns its checked view.
-pub fn encode<'o>(
-    header: &Header,
-    layers: &[LayerSource<'_>],
-    out: &'o mut [u8],
-) -> Result<Bundle<'o>, WriteError> {
+pub fn encode<'o>(header: &Header, layers: &[LayerSource<'_>], out: &'o mut [u8]) -> Result<Bundle<'o>, WriteError> {
     let len = encoded_len(layers);
     let out = out.get_mut(..len).ok_or(WriteError::Space(len))?;
     out.fill(0);
@@ -665,32 +605,14 @@ pub fn encode<'o>(
         }
         let [weights_len, channels_len, table_len] = section_lens(layer);
         let places = [at, at + weights_len, at + weights_len + channels_len];
-        put_weights(
-            layer,
-            window,
-            inputs,
-            out.get_mut(places[0]..places[1]).unwrap_or_default(),
-        );
+        put_weights(layer, window, inputs, out.get_mut(places[0]..places[1]).unwrap_or_default());
         let zero_point = layer.entry.output_zero_point;
         for (index, &channel) in layer.channels.iter().enumerate() {
             let stored = [Requantizer::new(channel, zero_point)];
-            put(
-                out,
-                places[1] + index * size_of::<Requantizer>(),
-                cast_slice(&stored),
-            );
+            put(out, places[1] + index * size_of::<Requantizer>(), cast_slice(&stored));
         }
-        put(
-            out,
-            places[2],
-            layer.table.map_or(&[], |table| table.as_slice()),
-        );
-        put_entry(
-            layer,
-            places,
-            out.get_mut(HEADER_LEN + index * LAYER_LEN..)
-                .unwrap_or_default(),
-        );
+        put(out, places[2], layer.table.map_or(&[], |table| table.as_slice()));
+        put_entry(layer, places, out.get_mut(HEADER_LEN + index * LAYER_LEN..).unwrap_or_default());
         at += weights_len + channels_len + table_len;
     }
     put_header(header, layers.len(), out);
@@ -700,11 +622,7 @@ pub fn encode<'o>(
 fn section_lens(layer: &LayerSource<'_>) -> [usize; 3] {
     let geometry = &layer.entry.geometry;
     let table = if layer.table.is_some() { TABLE_LEN } else { 0 };
-    [
-        geometry.weights_len(),
-        geometry.stored_channels() * size_of::<Requantizer>(),
-        table,
-    ]
+    [geometry.weights_len(), geometry.stored_channels() * size_of::<Requantizer>(), table]
 }
 
 fn put_weights(layer: &LayerSource<'_>, window: usize, inputs: usize, out: &mut [u8]) {
@@ -718,10 +636,7 @@ fn put_weights(layer: &LayerSource<'_>, window: usize, inputs: usize, out: &mut 
         let (row, input) = (k / 2 / columns / geometry.pairs(), pair * 2 + k % 2);
         let stored = input < inputs && output < usize::from(geometry.output.channels);
         let at = (output * inputs + input) * window + row * columns + column;
-        stored
-            .then(|| layer.weights.get(at).copied())
-            .flatten()
-            .unwrap_or(0)
+        stored.then(|| layer.weights.get(at).copied()).flatten().unwrap_or(0)
     };
     let per_channel = geometry.weights_per_channel();
     for (at, half) in out.chunks_exact_mut(2).enumerate() {
@@ -742,13 +657,8 @@ fn put_entry(layer: &LayerSource<'_>, places: [usize; 3], out: &mut [u8]) {
     for (index, side) in sides.as_flattened().iter().enumerate() {
         put(out, 8 + 2 * index, &side.to_le_bytes());
     }
-    let flags =
-        if layer.table.is_some() { HAS_TABLE } else { 0 } | if entry.fused { FUSED } else { 0 };
-    put(
-        out,
-        20,
-        &[entry.input_zero_point, entry.output_zero_point, 0, flags],
-    );
+    let flags = if layer.table.is_some() { HAS_TABLE } else { 0 } | if entry.fused { FUSED } else { 0 };
+    put(out, 20, &[entry.input_zero_point, entry.output_zero_point, 0, flags]);
     let arena = [entry.input_at, entry.output_at, entry.scratch_at];
     for (index, place) in places.iter().map(|&p| p as u32).chain(arena).enumerate() {
         put(out, 24 + 4 * index, &place.to_le_bytes());
@@ -757,10 +667,7 @@ fn put_entry(layer: &LayerSource<'_>, places: [usize; 3], out: &mut [u8]) {
 
 fn put_header(header: &Header, layers: usize, out: &mut [u8]) {
     let front = &header.frontend;
-    let threshold = header.threshold.unwrap_or(Threshold {
-        distance: Distance(0),
-        evidence: Evidence::default(),
-    });
+    let threshold = header.threshold.unwrap_or(Threshold { distance: Distance(0), evidence: Evidence::default() });
     let evidence = threshold.evidence;
     let flags = [
         (front.invert, INVERT),
@@ -768,11 +675,7 @@ fn put_header(header: &Header, layers: usize, out: &mut [u8]) {
         (header.threshold.is_some(), SEALED),
         (evidence.unseen, UNSEEN),
     ];
-    let flags = flags
-        .iter()
-        .filter(|(set, _)| *set)
-        .map(|(_, flag)| flag)
-        .sum();
+    let flags = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum();
     put(out, 0, &MAGIC);
     put(out, 4, &VERSION.to_le_bytes());
     put(out, 6, &(layers as u16).to_le_bytes());
@@ -811,13 +714,7 @@ pub(crate) fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
 /// Seals `threshold` into the bundle in `bytes`, in place: the same network, front end and id.
 pub fn seal(bytes: &mut [u8], threshold: Threshold) -> Result<(), BundleError> {
     let bundle = Bundle::check(bytes)?;
-    let (header, layers) = (
-        Header {
-            threshold: Some(threshold),
-            ..*bundle.header()
-        },
-        bundle.layers,
-    );
+    let (header, layers) = (Header { threshold: Some(threshold), ..*bundle.header() }, bundle.layers);
     put_header(&header, layers, bytes);
     Ok(())
 }

@@ -34,10 +34,7 @@ impl Metric {
     /// everywhere; within 2^-15 of the real value.
     pub fn distance(self, a: &[i8], b: &[i8]) -> Distance {
         let len = a.len().min(b.len());
-        let (a, b) = (
-            a.get(..len).unwrap_or_default(),
-            b.get(..len).unwrap_or_default(),
-        );
+        let (a, b) = (a.get(..len).unwrap_or_default(), b.get(..len).unwrap_or_default());
         match self {
             Metric::Euclidean => Distance(kernels::squared_distance(a, b)),
             Metric::Cosine => {
@@ -67,9 +64,7 @@ impl Metric {
 
     /// The metric of a byte.
     pub fn from_code(code: u8) -> Option<Self> {
-        [Metric::Euclidean, Metric::Cosine]
-            .into_iter()
-            .find(|metric| metric.code() == code)
+        [Metric::Euclidean, Metric::Cosine].into_iter().find(|metric| metric.code() == code)
     }
 }
 
@@ -93,12 +88,7 @@ mod tests {
     use std::vec::Vec;
 
     fn pair() -> impl Strategy<Value = (Vec<i8>, Vec<i8>)> {
-        (1..=MAX_DIM).prop_flat_map(|n| {
-            (
-                prop::collection::vec(any::<i8>(), n),
-                prop::collection::vec(any::<i8>(), n),
-            )
-        })
+        (1..=MAX_DIM).prop_flat_map(|n| (prop::collection::vec(any::<i8>(), n), prop::collection::vec(any::<i8>(), n)))
     }
 
     proptest! {
@@ -130,18 +120,9 @@ mod tests {
     #[test]
     fn extremes_do_not_overflow() {
         let (low, high) = ([-128i8; MAX_DIM], [127i8; MAX_DIM]);
-        assert_eq!(
-            Metric::Euclidean.distance(&low, &high),
-            Distance(255 * 255 * MAX_DIM as u32)
-        );
-        assert_eq!(
-            Metric::Cosine.distance(&low, &high),
-            Distance(2 * COSINE_ONE)
-        );
+        assert_eq!(Metric::Euclidean.distance(&low, &high), Distance(255 * 255 * MAX_DIM as u32));
+        assert_eq!(Metric::Cosine.distance(&low, &high), Distance(2 * COSINE_ONE));
         assert_eq!(Metric::Cosine.distance(&low, &low), Distance(0));
-        assert_eq!(
-            Metric::Cosine.distance(&[0; 4], &[1; 4]),
-            Distance(COSINE_ONE)
-        );
+        assert_eq!(Metric::Cosine.distance(&[0; 4], &[1; 4]), Distance(COSINE_ONE));
     }
 }

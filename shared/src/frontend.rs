@@ -135,23 +135,14 @@ impl Pixels {
             return Err(FrontendError::Size { width, height });
         }
         if image.channels != self.channels {
-            return Err(FrontendError::Channels {
-                got: image.channels,
-                expected: self.channels,
-            });
+            return Err(FrontendError::Channels { got: image.channels, expected: self.channels });
         }
         let expected = usize::from(width) * usize::from(height) * usize::from(image.channels);
         if image.pixels.len() != expected {
-            return Err(FrontendError::Length {
-                got: image.pixels.len(),
-                expected,
-            });
+            return Err(FrontendError::Length { got: image.pixels.len(), expected });
         }
         if tensor_len != self.tensor_len() {
-            return Err(FrontendError::Tensor {
-                got: tensor_len,
-                expected: self.tensor_len(),
-            });
+            return Err(FrontendError::Tensor { got: tensor_len, expected: self.tensor_len() });
         }
         Ok(())
     }
@@ -160,15 +151,9 @@ impl Pixels {
         let stretched = match (self.stretch, high - low) {
             (false, _) => value,
             (true, 0) => return 0,
-            (true, range) => {
-                ((u32::from(value - low) * 255 + u32::from(range) / 2) / u32::from(range)) as u8
-            }
+            (true, range) => ((u32::from(value - low) * 255 + u32::from(range) / 2) / u32::from(range)) as u8,
         };
-        if self.invert {
-            255 - stretched
-        } else {
-            stretched
-        }
+        if self.invert { 255 - stretched } else { stretched }
     }
 }
 
@@ -192,11 +177,7 @@ fn area_average(image: &Image<'_>, c: usize, (x, cw): (u32, u32), (y, ch): (u32,
         let mut line = 0u32;
         for sx in x0 / cw..x1.div_ceil(cw) {
             let weight = (x1.min((sx + 1) * cw)) - x0.max(sx * cw);
-            let pixel = image
-                .pixels
-                .get(row + sx as usize * channels + c)
-                .copied()
-                .unwrap_or(0);
+            let pixel = image.pixels.get(row + sx as usize * channels + c).copied().unwrap_or(0);
             line += weight * u32::from(pixel);
         }
         let weight = (y1.min((sy + 1) * ch)) - y0.max(sy * ch);
@@ -211,57 +192,29 @@ mod tests {
     use super::*;
 
     fn pixels(width: u16, height: u16) -> Pixels {
-        Pixels {
-            width,
-            height,
-            channels: 1,
-            invert: false,
-            stretch: false,
-        }
+        Pixels { width, height, channels: 1, invert: false, stretch: false }
     }
 
-    fn run<const N: usize>(
-        front: Pixels,
-        width: u16,
-        height: u16,
-        raw: &[u8],
-    ) -> Result<[u8; N], FrontendError> {
+    fn run<const N: usize>(front: Pixels, width: u16, height: u16, raw: &[u8]) -> Result<[u8; N], FrontendError> {
         let mut tensor = [0xaa; N];
-        front.run(
-            Raw::Image(Image {
-                width,
-                height,
-                channels: front.channels,
-                pixels: raw,
-            }),
-            &mut tensor,
-        )?;
+        front.run(Raw::Image(Image { width, height, channels: front.channels, pixels: raw }), &mut tensor)?;
         Ok(tensor)
     }
 
     #[test]
     fn same_size_is_a_copy() {
-        assert_eq!(
-            run(pixels(3, 2), 3, 2, &[1, 2, 3, 4, 5, 255]),
-            Ok([1, 2, 3, 4, 5, 255])
-        );
+        assert_eq!(run(pixels(3, 2), 3, 2, &[1, 2, 3, 4, 5, 255]), Ok([1, 2, 3, 4, 5, 255]));
     }
 
     #[test]
     fn halving_averages_and_rounds_half_up() {
         assert_eq!(run(pixels(1, 1), 2, 2, &[0, 1, 0, 1]), Ok([1]));
-        assert_eq!(
-            run(pixels(2, 1), 4, 2, &[10, 20, 0, 0, 30, 40, 0, 255]),
-            Ok([25, 64])
-        );
+        assert_eq!(run(pixels(2, 1), 4, 2, &[10, 20, 0, 0, 30, 40, 0, 255]), Ok([25, 64]));
     }
 
     #[test]
     fn a_narrow_picture_is_centred_on_zero() {
-        assert_eq!(
-            run(pixels(3, 3), 1, 3, &[7, 8, 9]),
-            Ok([0, 7, 0, 0, 8, 0, 0, 9, 0])
-        );
+        assert_eq!(run(pixels(3, 3), 1, 3, &[7, 8, 9]), Ok([0, 7, 0, 0, 8, 0, 0, 9, 0]));
     }
 
     #[test]
@@ -272,58 +225,28 @@ mod tests {
 
     #[test]
     fn colours_become_planes() {
-        let front = Pixels {
-            channels: 3,
-            ..pixels(2, 1)
-        };
-        assert_eq!(
-            run(front, 2, 1, &[1, 2, 3, 4, 5, 6]),
-            Ok([1, 4, 2, 5, 3, 6])
-        );
+        let front = Pixels { channels: 3, ..pixels(2, 1) };
+        assert_eq!(run(front, 2, 1, &[1, 2, 3, 4, 5, 6]), Ok([1, 4, 2, 5, 3, 6]));
     }
 
     #[test]
     fn inversion_leaves_the_border_dark() {
-        let front = Pixels {
-            invert: true,
-            ..pixels(3, 1)
-        };
+        let front = Pixels { invert: true, ..pixels(3, 1) };
         assert_eq!(run(front, 1, 1, &[255]), Ok([0, 0, 0]));
         assert_eq!(run(front, 1, 1, &[0]), Ok([0, 255, 0]));
     }
 
     #[test]
     fn stretch_spans_the_range_and_blanks_a_flat_picture() {
-        let front = Pixels {
-            stretch: true,
-            ..pixels(3, 1)
-        };
+        let front = Pixels { stretch: true, ..pixels(3, 1) };
         assert_eq!(run(front, 3, 1, &[10, 15, 20]), Ok([0, 128, 255]));
         assert_eq!(run(front, 3, 1, &[9, 9, 9]), Ok([0, 0, 0]));
     }
 
     #[test]
     fn refuses_what_it_cannot_take() {
-        assert_eq!(
-            run::<1>(pixels(1, 1), 0, 1, &[]),
-            Err(FrontendError::Size {
-                width: 0,
-                height: 1
-            })
-        );
-        assert_eq!(
-            run::<1>(pixels(1, 1), 2, 1, &[1]),
-            Err(FrontendError::Length {
-                got: 1,
-                expected: 2
-            })
-        );
-        assert_eq!(
-            run::<2>(pixels(1, 1), 1, 1, &[1]),
-            Err(FrontendError::Tensor {
-                got: 2,
-                expected: 1
-            })
-        );
+        assert_eq!(run::<1>(pixels(1, 1), 0, 1, &[]), Err(FrontendError::Size { width: 0, height: 1 }));
+        assert_eq!(run::<1>(pixels(1, 1), 2, 1, &[1]), Err(FrontendError::Length { got: 1, expected: 2 }));
+        assert_eq!(run::<2>(pixels(1, 1), 1, 1, &[1]), Err(FrontendError::Tensor { got: 2, expected: 1 }));
     }
 }

@@ -79,12 +79,7 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     pub fn new(header: &Header) -> Option<Self> {
         let dim = usize::from(header.dim);
         let threshold = header.threshold?.distance;
-        (dim <= DIM).then_some(Gallery {
-            metric: header.metric,
-            dim,
-            threshold,
-            templates: Vec::new(),
-        })
+        (dim <= DIM).then_some(Gallery { metric: header.metric, dim, threshold, templates: Vec::new() })
     }
 
     /// The templates, in the order in which they were enrolled.
@@ -109,10 +104,7 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
             return Err(EnrolError::Dimension);
         }
         let embedding = Vec::from_slice(embedding).map_err(|_| EnrolError::Dimension)?;
-        let template = Template {
-            label: label.clone(),
-            embedding,
-        };
+        let template = Template { label: label.clone(), embedding };
         self.templates.push(template).map_err(|_| EnrolError::Full)
     }
 
@@ -125,16 +117,9 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
 
     /// Compares `probe` with the identity that it claims to be.
     pub fn verify(&self, label: &str, probe: &[i8]) -> Result<Decision, NotEnrolled> {
-        let template = self
-            .find(label)
-            .and_then(|index| self.templates.get(index))
-            .ok_or(NotEnrolled)?;
+        let template = self.find(label).and_then(|index| self.templates.get(index)).ok_or(NotEnrolled)?;
         let distance = self.metric.distance(&template.embedding, probe);
-        Ok(self.decide(Candidate {
-            label: template.label.clone(),
-            distance,
-            runner_up: None,
-        }))
+        Ok(self.decide(Candidate { label: template.label.clone(), distance, runner_up: None }))
     }
 
     /// Compares `probe` with every identity; the nearest one decides, the one enrolled earlier among equals.
@@ -156,11 +141,7 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
             }
         }
         match nearest {
-            Some((template, distance)) => self.decide(Candidate {
-                label: template.label.clone(),
-                distance,
-                runner_up,
-            }),
+            Some((template, distance)) => self.decide(Candidate { label: template.label.clone(), distance, runner_up }),
             None => Decision::Unknown(None),
         }
     }
@@ -174,8 +155,6 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     }
 
     fn find(&self, label: &str) -> Option<usize> {
-        self.templates
-            .iter()
-            .position(|template| template.label == label)
+        self.templates.iter().position(|template| template.label == label)
     }
 }

@@ -31,11 +31,7 @@ impl Shape {
 
     /// The same bytes as one pixel with all elements as channels, as a fully connected layer takes them.
     pub fn flattened(&self) -> Option<Shape> {
-        Some(Shape {
-            height: 1,
-            width: 1,
-            channels: u16::try_from(self.len()).ok()?,
-        })
+        Some(Shape { height: 1, width: 1, channels: u16::try_from(self.len()).ok()? })
     }
 }
 
@@ -100,19 +96,14 @@ impl Geometry {
 
     /// Whether every size below stays under [`MAX_ELEMENTS`], so that none of them overflows on a 32-bit machine.
     fn is_within_limits(&self) -> bool {
-        let area = |shape: Shape| {
-            u64::from(shape.height) * u64::from(shape.width) * u64::from(shape.channels)
-        };
+        let area = |shape: Shape| u64::from(shape.height) * u64::from(shape.width) * u64::from(shape.channels);
         let padding = self.pad.iter().map(|&p| u64::from(p)).sum::<u64>() + 4;
         let sides = u64::from(self.input.height) + padding + u64::from(self.kernel[0]);
         let width = (u64::from(self.input.width) + padding).max(POINTWISE_PIXELS as u64);
         let row = width * (u64::from(self.input.channels) + 4);
         let window = u64::from(self.kernel[0]) * u64::from(self.kernel[1]);
-        let weights =
-            (u64::from(self.output.channels) + 4) * window * (u64::from(self.input.channels) + 4);
-        [area(self.input), area(self.output), sides * row, weights]
-            .iter()
-            .all(|&n| n <= MAX_ELEMENTS)
+        let weights = (u64::from(self.output.channels) + 4) * window * (u64::from(self.input.channels) + 4);
+        [area(self.input), area(self.output), sides * row, weights].iter().all(|&n| n <= MAX_ELEMENTS)
     }
 
     /// Multiplications by a weight in one inference.

@@ -49,9 +49,7 @@ pub enum GoldenError {
     #[error("this is not a Doppel golden file")]
     Magic,
     /// Another version of the format.
-    #[error(
-        "the golden file has format {0}, this program reads format {VERSION}: export the model again"
-    )]
+    #[error("the golden file has format {0}, this program reads format {VERSION}: export the model again")]
     Version(u16),
     /// Fewer or more bytes than the header says.
     #[error("the golden file is {got} bytes long, but its header says {expected}")]
@@ -175,17 +173,12 @@ impl<'a> Golden<'a> {
         if u32_at(bytes, 12) != CHECKSUM.checksum(bytes.get(CHECKED_FROM..).unwrap_or_default()) {
             return Err(GoldenError::Checksum);
         }
-        let mut golden = Golden {
-            bytes,
-            script_at: HEADER_LEN,
-        };
+        let mut golden = Golden { bytes, script_at: HEADER_LEN };
         if golden.dim() > MAX_DIM {
             return Err(GoldenError::Sample(0));
         }
         for index in 0..golden.sample_count() {
-            let (_, next) = golden
-                .sample_at(golden.script_at)
-                .ok_or(GoldenError::Sample(index))?;
+            let (_, next) = golden.sample_at(golden.script_at).ok_or(GoldenError::Sample(index))?;
             golden.script_at = next;
         }
         let steps = usize::from(u16_at(bytes, 30));
@@ -247,12 +240,7 @@ impl<'a> Golden<'a> {
         let pixels_end = (at + SAMPLE_HEAD_LEN).checked_add(usize::try_from(raw_len).ok()?)?;
         let input_end = pixels_end.checked_add(self.input_len())?;
         let end = input_end.checked_add(self.dim())?;
-        let image = Image {
-            width,
-            height,
-            channels,
-            pixels: self.bytes.get(at + SAMPLE_HEAD_LEN..pixels_end)?,
-        };
+        let image = Image { width, height, channels, pixels: self.bytes.get(at + SAMPLE_HEAD_LEN..pixels_end)? };
         let sample = Sample {
             raw: Raw::Image(image),
             input: self.bytes.get(pixels_end..input_end)?,
@@ -274,15 +262,11 @@ impl<'a> Golden<'a> {
         let step = match u8_at(at, 0) {
             0 => Step::Enrol { sample, identity },
             1 => Step::Verify { sample, outcome },
-            2 => Step::Identify {
-                sample,
-                outcome: (flags & NEAREST != 0).then_some(outcome),
-            },
+            2 => Step::Identify { sample, outcome: (flags & NEAREST != 0).then_some(outcome) },
             3 => Step::Delete { identity },
             _ => return None,
         };
-        let has_sample =
-            matches!(step, Step::Delete { .. }) || usize::from(sample) < self.sample_count();
+        let has_sample = matches!(step, Step::Delete { .. }) || usize::from(sample) < self.sample_count();
         has_sample.then_some(step)
     }
 }
@@ -328,34 +312,20 @@ pub fn encode<'o>(
     let out = out.get_mut(..len).ok_or(WriteError::Space(len))?;
     out.fill(0);
     let count = |n: usize| u16::try_from(n).map_err(|_| WriteError::Count);
-    let (input_len, dim) = samples
-        .first()
-        .map_or((0, 0), |first| (first.input.len(), first.embedding.len()));
+    let (input_len, dim) = samples.first().map_or((0, 0), |first| (first.input.len(), first.embedding.len()));
     put(out, 0, &MAGIC);
     put(out, 4, &VERSION.to_le_bytes());
     put(out, 6, &count(samples.len())?.to_le_bytes());
     put(out, 8, &(len as u32).to_le_bytes());
     put(out, 16, &model_id.to_le_bytes());
     put(out, 24, &(input_len as u32).to_le_bytes());
-    put(
-        out,
-        28,
-        &u16::try_from(dim)
-            .map_err(|_| WriteError::Sample(0))?
-            .to_le_bytes(),
-    );
+    put(out, 28, &u16::try_from(dim).map_err(|_| WriteError::Sample(0))?.to_le_bytes());
     put(out, 30, &count(steps.len())?.to_le_bytes());
     let mut at = HEADER_LEN;
     for (index, sample) in samples.iter().enumerate() {
         let Raw::Image(image) = sample.raw;
-        let pixels =
-            usize::from(image.width) * usize::from(image.height) * usize::from(image.channels);
-        if (
-            image.pixels.len(),
-            sample.input.len(),
-            sample.embedding.len(),
-        ) != (pixels, input_len, dim)
-        {
+        let pixels = usize::from(image.width) * usize::from(image.height) * usize::from(image.channels);
+        if (image.pixels.len(), sample.input.len(), sample.embedding.len()) != (pixels, input_len, dim) {
             return Err(WriteError::Sample(index));
         }
         put(out, at, &[0, image.channels]);
@@ -380,9 +350,7 @@ fn step_bytes(step: &Step) -> [u8; STEP_LEN] {
     let (operation, sample, identity, outcome) = match *step {
         Step::Enrol { sample, identity } => (0, sample, identity, None),
         Step::Verify { sample, outcome } => (1, sample, outcome.identity, Some(outcome)),
-        Step::Identify { sample, outcome } => {
-            (2, sample, outcome.map_or(0, |o| o.identity), outcome)
-        }
+        Step::Identify { sample, outcome } => (2, sample, outcome.map_or(0, |o| o.identity), outcome),
         Step::Delete { identity } => (3, 0, identity, None),
     };
     let mut bytes = [0; STEP_LEN];
@@ -412,54 +380,28 @@ mod tests {
 
     fn image(width: u16, height: u16, channels: u8) -> Raw<'static> {
         let len = usize::from(width) * usize::from(height) * usize::from(channels);
-        Raw::Image(Image {
-            width,
-            height,
-            channels,
-            pixels: &PIXELS[..len],
-        })
+        Raw::Image(Image { width, height, channels, pixels: &PIXELS[..len] })
     }
 
     fn samples() -> [Sample<'static>; 2] {
         [
-            Sample {
-                raw: image(3, 4, 1),
-                input: &[1, 2, 3, 4],
-                embedding: &[-128, 0, 127],
-            },
-            Sample {
-                raw: image(2, 1, 3),
-                input: &[5, 6, 7, 8],
-                embedding: &[1, -1, 5],
-            },
+            Sample { raw: image(3, 4, 1), input: &[1, 2, 3, 4], embedding: &[-128, 0, 127] },
+            Sample { raw: image(2, 1, 3), input: &[5, 6, 7, 8], embedding: &[1, -1, 5] },
         ]
     }
 
     fn outcome() -> impl Strategy<Value = Outcome> {
         let distance = any::<u32>().prop_map(Distance);
-        (
-            any::<bool>(),
-            any::<u16>(),
-            distance.clone(),
-            prop::option::of(distance),
-        )
-            .prop_map(|(accepted, identity, distance, runner_up)| Outcome {
-                accepted,
-                identity,
-                distance,
-                runner_up,
-            })
+        (any::<bool>(), any::<u16>(), distance.clone(), prop::option::of(distance))
+            .prop_map(|(accepted, identity, distance, runner_up)| Outcome { accepted, identity, distance, runner_up })
     }
 
     fn step() -> impl Strategy<Value = Step> {
         let sample = 0..2u16;
         prop_oneof![
-            (sample.clone(), any::<u16>())
-                .prop_map(|(sample, identity)| Step::Enrol { sample, identity }),
-            (sample.clone(), outcome())
-                .prop_map(|(sample, outcome)| Step::Verify { sample, outcome }),
-            (sample, prop::option::of(outcome()))
-                .prop_map(|(sample, outcome)| Step::Identify { sample, outcome }),
+            (sample.clone(), any::<u16>()).prop_map(|(sample, identity)| Step::Enrol { sample, identity }),
+            (sample.clone(), outcome()).prop_map(|(sample, outcome)| Step::Verify { sample, outcome }),
+            (sample, prop::option::of(outcome())).prop_map(|(sample, outcome)| Step::Identify { sample, outcome }),
             any::<u16>().prop_map(|identity| Step::Delete { identity }),
         ]
     }
@@ -510,18 +452,9 @@ mod tests {
         let mut samples = samples();
         samples[1].embedding = &[1];
         let mut out = [0; 256];
-        assert_eq!(
-            encode(0, &samples, &[], &mut out).unwrap_err(),
-            WriteError::Sample(1)
-        );
-        assert_eq!(
-            encode(0, &samples, &[], &mut []).unwrap_err(),
-            WriteError::Space(encoded_len(&samples, &[]))
-        );
-        let unknown = Step::Enrol {
-            sample: 2,
-            identity: 0,
-        };
+        assert_eq!(encode(0, &samples, &[], &mut out).unwrap_err(), WriteError::Sample(1));
+        assert_eq!(encode(0, &samples, &[], &mut []).unwrap_err(), WriteError::Space(encoded_len(&samples, &[])));
+        let unknown = Step::Enrol { sample: 2, identity: 0 };
         let error = encode(0, &self::samples(), &[unknown], &mut out).unwrap_err();
         assert_eq!(error, WriteError::Check(GoldenError::Step(0)));
     }
@@ -529,11 +462,8 @@ mod tests {
     #[test]
     fn labels_are_read_back() {
         for identity in [0, 9, 65535] {
-            let candidate = crate::gallery::Candidate {
-                label: label(identity),
-                distance: Distance(3),
-                runner_up: None,
-            };
+            let candidate =
+                crate::gallery::Candidate { label: label(identity), distance: Distance(3), runner_up: None };
             let outcome = Outcome::of(&Decision::Match(candidate)).unwrap();
             assert_eq!((outcome.identity, outcome.accepted), (identity, true));
         }

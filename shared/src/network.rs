@@ -36,30 +36,18 @@ pub fn arena_words(bundle: &Bundle<'_>) -> usize {
 }
 
 /// Raw sample -> embedding: the front end, then every step.
-pub fn embed(
-    bundle: &Bundle<'_>,
-    raw: Raw<'_>,
-    arena: &mut [u32],
-) -> Result<Embedding, NetworkError> {
-    bundle
-        .header()
-        .frontend
-        .run(raw, input_tensor(bundle, arena)?)?;
+pub fn embed(bundle: &Bundle<'_>, raw: Raw<'_>, arena: &mut [u32]) -> Result<Embedding, NetworkError> {
+    bundle.header().frontend.run(raw, input_tensor(bundle, arena)?)?;
     forward(bundle, arena)
 }
 
 /// The place in the arena where the input tensor is written before [`forward`].
-pub fn input_tensor<'m>(
-    bundle: &Bundle<'_>,
-    arena: &'m mut [u32],
-) -> Result<&'m mut [u8], NetworkError> {
+pub fn input_tensor<'m>(bundle: &Bundle<'_>, arena: &'m mut [u32]) -> Result<&'m mut [u8], NetworkError> {
     let header = bundle.header();
     let (needed, given) = (header.arena as usize, size_of_val(arena));
     let at = header.input_at as usize;
     let tensor = cast_slice_mut::<u32, u8>(arena).get_mut(at..at + header.input().len());
-    tensor
-        .filter(|_| needed <= given)
-        .ok_or(NetworkError::Arena { needed, given })
+    tensor.filter(|_| needed <= given).ok_or(NetworkError::Arena { needed, given })
 }
 
 /// Runs every step on the input tensor that lies in the arena.
@@ -71,16 +59,9 @@ pub fn forward(bundle: &Bundle<'_>, arena: &mut [u32]) -> Result<Embedding, Netw
     for step in steps(bundle) {
         step.run(arena);
     }
-    let last = bundle
-        .layers()
-        .last()
-        .map_or(0, |layer| layer.entry.output_at as usize);
+    let last = bundle.layers().last().map_or(0, |layer| layer.entry.output_at as usize);
     let output = cast_slice::<u32, u8>(arena).get(last..).unwrap_or_default();
-    Ok(output
-        .iter()
-        .take(usize::from(bundle.header().dim))
-        .map(|&byte| to_signed(byte))
-        .collect())
+    Ok(output.iter().take(usize::from(bundle.header().dim)).map(|&byte| to_signed(byte)).collect())
 }
 
 /// One layer, or a front with the layer that it is fused into.
@@ -98,15 +79,9 @@ pub fn steps<'a>(bundle: &Bundle<'a>) -> impl Iterator<Item = Step<'a>> + use<'a
     core::iter::from_fn(move || {
         let first = layers.next()?;
         if first.entry.fused {
-            layers.next().map(|layer| Step {
-                front: Some(first),
-                layer,
-            })
+            layers.next().map(|layer| Step { front: Some(first), layer })
         } else {
-            Some(Step {
-                front: None,
-                layer: first,
-            })
+            Some(Step { front: None, layer: first })
         }
     })
 }
@@ -130,10 +105,7 @@ fn run_dense(layer: &Layer<'_>, front: Option<&Layer<'_>>, arena: &mut [u8]) -> 
     let regions = [
         range(first.input_at, first.geometry.input.len()),
         range(entry.output_at, geometry.output.len()),
-        range(
-            entry.scratch_at,
-            entry.scratch_len(front.map(|front| &front.entry)),
-        ),
+        range(entry.scratch_at, entry.scratch_len(front.map(|front| &front.entry))),
     ];
     let [input, output, scratch] = arena.get_disjoint_mut(regions).ok()?;
     if let Some(front) = front {
@@ -144,10 +116,7 @@ fn run_dense(layer: &Layer<'_>, front: Option<&Layer<'_>>, arena: &mut [u8]) -> 
         widen_plane(&front.entry, input, plane);
         let rows = |y: usize, ring: &mut [i16]| {
             front_row(front, plane, y, row);
-            let bytes = PlaneRows {
-                bytes: row,
-                ..plane_rows(geometry, usize::from(geometry.input.width))
-            };
+            let bytes = PlaneRows { bytes: row, ..plane_rows(geometry, usize::from(geometry.input.width)) };
             kernels::interleave(&bytes, ring, geometry.pitch());
         };
         convolve(layer, rows, output, cast_slice_mut(ring));
@@ -182,12 +151,7 @@ fn plane_rows<'a>(geometry: &Geometry, plane: usize) -> PlaneRows<'a> {
 }
 
 /// A dense layer over rows that `load(y, ring row from its first pixel)` widens.
-fn convolve(
-    layer: &Layer<'_>,
-    mut load: impl FnMut(usize, &mut [i16]),
-    output: &mut [u8],
-    ring: &mut [i16],
-) {
+fn convolve(layer: &Layer<'_>, mut load: impl FnMut(usize, &mut [i16]), output: &mut [u8], ring: &mut [i16]) {
     let geometry = &layer.entry.geometry;
     let (held, row_len) = (geometry.rows_held(), geometry.row_len());
     let [top, left, ..] = geometry.pad.map(usize::from);
@@ -224,11 +188,7 @@ fn pointwise(layer: &Layer<'_>, input: &[u8], output: &mut [u8], row: &mut [i16]
     row.fill(0);
     for at in (0..plane).step_by(POINTWISE_PIXELS) {
         let columns = POINTWISE_PIXELS.min(plane - at);
-        let bytes = PlaneRows {
-            bytes: input.get(at..).unwrap_or_default(),
-            columns,
-            ..plane_rows(geometry, plane)
-        };
+        let bytes = PlaneRows { bytes: input.get(at..).unwrap_or_default(), columns, ..plane_rows(geometry, plane) };
         kernels::interleave(&bytes, row, geometry.pitch());
         let rows = [&*row];
         let output = output.get_mut(at..).unwrap_or_default();
@@ -259,27 +219,15 @@ fn run_planar(layer: &Layer<'_>, arena: &mut [u8]) -> Option<()> {
     let [bytes, wide] = arena.get_disjoint_mut([hull.clone(), scratch]).ok()?;
     let wide = cast_slice_mut::<u8, i16>(wide);
     wide.fill(i16::from(entry.input_zero_point)); // the padding, which stays
-    let (input, output) = (
-        entry.input_at as usize - hull.start,
-        entry.output_at as usize - hull.start,
-    );
+    let (input, output) = (entry.input_at as usize - hull.start, entry.output_at as usize - hull.start);
     if geometry.input.channels > 1 {
-        let mut tensors = Tensors {
-            bytes,
-            input,
-            output,
-            order: entry.order()?,
-        };
+        let mut tensors = Tensors { bytes, input, output, order: entry.order()? };
         kernels::depthwise(&plane_by_plane(layer), &mut tensors, wide);
     } else {
         widen_plane(entry, bytes.get(input..input + geometry.input.len())?, wide);
         let rows = usize::from(geometry.output.height);
         let out = bytes.get_mut(output..output + geometry.output.len())?;
-        kernels::planar_rows(
-            &planar_rows(layer, wide, rows),
-            out,
-            geometry.output.plane_len(),
-        );
+        kernels::planar_rows(&planar_rows(layer, wide, rows), out, geometry.output.plane_len());
     }
     Some(())
 }
@@ -336,9 +284,6 @@ fn widen_plane(entry: &Entry, input: &[u8], plane: &mut [i16]) {
     let width = usize::from(geometry.input.width);
     let [top, left, ..] = geometry.pad.map(usize::from);
     let wide = plane.get_mut(top * geometry.row_len() + left..);
-    let mut wide = WideRows {
-        wide: wide.unwrap_or_default(),
-        pitch: geometry.row_len(),
-    };
+    let mut wide = WideRows { wide: wide.unwrap_or_default(), pitch: geometry.row_len() };
     kernels::widen_rows(input, width, &mut wide);
 }

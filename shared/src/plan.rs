@@ -34,10 +34,7 @@ pub fn plan(entries: &mut [Entry]) -> Plan {
         }
     }
     place(entries, arena);
-    Plan {
-        arena: arena as u32,
-        input_at: entries.first().map_or(0, |entry| entry.input_at),
-    }
+    Plan { arena: arena as u32, input_at: entries.first().map_or(0, |entry| entry.input_at) }
 }
 
 /// Whether the first of `entries` can hand its rows to the second one.
@@ -56,10 +53,7 @@ fn set_fused(entries: &mut [Entry], index: usize, fused: bool) {
 
 /// Bytes of the hungriest step.
 fn needed(entries: &[Entry]) -> usize {
-    Steps(entries)
-        .map(|step| step.bytes())
-        .max()
-        .unwrap_or_default()
+    Steps(entries).map(|step| step.bytes()).max().unwrap_or_default()
 }
 
 /// The bytes that one step needs at a time.
@@ -73,10 +67,7 @@ struct Needs {
 
 impl Needs {
     fn bytes(&self) -> usize {
-        let (input, output) = (
-            self.input.next_multiple_of(4),
-            self.output.next_multiple_of(4),
-        );
+        let (input, output) = (self.input.next_multiple_of(4), self.output.next_multiple_of(4));
         let tensors = match self.in_place {
             true => input.max(output),
             false => input + output,

@@ -41,10 +41,7 @@ impl Requantizer {
     pub fn new(channel: Channel, zero_point: u8) -> Self {
         let Channel { bias, multiplier } = channel;
         let rest = (i32::from(zero_point) << MULTIPLIER_BITS) + 0x7fff;
-        Requantizer {
-            multiplier,
-            offset: bias.wrapping_mul(multiplier).wrapping_add(rest),
-        }
+        Requantizer { multiplier, offset: bias.wrapping_mul(multiplier).wrapping_add(rest) }
     }
 
     /// The activation of `sum`, which lacks only the bias: `p = sum * multiplier + offset`, then
@@ -99,22 +96,14 @@ mod tests {
     /// The rule as `QLinearConv` states it, in f32 and in s8.
     fn float_rule(acc: i32, multiplier: i32, zero_point: u8) -> u8 {
         let scaled = acc as f32 * (multiplier as f32 / 65536.0);
-        to_unsigned(
-            (scaled.round_ties_even() as i32 + i32::from(to_signed(zero_point))).clamp(-128, 127)
-                as i8,
-        )
+        to_unsigned((scaled.round_ties_even() as i32 + i32::from(to_signed(zero_point))).clamp(-128, 127) as i8)
     }
 
     /// Accumulators and multipliers of every magnitude whose product stays in bounds, half of them near the visible range.
     fn factors() -> impl Strategy<Value = (i32, i32)> {
         let product = prop_oneof![-(300i64 << 16)..(300 << 16), -MAX_PRODUCT..=MAX_PRODUCT];
-        (
-            (0u32..20).prop_flat_map(|bits| (1i32 << bits)..(2 << bits)),
-            product,
-        )
-            .prop_map(|(multiplier, product)| {
-                ((product / i64::from(multiplier)) as i32, multiplier)
-            })
+        ((0u32..20).prop_flat_map(|bits| (1i32 << bits)..(2 << bits)), product)
+            .prop_map(|(multiplier, product)| ((product / i64::from(multiplier)) as i32, multiplier))
             .prop_filter("exact in f32", |(acc, _)| acc.abs() < 1 << 24)
     }
 
@@ -134,25 +123,11 @@ mod tests {
 
     #[test]
     fn ties_go_to_even_on_both_sides_of_zero() {
-        for (acc, expected) in [
-            (1, 128),
-            (3, 130),
-            (5, 130),
-            (-1, 128),
-            (-3, 126),
-            (-5, 126),
-        ] {
+        for (acc, expected) in [(1, 128), (3, 130), (5, 130), (-1, 128), (-3, 126), (-5, 126)] {
             assert_eq!(requantize(acc, 1 << 15, 128), expected, "{acc} / 2");
             assert_eq!(float_rule(acc, 1 << 15, 128), expected, "{acc} / 2");
-            let channel = Channel {
-                bias: 7,
-                multiplier: 1 << 15,
-            };
-            assert_eq!(
-                Requantizer::new(channel, 128).apply(acc - 7),
-                expected,
-                "{acc} / 2"
-            );
+            let channel = Channel { bias: 7, multiplier: 1 << 15 };
+            assert_eq!(Requantizer::new(channel, 128).apply(acc - 7), expected, "{acc} / 2");
         }
     }
 
@@ -165,8 +140,6 @@ mod tests {
 
     #[test]
     fn signed_and_unsigned_are_inverse() {
-        assert!((0..=255u8).all(
-            |u| to_unsigned(to_signed(u)) == u && i32::from(to_signed(u)) == i32::from(u) - 128
-        ));
+        assert!((0..=255u8).all(|u| to_unsigned(to_signed(u)) == u && i32::from(to_signed(u)) == i32::from(u) - 128));
     }
 }

@@ -192,9 +192,7 @@ pub enum Fault {
         expected: u8,
     },
     /// The sample does not fit into the board's memory.
-    #[error(
-        "the sample is larger than the {capacity} bytes that the board has room for: send a smaller one"
-    )]
+    #[error("the sample is larger than the {capacity} bytes that the board has room for: send a smaller one")]
     Capacity {
         /// Bytes of the largest sample.
         capacity: u32,
@@ -281,8 +279,8 @@ pub fn encode<'o, M: Serialize>(
     let (head, rest) = body.split_at_mut(1);
     head.fill(sequence);
     let room = rest.len() - CHECKSUM_LEN;
-    let message = postcard::to_slice(message, rest.get_mut(..room).unwrap_or_default())
-        .map_err(|_| FrameError::Long)?;
+    let message =
+        postcard::to_slice(message, rest.get_mut(..room).unwrap_or_default()).map_err(|_| FrameError::Long)?;
     let len = 1 + message.len();
     let checksum = CHECKSUM.checksum(body.get(..len).unwrap_or_default());
     crate::bundle::put(&mut body, len, &checksum.to_le_bytes());
@@ -303,10 +301,7 @@ pub struct Decoder {
 impl Decoder {
     /// A decoder that has seen nothing.
     pub const fn new() -> Self {
-        Decoder {
-            buffer: [0; MAX_FRAME],
-            len: 0,
-        }
+        Decoder { buffer: [0; MAX_FRAME], len: 0 }
     }
 
     /// Takes one byte; a frame, or why it is none, once the byte ends one.
@@ -336,9 +331,7 @@ fn unpack(stuffed: Option<&mut [u8]>) -> Result<Frame<'_>, FrameError> {
     let stuffed = stuffed.ok_or(FrameError::Long)?;
     let len = cobs::decode_in_place(stuffed).map_err(|_| FrameError::Checksum)?;
     let body = stuffed.get(..len).unwrap_or_default();
-    let (content, checksum) = body
-        .split_at_checked(len.saturating_sub(CHECKSUM_LEN))
-        .ok_or(FrameError::Checksum)?;
+    let (content, checksum) = body.split_at_checked(len.saturating_sub(CHECKSUM_LEN)).ok_or(FrameError::Checksum)?;
     match content.split_first() {
         Some((&sequence, message)) if CHECKSUM.checksum(content) == u32_at(checksum, 0) => {
             Ok(Frame { sequence, message })
@@ -361,25 +354,16 @@ mod tests {
     const LABEL: &str = "[a-zé]{0,12}";
 
     fn request<'a>(kind: u8, number: u32, label: &'a str, bytes: &'a [u8]) -> Request<'a> {
-        let picture = Picture {
-            width: number as u16,
-            height: (number >> 16) as u16,
-            channels: kind,
-        };
+        let picture = Picture { width: number as u16, height: (number >> 16) as u16, channels: kind };
         match kind {
             0 => Request::Info,
             1 => Request::Begin(picture),
-            2 => Request::Chunk {
-                offset: number,
-                bytes,
-            },
+            2 => Request::Chunk { offset: number, bytes },
             3 => Request::Embed,
             4 => Request::Enrol { label },
             5 => Request::Verify { label },
             6 => Request::Identify,
-            7 => Request::List {
-                first: number as u16,
-            },
+            7 => Request::List { first: number as u16 },
             _ => Request::Delete { label },
         }
     }
@@ -396,21 +380,13 @@ mod tests {
                 firmware: label,
                 model_id: u64::MAX - u64::from(number),
                 name: label,
-                input: Picture {
-                    width: 28,
-                    height: 28,
-                    channels: 1,
-                },
+                input: Picture { width: 28, height: 28, channels: 1 },
                 metric: Metric::Cosine,
                 dim: number as u16,
                 embedding_scale: 0.125,
                 threshold: (number % 2 == 0).then_some(Threshold {
                     distance: Distance(number),
-                    evidence: Evidence {
-                        impostor: u32::MAX,
-                        unseen: true,
-                        ..Evidence::default()
-                    },
+                    evidence: Evidence { impostor: u32::MAX, unseen: true, ..Evidence::default() },
                 }),
                 arena: number,
                 identities: 3,
@@ -426,10 +402,7 @@ mod tests {
                 total: number as u16,
                 labels: core::iter::repeat_n(label.parse().unwrap(), number as usize % 9).collect(),
             },
-            7 => Response::Fault(Fault::Incomplete {
-                received: number,
-                expected: !number,
-            }),
+            7 => Response::Fault(Fault::Incomplete { received: number, expected: !number }),
             _ => Response::Fault(Fault::Engine),
         }
     }
@@ -501,20 +474,12 @@ mod tests {
     fn the_longest_messages_fit() {
         let mut out = [0; MAX_FRAME];
         let elements = [1i8; MAX_DIM];
-        assert_eq!(
-            encode(1, &Response::embedding(&elements), &mut out)
-                .unwrap()
-                .len(),
-            MAX_FRAME
-        );
+        assert_eq!(encode(1, &Response::embedding(&elements), &mut out).unwrap().len(), MAX_FRAME);
         let full: Label = core::iter::repeat_n('x', MAX_LABEL).collect();
         let labels = core::iter::repeat_n(full, MAX_LABELS).collect();
         assert!(encode(1, &Response::Identities { total: 8, labels }, &mut out).is_ok());
         let bytes = [1; MAX_BODY];
-        assert_eq!(
-            encode(1, &Response::Embedding(&bytes), &mut out),
-            Err(FrameError::Long)
-        );
+        assert_eq!(encode(1, &Response::Embedding(&bytes), &mut out), Err(FrameError::Long));
     }
 
     #[test]
@@ -528,10 +493,7 @@ mod tests {
 
     #[test]
     fn bytes_behind_a_message_are_refused() {
-        let frame = Frame {
-            sequence: 1,
-            message: &[6, 0],
-        };
+        let frame = Frame { sequence: 1, message: &[6, 0] };
         assert_eq!(frame.message::<Request>(), Err(FrameError::Message));
     }
 }

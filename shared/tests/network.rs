@@ -27,11 +27,7 @@ fn layer() -> impl Strategy<Value = LayerCase> {
     let kind = prop_oneof![4 => Just(Kind::Dense), 3 => Just(Kind::Planar), 1 => Just(Kind::Pool)];
     let sides = (1u8..=5, 1u8..=5);
     let kernel = prop_oneof![3 => Just((3, 3)), 2 => Just((1, 1)), 2 => sides];
-    let pad = prop_oneof![
-        Just([0; 4]),
-        Just([1; 4]),
-        any::<[u8; 4]>().prop_map(|pad| pad.map(|p| p % 4))
-    ];
+    let pad = prop_oneof![Just([0; 4]), Just([1; 4]), any::<[u8; 4]>().prop_map(|pad| pad.map(|p| p % 4))];
     let rest = (1u16..=21, any::<u8>(), any::<bool>(), fill(), any::<bool>());
     (kind, kernel, 1u8..=3, pad, rest).prop_map(|(kind, (kh, kw), stride, pad, rest)| {
         let (outputs, zero_point, table, weights, ties) = rest;
@@ -51,11 +47,7 @@ fn layer() -> impl Strategy<Value = LayerCase> {
 
 fn shape() -> impl Strategy<Value = Shape> {
     let channels = prop_oneof![Just(1u16), 1u16..=19];
-    (1u16..=19, 1u16..=19, channels).prop_map(|(height, width, channels)| Shape {
-        height,
-        width,
-        channels,
-    })
+    (1u16..=19, 1u16..=19, channels).prop_map(|(height, width, channels)| Shape { height, width, channels })
 }
 
 #[test]
@@ -67,22 +59,12 @@ fn chains_equal_the_definition() {
         max_global_rejects: 20_000,
         ..ProptestConfig::default()
     });
-    let chain = (
-        shape(),
-        fill(),
-        prop::collection::vec(layer(), 1..=3),
-        any::<u64>(),
-    );
+    let chain = (shape(), fill(), prop::collection::vec(layer(), 1..=3), any::<u64>());
     let (mut fused, mut ties) = (0, 0);
     let workspace = std::cell::RefCell::new(&mut workspace);
     let totals = std::cell::RefCell::new((&mut fused, &mut ties));
     let ran = runner.run(&chain, |(input, inputs, layers, seed)| {
-        let case = Case {
-            input,
-            inputs,
-            layers: &layers,
-            seed,
-        };
+        let case = Case { input, inputs, layers: &layers, seed };
         match workspace.borrow_mut().run(&case) {
             Ok(passed) => {
                 let mut totals = totals.borrow_mut();

@@ -8,9 +8,7 @@ use parity::model;
 use shared::bundle::Bundle;
 
 fn main() -> anyhow::Result<()> {
-    let dir = env::args_os()
-        .nth(1)
-        .context("name the folder to write to")?;
+    let dir = env::args_os().nth(1).context("name the folder to write to")?;
     let dir = PathBuf::from(dir);
     fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     let bytes = model::random(1);

@@ -10,9 +10,7 @@ use parity::reference::REFERENCES;
 use shared::bundle::Bundle;
 
 fn main() -> anyhow::Result<()> {
-    let parent = env::args_os()
-        .nth(1)
-        .context("name the folder to write to")?;
+    let parent = env::args_os().nth(1).context("name the folder to write to")?;
     for reference in REFERENCES {
         let dir = PathBuf::from(&parent).join(reference.net.name);
         fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
@@ -21,12 +19,7 @@ fn main() -> anyhow::Result<()> {
         fs::write(dir.join("model.bundle"), bytes.bytes())?;
         fs::write(dir.join("golden.bin"), model::golden(&bundle, 2))?;
         let header = bundle.header();
-        println!(
-            "{}: {} MACs, arena {} bytes",
-            dir.display(),
-            bundle.macs(),
-            header.arena
-        );
+        println!("{}: {} MACs, arena {} bytes", dir.display(), bundle.macs(), header.arena);
     }
     Ok(())
 }

@@ -2,9 +2,7 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use shared::bundle::{
-    self, Bundle, EMBEDDING_ZERO_POINT, Entry, Evidence, Header, LayerSource, TABLE_LEN, Threshold,
-};
+use shared::bundle::{self, Bundle, EMBEDDING_ZERO_POINT, Entry, Evidence, Header, LayerSource, TABLE_LEN, Threshold};
 use shared::embedding::{Distance, Metric};
 use shared::frontend::{Image, Pixels, Raw};
 use shared::gallery::Gallery;
@@ -26,15 +24,17 @@ impl Aligned {
     pub fn new(bytes: &[u8]) -> Self {
         let mut words = vec![0; bytes.len().div_ceil(4)];
         bytemuck::cast_slice_mut(&mut words)[..bytes.len()].copy_from_slice(bytes);
-        Aligned {
-            words,
-            len: bytes.len(),
-        }
+        Aligned { words, len: bytes.len() }
     }
 
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         &bytemuck::cast_slice(&self.words)[..self.len]
+    }
+
+    /// The bytes, to change them.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut bytemuck::cast_slice_mut(&mut self.words)[..self.len]
     }
 }
 
@@ -58,11 +58,7 @@ pub struct Spec {
 impl Spec {
     /// A 3x3 convolution with a padding of one; of a single-channel picture it is planar.
     pub const fn conv(inputs: u16, outputs: u16, stride: u8) -> Self {
-        let kind = if inputs == 1 {
-            Kind::Planar
-        } else {
-            Kind::Dense
-        };
+        let kind = if inputs == 1 { Kind::Planar } else { Kind::Dense };
         Spec::new(kind, 3, stride, 1, outputs)
     }
 
@@ -88,21 +84,11 @@ impl Spec {
 
     /// The same layer with LeakyReLU in place of ReLU.
     pub const fn leaky(self) -> Self {
-        Spec {
-            leaky: true,
-            ..self
-        }
+        Spec { leaky: true, ..self }
     }
 
     const fn new(kind: Kind, kernel: u8, stride: u8, pad: u8, outputs: u16) -> Self {
-        Spec {
-            kind,
-            kernel,
-            stride,
-            pad,
-            outputs,
-            leaky: false,
-        }
+        Spec { kind, kernel, stride, pad, outputs, leaky: false }
     }
 
     /// The geometry over a tensor of `shape`.
@@ -118,11 +104,7 @@ impl Spec {
             stride: self.stride,
             pad: [self.pad; 4],
             input,
-            output: Shape {
-                height: side(input.height),
-                width: side(input.width),
-                channels: self.outputs,
-            },
+            output: Shape { height: side(input.height), width: side(input.width), channels: self.outputs },
         }
     }
 }
@@ -161,11 +143,7 @@ pub fn random(seed: u64) -> Aligned {
 pub fn build(net: &Net, seed: u64) -> Aligned {
     let mut rng = StdRng::seed_from_u64(seed);
     let [height, width] = net.input;
-    let mut shape = Shape {
-        height,
-        width,
-        channels: 1,
-    };
+    let mut shape = Shape { height, width, channels: 1 };
     let mut zero_point = 0;
     let mut layers = vec![];
     let mut entries = vec![];
@@ -194,13 +172,7 @@ pub fn build(net: &Net, seed: u64) -> Aligned {
     let header = Header {
         model_id: 0x7a6e_0000_0000_0000 | seed,
         name,
-        frontend: Pixels {
-            width,
-            height,
-            channels: 1,
-            invert: true,
-            stretch: true,
-        },
+        frontend: Pixels { width, height, channels: 1, invert: true, stretch: true },
         metric: Metric::Euclidean,
         dim: shape.channels,
         arena: plan.arena,
@@ -208,11 +180,7 @@ pub fn build(net: &Net, seed: u64) -> Aligned {
         embedding_scale: 0.03125,
         threshold: Some(Threshold {
             distance: Distance(20_000),
-            evidence: Evidence {
-                target_fmr_ppm: 10_000,
-                identities: 3,
-                ..Evidence::default()
-            },
+            evidence: Evidence { target_fmr_ppm: 10_000, identities: 3, ..Evidence::default() },
         }),
     };
     let sources: Vec<LayerSource<'_>> = layers
@@ -242,25 +210,15 @@ fn layer(rng: &mut StdRng, entry: Entry, leaky: bool) -> Layer {
     };
     let per_channel = usize::from(geometry.kernel[0]) * usize::from(geometry.kernel[1]) * inputs;
     let outputs = usize::from(geometry.output.channels);
-    let weights: Vec<i8> = (0..outputs * per_channel)
-        .map(|_| rng.random_range(-127..=127))
-        .collect();
+    let weights: Vec<i8> = (0..outputs * per_channel).map(|_| rng.random_range(-127..=127)).collect();
     let pool = geometry.kind == Kind::Pool;
-    let weights = if pool {
-        vec![1; weights.len()]
-    } else {
-        weights
-    };
+    let weights = if pool { vec![1; weights.len()] } else { weights };
     let channels = weights
         .chunks_exact(per_channel)
         .map(|weights| {
             let sum: i64 = weights.iter().map(|&w| i64::from(w)).sum();
             let bias = -sum * 80 + rng.random_range(0..3000);
-            let reach = weights
-                .iter()
-                .map(|&w| 255 * i64::from(w).abs())
-                .sum::<i64>()
-                + bias.abs();
+            let reach = weights.iter().map(|&w| 255 * i64::from(w).abs()).sum::<i64>() + bias.abs();
             let spread = if pool { 100.0 } else { 5000.0 } * (per_channel as f64).sqrt();
             Channel {
                 bias: bias as i32,
@@ -275,94 +233,77 @@ fn layer(rng: &mut StdRng, entry: Entry, leaky: bool) -> Layer {
             byte.max(zero - zero.saturating_sub(byte) / 10)
         }))
     });
-    Layer {
-        weights: if pool { vec![] } else { weights },
-        channels,
-        table,
+    Layer { weights: if pool { vec![] } else { weights }, channels, table }
+}
+
+/// A raw picture.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// Columns.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+    /// Samples a pixel.
+    pub channels: u8,
+    /// Rows from the top, channels interleaved.
+    pub pixels: Vec<u8>,
+}
+
+impl Picture {
+    /// As the front end takes it.
+    pub fn raw(&self) -> Raw<'_> {
+        Raw::Image(Image { width: self.width, height: self.height, channels: self.channels, pixels: &self.pixels })
     }
 }
 
-/// Random pictures of `count` sizes, one channel.
-pub fn pictures(seed: u64, count: usize) -> Vec<(u16, u16, Vec<u8>)> {
+/// `count` random pictures of random sizes.
+pub fn pictures(seed: u64, count: usize, channels: u8) -> Vec<Picture> {
     let mut rng = StdRng::seed_from_u64(seed);
     (0..count)
         .map(|_| {
             let (width, height) = (rng.random_range(5..70u16), rng.random_range(5..70u16));
-            let len = usize::from(width) * usize::from(height);
+            let len = usize::from(width) * usize::from(height) * usize::from(channels);
             let (low, high) = (rng.random_range(0..100u8), rng.random_range(100..=255u8));
-            let pixels = (0..len).map(|_| rng.random_range(low..=high)).collect();
-            (width, height, pixels)
+            Picture { width, height, channels, pixels: (0..len).map(|_| rng.random_range(low..=high)).collect() }
         })
         .collect()
 }
 
 /// Golden vectors of `bundle` on random pictures, computed here, with a script of every operation.
 pub fn golden(bundle: &Bundle<'_>, seed: u64) -> Vec<u8> {
-    let pictures = pictures(seed, 12);
+    let pictures = pictures(seed, 12, bundle.header().frontend.channels);
     let mut arena = vec![0; network::arena_words(bundle)];
     let mut parts = vec![];
-    for (width, height, pixels) in &pictures {
-        let raw = Raw::Image(Image {
-            width: *width,
-            height: *height,
-            channels: 1,
-            pixels,
-        });
+    for picture in &pictures {
+        let raw = picture.raw();
         let mut input = vec![0; bundle.header().input().len()];
-        bundle
-            .header()
-            .frontend
-            .run(raw, &mut input)
-            .expect("a picture of one channel");
+        bundle.header().frontend.run(raw, &mut input).expect("the pictures have the model's channels");
         let embedding = network::embed(bundle, raw, &mut arena).expect("the arena is as asked");
         parts.push((raw, input, embedding));
     }
-    let samples: Vec<Sample<'_>> = parts
-        .iter()
-        .map(|(raw, input, embedding)| Sample {
-            raw: *raw,
-            input,
-            embedding,
-        })
-        .collect();
+    let samples: Vec<Sample<'_>> =
+        parts.iter().map(|(raw, input, embedding)| Sample { raw: *raw, input, embedding }).collect();
     let steps = script(bundle.header(), &samples);
     let mut out = vec![0; golden::encoded_len(&samples, &steps)];
-    golden::encode(bundle.header().model_id, &samples, &steps, &mut out)
-        .expect("the samples are of one model");
+    golden::encode(bundle.header().model_id, &samples, &steps, &mut out).expect("the samples are of one model");
     out
 }
 
 /// Enrols the first four samples, then verifies and identifies with all, before and after one is deleted.
 fn script(header: &Header, samples: &[Sample<'_>]) -> Vec<Step> {
     let mut gallery = Gallery::<8, 512>::new(header).expect("the random model has a threshold");
-    let mut steps = vec![Step::Identify {
-        sample: 0,
-        outcome: None,
-    }];
+    let mut steps = vec![Step::Identify { sample: 0, outcome: None }];
     for identity in 0..4u16 {
         let embedding = samples[usize::from(identity)].embedding;
-        gallery
-            .enrol(&golden::label(identity), embedding)
-            .expect("there is room");
-        steps.push(Step::Enrol {
-            sample: identity,
-            identity,
-        });
+        gallery.enrol(&golden::label(identity), embedding).expect("there is room");
+        steps.push(Step::Enrol { sample: identity, identity });
     }
     for round in 0..2 {
         for (index, sample) in samples.iter().enumerate() {
             let index = index as u16;
-            steps.push(Step::Identify {
-                sample: index,
-                outcome: Outcome::of(&gallery.identify(sample.embedding)),
-            });
-            let claimed = gallery
-                .verify(&golden::label(index % 3), sample.embedding)
-                .expect("three stay");
-            steps.push(Step::Verify {
-                sample: index,
-                outcome: Outcome::of(&claimed).expect("someone is enrolled"),
-            });
+            steps.push(Step::Identify { sample: index, outcome: Outcome::of(&gallery.identify(sample.embedding)) });
+            let claimed = gallery.verify(&golden::label(index % 3), sample.embedding).expect("three stay");
+            steps.push(Step::Verify { sample: index, outcome: Outcome::of(&claimed).expect("someone is enrolled") });
         }
         if round == 0 {
             gallery.delete(&golden::label(3)).expect("it was enrolled");

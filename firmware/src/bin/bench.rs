@@ -87,8 +87,7 @@ fn fill(bytes: &mut [u8]) {
 
 /// The exact search among templates as the gallery makes it.
 fn search(counter: &Counter) {
-    let Some(templates) = cortex_m::singleton!(: [[i8; DIM]; TEMPLATES] = [[0; DIM]; TEMPLATES])
-    else {
+    let Some(templates) = cortex_m::singleton!(: [[i8; DIM]; TEMPLATES] = [[0; DIM]; TEMPLATES]) else {
         return;
     };
     let mut probe = [0u8; DIM];
@@ -105,10 +104,7 @@ fn search(counter: &Counter) {
             nearest = nearest.min(Metric::Euclidean.distance(template, &probe));
         }
     });
-    println!(
-        "search {} {} {} nearest {}",
-        TEMPLATES, DIM, count, nearest.0
-    );
+    println!("search {} {} {} nearest {}", TEMPLATES, DIM, count, nearest.0);
 }
 
 #[entry]

@@ -67,11 +67,7 @@ fn dense(tally: &mut Tally, workspace: &mut Workspace) {
                         ties: seed >> 17 & 1 != 0,
                     };
                     let case = Case {
-                        input: Shape {
-                            height: 1 + (seed >> 32) as u16 % 4,
-                            width,
-                            channels,
-                        },
+                        input: Shape { height: 1 + (seed >> 32) as u16 % 4, width, channels },
                         inputs: fill,
                         layers: &[layer],
                         seed,
@@ -126,38 +122,16 @@ fn planar(tally: &mut Tally, workspace: &mut Workspace) {
                         ..layer
                     };
                     let case = Case {
-                        input: Shape {
-                            height,
-                            width,
-                            channels,
-                        },
+                        input: Shape { height, width, channels },
                         inputs: FILLS[seed as usize % 7 % 4],
                         layers: &[layer],
                         seed,
                     };
                     tally.run(workspace, &case);
                     let layers = [before, layer, after];
-                    tally.run(
-                        workspace,
-                        &Case {
-                            layers: &layers,
-                            ..case
-                        },
-                    );
-                    let layers = [
-                        layer,
-                        LayerCase {
-                            kernel: [3, 3],
-                            ..before
-                        },
-                    ];
-                    tally.run(
-                        workspace,
-                        &Case {
-                            layers: &layers,
-                            ..case
-                        },
-                    );
+                    tally.run(workspace, &Case { layers: &layers, ..case });
+                    let layers = [layer, LayerCase { kernel: [3, 3], ..before }];
+                    tally.run(workspace, &Case { layers: &layers, ..case });
                 }
             }
         }
@@ -185,10 +159,7 @@ fn distances(tally: &mut Tally) {
                 tally.passed += 1;
             } else {
                 tally.failed += 1;
-                println!(
-                    "distance of {} elements: {} and {}, not {} and {}",
-                    len, got, dot, squares, products
-                );
+                println!("distance of {} elements: {} and {}, not {} and {}", len, got, dot, squares, products);
             }
         }
     }
@@ -196,9 +167,7 @@ fn distances(tally: &mut Tally) {
 
 #[entry]
 fn main() -> ! {
-    let Some(workspace) = cortex_m::singleton!(: Workspace = Workspace::new()) else {
-        board::exit(false)
-    };
+    let Some(workspace) = cortex_m::singleton!(: Workspace = Workspace::new()) else { board::exit(false) };
     let mut tally = Tally::default();
     distances(&mut tally);
     dense(&mut tally, workspace);

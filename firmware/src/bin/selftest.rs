@@ -39,11 +39,7 @@ fn run() -> Result<Report, Failure> {
         header.arena
     );
     let golden = board::golden()?;
-    Ok(replay::<_, IDENTITIES, { board::DIM }>(
-        &mut engine,
-        &golden,
-        tensor,
-    )?)
+    Ok(replay::<_, IDENTITIES, { board::DIM }>(&mut engine, &golden, tensor)?)
 }
 
 #[entry]

@@ -121,11 +121,7 @@ fn panic(info: &PanicInfo<'_>) -> ! {
 // SAFETY: the frame that the trampoline passes is the one on the faulting stack; it is only read.
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    heprintln!(
-        "hard fault at {:#010x}, called from {:#010x}",
-        frame.pc(),
-        frame.lr()
-    );
+    heprintln!("hard fault at {:#010x}, called from {:#010x}", frame.pc(), frame.lr());
     exit(false)
 }
 

@@ -68,13 +68,8 @@ impl Tensor {
 
 /// Checks `model`, which belongs to `header`.
 pub(super) fn check(model: &ModelProto, header: &Header) -> Result<(), GraphError> {
-    let graph = model
-        .graph
-        .as_ref()
-        .ok_or(GraphError::Model("it is empty"))?;
-    let plain = model.training_info.is_empty()
-        && model.functions.is_empty()
-        && graph.sparse_initializer.is_empty();
+    let graph = model.graph.as_ref().ok_or(GraphError::Model("it is empty"))?;
+    let plain = model.training_info.is_empty() && model.functions.is_empty() && graph.sparse_initializer.is_empty();
     if !plain {
         return Err(GraphError::Model("it has functions or sparse constants"));
     }
@@ -87,10 +82,8 @@ pub(super) fn check(model: &ModelProto, header: &Header) -> Result<(), GraphErro
     }
     let mut tensors = HashMap::new();
     for constant in &graph.initializer {
-        let tensor = read_constant(constant).map_err(|fault| GraphError::Constant {
-            name: constant.name.clone(),
-            fault,
-        })?;
+        let tensor =
+            read_constant(constant).map_err(|fault| GraphError::Constant { name: constant.name.clone(), fault })?;
         define(&mut tensors, &constant.name, tensor)?;
     }
     let input = header.input();
@@ -100,29 +93,21 @@ pub(super) fn check(model: &ModelProto, header: &Header) -> Result<(), GraphErro
     match (graph.input.as_slice(), graph.output.as_slice()) {
         ([i], [o]) if is_declared(i, INPUT, &input) && is_declared(o, OUTPUT, &output) => {}
         _ => {
-            return Err(GraphError::Model(
-                "its input or output is not what its metadata says",
-            ));
+            return Err(GraphError::Model("its input or output is not what its metadata says"));
         }
     }
     define(&mut tensors, INPUT, input)?;
     follow(graph, &mut tensors)?;
     match tensors.get(OUTPUT) {
         Some(tensor) if *tensor == output => Ok(()),
-        _ => Err(GraphError::Model(
-            "its output is not of the shape that it declares",
-        )),
+        _ => Err(GraphError::Model("its output is not of the shape that it declares")),
     }
 }
 
 /// Computes the tensors of every node.
 fn follow(graph: &GraphProto, tensors: &mut HashMap<String, Tensor>) -> Result<(), GraphError> {
     for node in &graph.node {
-        let error = |fault| GraphError::Node {
-            name: node.name.clone(),
-            operator: node.op_type.clone(),
-            fault,
-        };
+        let error = |fault| GraphError::Node { name: node.name.clone(), operator: node.op_type.clone(), fault };
         let inputs: Vec<&Tensor> = node
             .input
             .iter()
@@ -141,23 +126,13 @@ fn follow(graph: &GraphProto, tensors: &mut HashMap<String, Tensor>) -> Result<(
     Ok(())
 }
 
-fn define(
-    tensors: &mut HashMap<String, Tensor>,
-    name: &str,
-    tensor: Tensor,
-) -> Result<(), GraphError> {
+fn define(tensors: &mut HashMap<String, Tensor>, name: &str, tensor: Tensor) -> Result<(), GraphError> {
     let fresh = !name.is_empty() && tensors.insert(name.to_string(), tensor).is_none();
-    fresh.then_some(()).ok_or(GraphError::Model(
-        "two of its tensors have the same name, or none",
-    ))
+    fresh.then_some(()).ok_or(GraphError::Model("two of its tensors have the same name, or none"))
 }
 
 fn activation(kind: DataType, shape: Vec<u64>) -> Tensor {
-    Tensor {
-        kind,
-        shape,
-        constant: false,
-    }
+    Tensor { kind, shape, constant: false }
 }
 
 fn read_constant(tensor: &TensorProto) -> Result<Tensor, &'static str> {
@@ -170,17 +145,11 @@ fn read_constant(tensor: &TensorProto) -> Result<Tensor, &'static str> {
     let shape: Vec<u64> = tensor
         .dims
         .iter()
-        .map(|&n| {
-            u64::try_from(n)
-                .ok()
-                .filter(|&n| (1..=MAX_ELEMENTS).contains(&n))
-        })
+        .map(|&n| u64::try_from(n).ok().filter(|&n| (1..=MAX_ELEMENTS).contains(&n)))
         .collect::<Option<_>>()
         .filter(|shape: &Vec<u64>| shape.len() <= 4)
         .ok_or("has a side that is not possible")?;
-    let elements = shape
-        .iter()
-        .try_fold(1u64, |product, &n| product.checked_mul(n));
+    let elements = shape.iter().try_fold(1u64, |product, &n| product.checked_mul(n));
     let raw_only = tensor.external_data.is_empty()
         && tensor.data_location.unwrap_or(0) == 0
         && tensor.segment.is_none()
@@ -190,29 +159,19 @@ fn read_constant(tensor: &TensorProto) -> Result<Tensor, &'static str> {
         && tensor.string_data.is_empty()
         && tensor.double_data.is_empty()
         && tensor.uint64_data.is_empty();
-    if !raw_only || elements.and_then(|n| n.checked_mul(size)) != Some(tensor.raw_data.len() as u64)
-    {
+    if !raw_only || elements.and_then(|n| n.checked_mul(size)) != Some(tensor.raw_data.len() as u64) {
         return Err("does not hold the bytes that its shape asks for");
     }
-    let finite = |bytes: &[u8]| {
-        bytes
-            .try_into()
-            .is_ok_and(|bytes| f32::from_le_bytes(bytes).is_finite())
-    };
+    let finite = |bytes: &[u8]| bytes.try_into().is_ok_and(|bytes| f32::from_le_bytes(bytes).is_finite());
     if kind == DataType::Float && !tensor.raw_data.chunks(4).all(finite) {
         return Err("holds a number that is not finite");
     }
-    Ok(Tensor {
-        kind,
-        shape,
-        constant: true,
-    })
+    Ok(Tensor { kind, shape, constant: true })
 }
 
 /// Whether a graph's input or output is declared as `name` with the type and shape of `tensor`.
 fn is_declared(info: &ValueInfoProto, name: &str, tensor: &Tensor) -> bool {
-    let Some(Type::TensorType(declared)) = info.r#type.as_ref().and_then(|t| t.value.as_ref())
-    else {
+    let Some(Type::TensorType(declared)) = info.r#type.as_ref().and_then(|t| t.value.as_ref()) else {
         return false;
     };
     let sides = declared.shape.iter().flat_map(|shape| &shape.dim);
@@ -220,10 +179,7 @@ fn is_declared(info: &ValueInfoProto, name: &str, tensor: &Tensor) -> bool {
     let expected = tensor.shape.iter();
     info.name == name
         && declared.elem_type == tensor.kind as i32
-        && sides
-            == expected
-                .map(|&n| Some(Dimension::DimValue(n as i64)))
-                .collect::<Vec<_>>()
+        && sides == expected.map(|&n| Some(Dimension::DimValue(n as i64))).collect::<Vec<_>>()
 }
 
 /// The output of `node`.
@@ -239,9 +195,7 @@ fn infer(node: &NodeProto, inputs: &[&Tensor]) -> Result<Tensor, &'static str> {
         ("Flatten", [x]) if !x.constant => {
             allow(node, &["axis"])?;
             match (x.shape.as_slice(), ints(node, "axis")?.as_deref()) {
-                ([1, rest @ ..], None | Some([1])) => {
-                    Ok(activation(x.kind, vec![1, rest.iter().product()]))
-                }
+                ([1, rest @ ..], None | Some([1])) => Ok(activation(x.kind, vec![1, rest.iter().product()])),
                 _ => Err(WRONG),
             }
         }
@@ -274,14 +228,10 @@ fn infer(node: &NodeProto, inputs: &[&Tensor]) -> Result<Tensor, &'static str> {
 fn convolution(node: &NodeProto, inputs: &[&Tensor]) -> Result<Tensor, &'static str> {
     use DataType::{Float, Int8, Int32};
     const WRONG: &str = "has inputs that are not of its form";
-    allow(
-        node,
-        &["kernel_shape", "strides", "pads", "dilations", "group"],
-    )?;
+    allow(node, &["kernel_shape", "strides", "pads", "dilations", "group"])?;
     let (&[x, x_scale, x_zero, w, w_scale, w_zero, y_scale, y_zero], bias) =
         inputs.split_first_chunk::<8>().ok_or(WRONG)?;
-    let (&[1, channels, height, width], &[outputs, inner, rows, columns]) =
-        (x.shape.as_slice(), w.shape.as_slice())
+    let (&[1, channels, height, width], &[outputs, inner, rows, columns]) = (x.shape.as_slice(), w.shape.as_slice())
     else {
         return Err(WRONG);
     };
@@ -302,9 +252,7 @@ fn convolution(node: &NodeProto, inputs: &[&Tensor]) -> Result<Tensor, &'static 
         let values = ints(node, name)?.unwrap_or_else(|| default.to_vec());
         let small = |&value: &i64| u64::try_from(value).ok().filter(|&value| value <= 255);
         let fits = values.iter().filter_map(small).collect::<Vec<_>>();
-        (fits.len() == default.len())
-            .then_some(fits)
-            .ok_or("has an attribute out of bounds")
+        (fits.len() == default.len()).then_some(fits).ok_or("has an attribute out of bounds")
     };
     let group = match ints(node, "group")?.as_deref() {
         None | Some([1]) => 1,
@@ -312,39 +260,24 @@ fn convolution(node: &NodeProto, inputs: &[&Tensor]) -> Result<Tensor, &'static 
         _ => return Err("has an attribute out of bounds"),
     };
     let kernel = attribute("kernel_shape", &[rows as i64, columns as i64])?;
-    let (strides, dilations) = (
-        attribute("strides", &[1, 1])?,
-        attribute("dilations", &[1, 1])?,
-    );
+    let (strides, dilations) = (attribute("strides", &[1, 1])?, attribute("dilations", &[1, 1])?);
     let pads = attribute("pads", &[0; 4])?;
     let grouped = group.checked_mul(inner) == Some(channels) && outputs % group == 0;
     if !typed || !grouped || kernel != [rows, columns] || dilations != [1, 1] {
         return Err(WRONG);
     }
     let side = |side: u64, before: u64, after: u64, kernel: u64, stride: u64| {
-        steps(
-            u16::try_from(side).ok()?,
-            before as u8,
-            after as u8,
-            kernel as u8,
-            stride as u8,
-        )
-        .map(u64::from)
+        steps(u16::try_from(side).ok()?, before as u8, after as u8, kernel as u8, stride as u8).map(u64::from)
     };
-    let sides = (
-        side(height, pads[0], pads[2], kernel[0], strides[0]),
-        side(width, pads[1], pads[3], kernel[1], strides[1]),
-    );
+    let sides =
+        (side(height, pads[0], pads[2], kernel[0], strides[0]), side(width, pads[1], pads[3], kernel[1], strides[1]));
     let (Some(out_height), Some(out_width)) = sides else {
         return Err("has a kernel that does not fit its input");
     };
-    let macs = [out_height, out_width, inner, rows, columns]
-        .iter()
-        .try_fold(outputs, |product, &n| product.checked_mul(n));
+    let macs =
+        [out_height, out_width, inner, rows, columns].iter().try_fold(outputs, |product, &n| product.checked_mul(n));
     match macs {
-        Some(macs) if macs <= MAX_MACS => {
-            Ok(activation(Int8, vec![1, outputs, out_height, out_width]))
-        }
+        Some(macs) if macs <= MAX_MACS => Ok(activation(Int8, vec![1, outputs, out_height, out_width])),
         _ => Err("asks for too much work"),
     }
 }

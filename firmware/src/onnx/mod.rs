@@ -61,9 +61,7 @@ pub enum OnnxError {
     )]
     Foreign(&'static str),
     /// Another version of the seal.
-    #[error(
-        "has version `{0}` of Doppel's ONNX form, this program reads version {VERSION}: export the model again"
-    )]
+    #[error("has version `{0}` of Doppel's ONNX form, this program reads version {VERSION}: export the model again")]
     Version(String),
     /// The model was changed after it was sealed.
     #[error("was changed after its export: its checksum does not match; export the model again")]
@@ -114,9 +112,7 @@ pub fn seal(model: &mut ModelProto, bundle: &Bundle<'_>) {
 
 fn push(model: &mut ModelProto, key: &str, value: String) {
     let key = key.to_string();
-    model
-        .metadata_props
-        .push(StringStringEntryProto { key, value });
+    model.metadata_props.push(StringStringEntryProto { key, value });
 }
 
 /// CRC-32 of the encoded message, as it stands in the metadata.
@@ -144,10 +140,7 @@ pub struct OnnxModel {
 impl OnnxModel {
     /// Reads, checks and prepares the file at `path`.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        Self::read(path).map_err(|error| LoadError {
-            path: path.display().to_string(),
-            error,
-        })
+        Self::read(path).map_err(|error| LoadError { path: path.display().to_string(), error })
     }
 
     fn read(path: &Path) -> Result<Self, OnnxError> {
@@ -166,9 +159,7 @@ impl OnnxModel {
         check::check(&model, &header)?;
         let plan = guarded(|| {
             let onnx = tract_onnx::onnx().with_ignore_value_info(true);
-            onnx.model_for_proto_model(&model)?
-                .into_optimized()?
-                .into_runnable()
+            onnx.model_for_proto_model(&model)?.into_optimized()?.into_runnable()
         })?;
         Ok(OnnxModel { header, plan })
     }
@@ -190,9 +181,7 @@ impl OnnxModel {
         let output = guarded(|| {
             let tensor = Tensor::from_shape(&sides, &signed)?;
             let outputs = self.plan.run(tvec!(tensor.into()))?;
-            let output = outputs
-                .first()
-                .ok_or_else(|| TractError::msg("no output"))?;
+            let output = outputs.first().ok_or_else(|| TractError::msg("no output"))?;
             Ok(output.try_as_plain_ram()?.as_slice::<i8>()?.to_vec())
         })?;
         Embedding::from_slice(&output)
@@ -209,9 +198,7 @@ fn open_seal(model: &mut ModelProto) -> Result<Header, OnnxError> {
         return Err(OnnxError::Version(version));
     }
     let (stated, header) = (entry(model, CHECKSUM_KEY)?, entry(model, HEADER_KEY)?);
-    model
-        .metadata_props
-        .retain(|entry| entry.key != CHECKSUM_KEY);
+    model.metadata_props.retain(|entry| entry.key != CHECKSUM_KEY);
     if checksum(model) != stated {
         return Err(OnnxError::Checksum);
     }
@@ -220,14 +207,9 @@ fn open_seal(model: &mut ModelProto) -> Result<Header, OnnxError> {
 }
 
 fn unhex(digits: &str) -> Option<[u8; HEADER_LEN]> {
-    let digits: Vec<u8> = digits
-        .chars()
-        .map(|digit| digit.to_digit(16).map(|value| value as u8))
-        .collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits
-        .chunks(2)
-        .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
-        .collect();
+    let digits: Vec<u8> =
+        digits.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect::<Option<_>>()?;
+    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
     (digits.len() == 2 * HEADER_LEN).then(|| bytes.try_into().ok())?
 }
 

@@ -53,7 +53,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         row("float", &Engine::open(&args.out, EngineKind::Float)?, &unseen)?,
         row("int8", &Engine::open(&args.out, EngineKind::Int8)?, &unseen)?,
     ];
-    println!("\non {} glyphs that nothing was trained or chosen with, {} samples:\n", unseen.identities.len(), unseen.samples.len());
+    println!(
+        "\non {} glyphs that nothing was trained or chosen with, {} samples:\n",
+        unseen.identities.len(),
+        unseen.samples.len()
+    );
     println!(
         "{:<7}{:>9}{:>20}{:>21}{:>14}{:>15}",
         "engine", "EER", "FNMR at FMR 1e-2", "FNMR at FMR 1e-3", "5-way 1-shot", "20-way 1-shot"
@@ -76,7 +80,10 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         exported.macs,
         HumanDuration(started.elapsed())
     );
-    println!("\nnext: run these bits on the emulated board with DOPPEL_MODEL={} tests/run.sh board", args.out.display());
+    println!(
+        "\nnext: run these bits on the emulated board with DOPPEL_MODEL={} tests/run.sh board",
+        args.out.display()
+    );
     Ok(())
 }
 

@@ -64,8 +64,8 @@ pub struct Args {
 /// What came out, as JSON gives it.
 #[derive(Serialize)]
 struct Outcome {
-    protocol: &'static str,
-    engine: &'static str,
+    protocol: String,
+    engine: String,
     #[serde(flatten)]
     rates: Rates,
 }
@@ -87,41 +87,52 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let embedded = engine.embed(&data)?;
     let identities = embedded.by_identity().len();
-    let rates = match args.protocol {
-        Protocol::Verify => {
-            let threshold = match args.engine {
-                EngineKind::Float => None,
-                _ => BundleBytes::open(&args.model)?.bundle()?.header().threshold.map(|t| t.distance.0),
-            };
-            let rates = verify(&scores(&embedded), identities, threshold);
-            Rates::Verify(rates.context("the data has no two samples of one identity, or only one identity: give more with --data")?)
-        }
-        Protocol::Nway => {
-            let task = NWay { ways: args.ways, shots: args.shots, trials: args.trials, seed: args.seed };
-            let accuracy = nway_accuracy(&embedded, task).with_context(|| {
-                format!("the data has fewer than {} identities of {} samples: lower --ways or --shots", args.ways, args.shots + 1)
-            })?;
-            Rates::Accuracy { accuracy, error: 1.0 - accuracy, trials: args.trials, identities }
-        }
-        Protocol::Knn => {
-            let gallery = engine.embed(&gallery_data(&args, &recipe)?)?;
-            let accuracy = knn_accuracy(&embedded, &gallery, args.k).context("--k must be at least 1")?;
-            Rates::Accuracy { accuracy, error: 1.0 - accuracy, trials: embedded.len(), identities }
-        }
-    };
-    let name = |value: &dyn Fn() -> Option<clap::builder::PossibleValue>| value().map(|v| v.get_name().to_string());
-    let protocol = name(&|| args.protocol.to_possible_value()).unwrap_or_default();
-    let engine = name(&|| args.engine.to_possible_value()).unwrap_or_default();
+    let rates =
+        match args.protocol {
+            Protocol::Verify => {
+                let threshold = match args.engine {
+                    EngineKind::Float => None,
+                    _ => BundleBytes::open(&args.model)?.bundle()?.header().threshold.map(|t| t.distance.0),
+                };
+                let rates = verify(&scores(&embedded), identities, threshold);
+                Rates::Verify(rates.context(
+                    "the data has no two samples of one identity, or only one identity: give more with --data",
+                )?)
+            }
+            Protocol::Nway => {
+                let task = NWay { ways: args.ways, shots: args.shots, trials: args.trials, seed: args.seed };
+                let accuracy = nway_accuracy(&embedded, task).with_context(|| {
+                    format!(
+                        "the data has fewer than {} identities of {} samples: lower --ways or --shots",
+                        args.ways,
+                        args.shots + 1
+                    )
+                })?;
+                Rates::Accuracy { accuracy, error: 1.0 - accuracy, trials: args.trials, identities }
+            }
+            Protocol::Knn => {
+                let gallery = engine.embed(&gallery_data(&args, &recipe)?)?;
+                let accuracy = knn_accuracy(&embedded, &gallery, args.k).context("--k must be at least 1")?;
+                Rates::Accuracy { accuracy, error: 1.0 - accuracy, trials: embedded.len(), identities }
+            }
+        };
+    let outcome = Outcome { protocol: flag_value(args.protocol), engine: flag_value(args.engine), rates };
     if args.json {
-        return print_json(&Outcome { protocol: protocol.leak(), engine: engine.leak(), rates });
+        return print_json(&outcome);
     }
-    match &rates {
+    let Outcome { protocol, engine, rates } = &outcome;
+    match rates {
         Rates::Verify(rates) => print_verification(rates),
         Rates::Accuracy { accuracy, trials, .. } => {
             println!("{protocol}, {engine}: accuracy {} over {trials} queries", percent(*accuracy));
         }
     }
     Ok(())
+}
+
+/// What a person writes on the command line for `value`.
+fn flag_value(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_string()).unwrap_or_default()
 }
 
 fn print_verification(rates: &Verification) {
@@ -133,11 +144,11 @@ fn print_verification(rates: &Verification) {
         println!("at the sealed threshold {}: FMR {}, FNMR {}", at.value, percent(at.fmr), percent(at.fnmr));
     }
     println!(
-        "{} genuine and {} impostor comparisons; {} identities support no claim below an FMR of {} at 95 %",
+        "{} genuine and {} impostor comparisons; {} identities support no claim below an FMR of {:.4} % at 95 %",
         rates.genuine,
         rates.impostor,
         rates.identities,
-        percent(rates.fmr_bound)
+        rates.fmr_bound * 100.0
     );
 }
 
@@ -152,7 +163,9 @@ fn test_data(args: &Args, recipe: &Recipe) -> anyhow::Result<Dataset> {
             _ => spec.load_all(pattern, world)?,
         });
     }
-    if spec == source || std::mem::discriminant(spec) == std::mem::discriminant(source) && !matches!(spec, Spec::Images(_)) {
+    if spec == source
+        || std::mem::discriminant(spec) == std::mem::discriminant(source) && !matches!(spec, Spec::Images(_))
+    {
         return Ok(spec.load(Part::Test, split, world)?);
     }
     let all = spec.load_all(&Pattern::all(), world)?;
@@ -160,10 +173,15 @@ fn test_data(args: &Args, recipe: &Recipe) -> anyhow::Result<Dataset> {
     let same_kind = std::mem::discriminant(spec) == std::mem::discriminant(source);
     let data = if same_kind { all.retain(|name| split.unseen(name)) } else { all };
     if data.identities.is_empty() {
-        bail!("every identity of {spec} is one that the model was trained on; name some with --identities to test on them all the same");
+        bail!(
+            "every identity of {spec} is one that the model was trained on; name some with --identities to test on them all the same"
+        );
     }
     if data.identities.len() < before {
-        eprintln!("left out: {} identities that the recipe trains on or chooses the threshold with", before - data.identities.len());
+        eprintln!(
+            "left out: {} identities that the recipe trains on or chooses the threshold with",
+            before - data.identities.len()
+        );
     }
     Ok(data)
 }

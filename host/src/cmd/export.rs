@@ -37,7 +37,11 @@ pub(super) fn print(exported: &Exported) {
         let error = layer.error.map_or("in the next layer's".to_string(), percent);
         println!("{:<14}{:>12}{:>12}  {error}", layer.layer, layer.output, layer.macs);
     }
-    println!("\non the threshold's identities: EER float {}, int8 {}", percent(exported.float.eer), percent(exported.int8.eer));
+    println!(
+        "\non the threshold's identities: EER float {}, int8 {}",
+        percent(exported.float.eer),
+        percent(exported.int8.eer)
+    );
     println!("threshold: {}", exported.evidence);
     println!(
         "bundle {} bytes, arena {} bytes, {} MACs; ONNX {} bytes",

@@ -5,6 +5,7 @@ pub mod embed;
 pub mod evaluate;
 pub mod export;
 pub mod gallery;
+pub mod serve;
 pub mod train;
 
 use serde::Serialize;

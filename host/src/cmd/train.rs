@@ -117,10 +117,7 @@ fn pair<T: std::str::FromStr>(text: &str) -> Option<(T, T)> {
 
 fn balanced(text: &str) -> Result<Sampling, String> {
     match pair(text) {
-        Some((identities, samples)) => Ok(Sampling::Balanced {
-            identities,
-            samples,
-        }),
+        Some((identities, samples)) => Ok(Sampling::Balanced { identities, samples }),
         None => Err("write identities x samples, as 32x4".into()),
     }
 }
@@ -165,21 +162,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 /// The recipe and the model's folder that the arguments mean.
 fn prepare(args: &Args) -> anyhow::Result<(Recipe, PathBuf)> {
     let (mut recipe, folder) = match (&args.model, &args.recipe, &args.data, &args.out) {
-        (Some(folder), _, _, _) => {
-            (Recipe::load(&folder.join(recipe::FILE_NAME))?, folder.clone())
-        }
+        (Some(folder), _, _, _) => (Recipe::load(&folder.join(recipe::FILE_NAME))?, folder.clone()),
         (None, Some(file), _, Some(out)) => {
             let mut recipe = Recipe::load(file)?;
             recipe.name = name(out);
             (recipe, out.clone())
         }
-        (None, None, None, Some(out)) if args.resume => {
-            (Recipe::load(&out.join(recipe::FILE_NAME))?, out.clone())
-        }
+        (None, None, None, Some(out)) if args.resume => (Recipe::load(&out.join(recipe::FILE_NAME))?, out.clone()),
         (None, None, Some(source), Some(out)) => (choose(args, source, out)?, out.clone()),
-        _ => bail!(
-            "nothing says what to train: give --data SPEC --out models/NAME, or the folder of a trained model"
-        ),
+        _ => bail!("nothing says what to train: give --data SPEC --out models/NAME, or the folder of a trained model"),
     };
     change(args, &mut recipe)?;
     recipe.check()?;
@@ -195,16 +186,11 @@ fn choose(args: &Args, source: &Spec, out: &Path) -> anyhow::Result<Recipe> {
     choices.embedding = args.embedding.unwrap_or(choices.embedding);
     choices.metric = args.metric;
     if args.train_on.is_some() || args.threshold_on.is_some() || args.test_on.is_some() {
-        let (Some(train), Some(threshold), Some(test)) =
-            (&args.train_on, &args.threshold_on, &args.test_on)
-        else {
+        let (Some(train), Some(threshold), Some(test)) = (&args.train_on, &args.threshold_on, &args.test_on) else {
             bail!("--train-on, --threshold-on and --test-on belong together: give all three or none");
         };
-        choices.split = Some(crate::data::Split {
-            train: train.clone(),
-            threshold: threshold.clone(),
-            test: test.clone(),
-        });
+        choices.split =
+            Some(crate::data::Split { train: train.clone(), threshold: threshold.clone(), test: test.clone() });
     }
     Ok(choices.recipe()?)
 }
@@ -270,25 +256,14 @@ struct Timing {
 
 impl Progress {
     pub(super) fn new() -> Progress {
-        Progress {
-            bar: ProgressBar::hidden(),
-            plain: !std::io::stderr().is_terminal(),
-            phase: None,
-        }
+        Progress { bar: ProgressBar::hidden(), plain: !std::io::stderr().is_terminal(), phase: None }
     }
 
     pub(super) fn show(&mut self, event: Event<'_>) {
         match event {
-            Event::Phase {
-                done, steps, batch, ..
-            } => {
+            Event::Phase { done, steps, batch, .. } => {
                 self.finish();
-                self.phase = Some(Timing {
-                    started: Instant::now(),
-                    first: done,
-                    steps,
-                    batch,
-                });
+                self.phase = Some(Timing { started: Instant::now(), first: done, steps, batch });
                 if !self.plain {
                     self.bar = ProgressBar::new(steps as u64).with_position(done as u64);
                     let template = "{bar:30} {pos}/{len} steps, {eta} left, {msg}";
@@ -301,17 +276,10 @@ impl Progress {
                 self.bar.set_position(step as u64);
                 if let Some(timing) = &self.phase {
                     let (rate, _) = timing.at(step);
-                    self.bar
-                        .set_message(format!("{rate:.0} images/s, loss {loss:.4}"));
+                    self.bar.set_message(format!("{rate:.0} images/s, loss {loss:.4}"));
                 }
             }
-            Event::Validation {
-                step,
-                loss,
-                eer,
-                best,
-                ..
-            } => {
+            Event::Validation { step, loss, eer, best, .. } => {
                 let (rate, left, steps) = match &self.phase {
                     Some(timing) => {
                         let (rate, left) = timing.at(step);

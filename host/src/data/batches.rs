@@ -27,12 +27,7 @@ pub struct PkSampler {
 
 impl PkSampler {
     /// Deals batches of `identities` x `samples` (P x K) from samples whose identity indices are `labels`.
-    pub fn new(
-        labels: &[usize],
-        identities: usize,
-        samples: usize,
-        seed: u64,
-    ) -> Result<Self, DataError> {
+    pub fn new(labels: &[usize], identities: usize, samples: usize, seed: u64) -> Result<Self, DataError> {
         let mut by_identity = vec![Vec::new(); labels.iter().max().map_or(0, |&last| last + 1)];
         for (index, &label) in labels.iter().enumerate() {
             by_identity[label].push(index);
@@ -69,9 +64,7 @@ impl PkSampler {
         let mut own: Vec<Deck> = self.by_identity.iter().cloned().map(Deck::new).collect();
         (0..self.batches).map(move |_| {
             let people = people.deal(self.identities, &mut rng);
-            let hands = people
-                .into_iter()
-                .map(|identity| own[identity].deal(self.samples, &mut rng));
+            let hands = people.into_iter().map(|identity| own[identity].deal(self.samples, &mut rng));
             hands.flatten().collect()
         })
     }
@@ -97,11 +90,7 @@ impl Shuffled {
                 reason: format!("there are {samples} samples, and both must be at least 1"),
             });
         }
-        Ok(Shuffled {
-            samples,
-            batch: batch.min(samples),
-            seed,
-        })
+        Ok(Shuffled { samples, batch: batch.min(samples), seed })
     }
 
     /// Batches of an epoch.
@@ -216,10 +205,7 @@ mod tests {
     fn epochs_differ_and_come_again() {
         let labels = labels(&[10; 8]);
         let deal = |seed, epoch| -> Vec<Vec<usize>> {
-            PkSampler::new(&labels, 4, 5, seed)
-                .expect("fits")
-                .epoch(epoch)
-                .collect()
+            PkSampler::new(&labels, 4, 5, seed).expect("fits").epoch(epoch).collect()
         };
         assert_eq!(deal(1, 2), deal(1, 2));
         assert_ne!(deal(1, 2), deal(1, 3));
@@ -232,10 +218,7 @@ mod tests {
     #[test]
     fn impossible_batches_say_why() {
         let error = PkSampler::new(&labels(&[3, 0, 3]), 3, 2, 0).expect_err("two identities");
-        assert_eq!(
-            error.to_string(),
-            "cannot deal batches of 3 identities x 2 samples: there are 2 identities"
-        );
+        assert_eq!(error.to_string(), "cannot deal batches of 3 identities x 2 samples: there are 2 identities");
         assert!(PkSampler::new(&[0, 1], 2, 0, 0).is_err());
         assert!(Shuffled::new(0, 1, 0).is_err());
         assert!(Shuffled::new(1, 0, 0).is_err());

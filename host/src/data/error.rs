@@ -16,9 +16,7 @@ pub enum DataError {
     #[error(transparent)]
     Pattern(#[from] PatternError),
     /// Two parts mean the same identity.
-    #[error(
-        "the {first} and the {second} identities both include `{name}`; choose them without overlap"
-    )]
+    #[error("the {first} and the {second} identities both include `{name}`; choose them without overlap")]
     Overlap {
         /// The earlier part.
         first: Part,
@@ -28,9 +26,7 @@ pub enum DataError {
         name: String,
     },
     /// An item of a pattern means none of the source's identities.
-    #[error(
-        "`{item}` names no identity of {source_name}, where they go from `{first}` to `{last}`"
-    )]
+    #[error("`{item}` names no identity of {source_name}, where they go from `{first}` to `{last}`")]
     NoSuchIdentity {
         /// The item.
         item: String,
@@ -64,9 +60,7 @@ pub enum DataError {
         identities: usize,
     },
     /// A pattern of glyphs is not made of numbers, or means too many.
-    #[error(
-        "`{item}` cannot choose glyphs: name up to {limit} numbers from 0 to {last}, as 0-1999"
-    )]
+    #[error("`{item}` cannot choose glyphs: name up to {limit} numbers from 0 to {last}, as 0-1999")]
     Glyphs {
         /// The item or pattern.
         item: String,

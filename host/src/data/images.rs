@@ -26,10 +26,7 @@ pub fn identities(folder: &Path) -> Result<Vec<String>, DataError> {
         }
     }
     if names.len() < 2 {
-        return Err(DataError::Identities {
-            path: folder.to_path_buf(),
-            found: names.len(),
-        });
+        return Err(DataError::Identities { path: folder.to_path_buf(), found: names.len() });
     }
     Ok(names)
 }
@@ -55,25 +52,14 @@ pub fn load(folder: &Path, keep: impl Fn(&str) -> bool) -> Result<Dataset, DataE
         .into_par_iter()
         .map(|(identity, path)| read(&path).map(|raw| Sample { identity, raw }))
         .collect::<Result<_, _>>()?;
-    Ok(Dataset {
-        identities,
-        samples,
-    })
+    Ok(Dataset { identities, samples })
 }
 
 /// The picture at `path` in 8-bit grey; what is transparent is seen on white.
 pub fn read(path: &Path) -> Result<RawSample, DataError> {
-    let unreadable = |source| DataError::Read {
-        path: path.to_path_buf(),
-        source,
-    };
-    let wrong = |reason: String| DataError::Picture {
-        path: path.to_path_buf(),
-        reason,
-    };
-    let mut reader = ImageReader::open(path)
-        .and_then(ImageReader::with_guessed_format)
-        .map_err(unreadable)?;
+    let unreadable = |source| DataError::Read { path: path.to_path_buf(), source };
+    let wrong = |reason: String| DataError::Picture { path: path.to_path_buf(), reason };
+    let mut reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format).map_err(unreadable)?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE.into());
     limits.max_image_height = Some(MAX_SIDE.into());
@@ -82,12 +68,7 @@ pub fn read(path: &Path) -> Result<RawSample, DataError> {
     let (Ok(width), Ok(height)) = (picture.width().try_into(), picture.height().try_into()) else {
         return Err(wrong(format!("its sides are longer than {MAX_SIDE}")));
     };
-    Ok(RawSample::Image {
-        width,
-        height,
-        channels: 1,
-        pixels: grey(&picture),
-    })
+    Ok(RawSample::Image { width, height, channels: 1, pixels: grey(&picture) })
 }
 
 /// `grey * alpha + white * (1 - alpha)`, rounded half up.
@@ -99,36 +80,23 @@ fn grey(picture: &DynamicImage) -> Vec<u8> {
         let (grey, alpha) = (u16::from(grey), u16::from(alpha));
         ((u32::from(grey) * u32::from(alpha) + 255 * u32::from(255 - alpha) + 127) / 255) as u8
     };
-    picture
-        .to_luma_alpha8()
-        .pixels()
-        .map(|pixel| on_white(pixel.0))
-        .collect()
+    picture.to_luma_alpha8().pixels().map(|pixel| on_white(pixel.0)).collect()
 }
 
 fn is_picture(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
-    let known = |extension: &str| {
-        EXTENSIONS
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(extension))
-    };
+    let known = |extension: &str| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension));
     extension.is_some_and(known) && path.is_file()
 }
 
 /// Names and paths of what is in `folder` and not hidden, in natural order.
 fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
-    let unreadable = |source| DataError::Read {
-        path: folder.to_path_buf(),
-        source,
-    };
+    let unreadable = |source| DataError::Read { path: folder.to_path_buf(), source };
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
         let name = path.file_name().unwrap_or_default().to_str();
-        let name = name
-            .ok_or_else(|| DataError::Name(path.clone()))?
-            .to_string();
+        let name = name.ok_or_else(|| DataError::Name(path.clone()))?.to_string();
         if !name.starts_with('.') {
             entries.push((name, path));
         }
@@ -149,48 +117,27 @@ mod tests {
         for (number, file) in files.iter().enumerate() {
             let path = folder.path().join(file);
             fs::create_dir_all(path.parent().expect("a parent")).expect(file);
-            GrayImage::from_pixel(2, 3, Luma([number as u8]))
-                .save(&path)
-                .expect(file);
+            GrayImage::from_pixel(2, 3, Luma([number as u8])).save(&path).expect(file);
         }
         folder
     }
 
     fn grey(value: u8) -> RawSample {
-        RawSample::Image {
-            width: 2,
-            height: 3,
-            channels: 1,
-            pixels: vec![value; 6],
-        }
+        RawSample::Image { width: 2, height: 3, channels: 1, pixels: vec![value; 6] }
     }
 
     #[test]
     fn folders_and_files_come_in_natural_order() {
-        let folder = folder(&[
-            "s10/1.png",
-            "s2/10.pgm",
-            "s2/9.PNG",
-            ".git/1.png",
-            "notes.png",
-            "s2/.1.png",
-            "s1/a.pgm",
-        ]);
+        let folder =
+            folder(&["s10/1.png", "s2/10.pgm", "s2/9.PNG", ".git/1.png", "notes.png", "s2/.1.png", "s1/a.pgm"]);
         fs::write(folder.path().join("s2/readme.txt"), "no picture").expect("a file");
         let dataset = load(folder.path(), |_| true).expect("sound");
         assert_eq!(dataset.identities, ["s1", "s2", "s10"]);
         assert_eq!(dataset.labels(), [0, 1, 1, 2]);
-        let raws: Vec<_> = dataset
-            .samples
-            .into_iter()
-            .map(|sample| sample.raw)
-            .collect();
+        let raws: Vec<_> = dataset.samples.into_iter().map(|sample| sample.raw).collect();
         assert_eq!(raws, [grey(6), grey(2), grey(1), grey(0)]);
         let one = load(folder.path(), |name| name == "s10").expect("sound");
-        assert_eq!(
-            (one.identities, one.samples.len()),
-            (vec!["s10".to_string()], 1)
-        );
+        assert_eq!((one.identities, one.samples.len()), (vec!["s10".to_string()], 1));
     }
 
     #[test]
@@ -205,9 +152,7 @@ mod tests {
         assert_eq!(pixels, [255, 40, 204]);
         // Its content tells what a file is, whatever its name says.
         let jpeg = folder.path().join("b.png");
-        GrayImage::from_pixel(2, 3, Luma([90]))
-            .save_with_format(&jpeg, ImageFormat::Jpeg)
-            .expect("a file");
+        GrayImage::from_pixel(2, 3, Luma([90])).save_with_format(&jpeg, ImageFormat::Jpeg).expect("a file");
         assert_eq!(read(&jpeg).expect("a picture"), grey(90));
     }
 
@@ -218,48 +163,25 @@ mod tests {
         let good = fs::read(folder.path().join("a/1.png")).expect("a file");
         for bytes in [b"not a picture".as_slice(), b"", &good[..good.len() / 2]] {
             fs::write(&bad, bytes).expect("a file");
-            let error = load(folder.path(), |_| true)
-                .expect_err("a bad picture")
-                .to_string();
-            let start = format!(
-                "{} is no readable PNG, JPEG or PGM picture: ",
-                bad.display()
-            );
-            assert!(
-                error.starts_with(&start) && !error.contains('\n'),
-                "{error}"
-            );
+            let error = load(folder.path(), |_| true).expect_err("a bad picture").to_string();
+            let start = format!("{} is no readable PNG, JPEG or PGM picture: ", bad.display());
+            assert!(error.starts_with(&start) && !error.contains('\n'), "{error}");
         }
         let huge = b"P5 60000 60000 255\n";
         fs::write(&bad, huge).expect("a file");
         assert!(read(&bad).is_err());
-        assert!(matches!(
-            read(&folder.path().join("a/9.png")),
-            Err(DataError::Read { .. })
-        ));
+        assert!(matches!(read(&folder.path().join("a/9.png")), Err(DataError::Read { .. })));
     }
 
     #[test]
     fn folders_without_identities_are_named() {
         let folder = folder(&["a/1.png"]);
-        let error = identities(folder.path())
-            .expect_err("one identity")
-            .to_string();
-        assert!(
-            error.contains("has 1 folders with pictures; put each"),
-            "{error}"
-        );
+        let error = identities(folder.path()).expect_err("one identity").to_string();
+        assert!(error.contains("has 1 folders with pictures; put each"), "{error}");
         fs::create_dir(folder.path().join("b")).expect("a folder");
-        let error = load(folder.path(), |_| true)
-            .expect_err("empty")
-            .to_string();
+        let error = load(folder.path(), |_| true).expect_err("empty").to_string();
         assert!(error.contains("/b holds no picture"), "{error}");
-        let error = load(&folder.path().join("c"), |_| true)
-            .expect_err("missing")
-            .to_string();
-        assert!(
-            error.contains("there is no folder") && error.contains("/c;"),
-            "{error}"
-        );
+        let error = load(&folder.path().join("c"), |_| true).expect_err("missing").to_string();
+        assert!(error.contains("there is no folder") && error.contains("/c;"), "{error}");
     }
 }

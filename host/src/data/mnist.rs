@@ -37,21 +37,15 @@ pub fn load(folder: &Path, half: Half) -> Result<Dataset, DataError> {
         Half::Training => "train",
         Half::Testing => "t10k",
     };
-    let (path, [count, height, width], pixels) =
-        read::<3>(&folder.join(format!("{prefix}-images-idx3-ubyte")))?;
+    let (path, [count, height, width], pixels) = read::<3>(&folder.join(format!("{prefix}-images-idx3-ubyte")))?;
     let side = 1..=MAX_SIDE;
     if !side.contains(&height) || !side.contains(&width) {
         let expected = format!("pictures with sides from 1 to {MAX_SIDE}");
         return Err(wrong(&path, expected, format!("{width}x{height}")));
     }
-    let (path, [labels_count], labels) =
-        read::<1>(&folder.join(format!("{prefix}-labels-idx1-ubyte")))?;
+    let (path, [labels_count], labels) = read::<1>(&folder.join(format!("{prefix}-labels-idx1-ubyte")))?;
     if labels_count != count {
-        return Err(wrong(
-            &path,
-            format!("{count} labels"),
-            labels_count.to_string(),
-        ));
+        return Err(wrong(&path, format!("{count} labels"), labels_count.to_string()));
     }
     if let Some(label) = labels.iter().find(|&&label| label > 9) {
         return Err(wrong(&path, "labels from 0 to 9".into(), label.to_string()));
@@ -61,18 +55,10 @@ pub fn load(folder: &Path, half: Half) -> Result<Dataset, DataError> {
         .zip(pixels.chunks_exact((width * height) as usize))
         .map(|(&label, pixels)| Sample {
             identity: usize::from(label),
-            raw: RawSample::Image {
-                width: width as u16,
-                height: height as u16,
-                channels: 1,
-                pixels: pixels.to_vec(),
-            },
+            raw: RawSample::Image { width: width as u16, height: height as u16, channels: 1, pixels: pixels.to_vec() },
         })
         .collect();
-    Ok(Dataset {
-        identities: DIGITS.map(String::from).to_vec(),
-        samples,
-    })
+    Ok(Dataset { identities: DIGITS.map(String::from).to_vec(), samples })
 }
 
 /// The sizes and the content of the IDX file at `path`, or of its compressed twin, and the path that was taken.
@@ -80,10 +66,7 @@ fn read<const DIMS: usize>(path: &Path) -> Result<(PathBuf, [u32; DIMS], Vec<u8>
     let mut packed = path.as_os_str().to_owned();
     packed.push(".gz");
     let packed = PathBuf::from(packed);
-    let at = |path: &Path, source| DataError::Read {
-        path: path.to_path_buf(),
-        source,
-    };
+    let at = |path: &Path, source| DataError::Read { path: path.to_path_buf(), source };
     let plain = match File::open(path) {
         Ok(file) => Some(BufReader::new(file)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -98,33 +81,20 @@ fn read<const DIMS: usize>(path: &Path) -> Result<(PathBuf, [u32; DIMS], Vec<u8>
             let mut unpacked = GzDecoder::new(BufReader::new(file));
             let (sizes, content) = parse(&packed, &mut unpacked)?;
             let mut rest = unpacked.into_inner();
-            if !rest
-                .fill_buf()
-                .map_err(|error| at(&packed, error))?
-                .is_empty()
-            {
+            if !rest.fill_buf().map_err(|error| at(&packed, error))?.is_empty() {
                 let found = "more bytes".to_string();
-                return Err(wrong(
-                    &packed,
-                    "the end after the compressed part".into(),
-                    found,
-                ));
+                return Err(wrong(&packed, "the end after the compressed part".into(), found));
             }
             Ok((packed, sizes, content))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(DataError::NoFile(path.to_path_buf()))
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(DataError::NoFile(path.to_path_buf())),
         Err(error) => Err(at(&packed, error)),
     }
 }
 
 /// Reads to the end of `file`, so that a compressed file's checksum is verified; memory grows with the bytes that come,
 /// not with the sizes that the header states.
-fn parse<const DIMS: usize>(
-    path: &Path,
-    file: &mut impl Read,
-) -> Result<([u32; DIMS], Vec<u8>), DataError> {
+fn parse<const DIMS: usize>(path: &Path, file: &mut impl Read) -> Result<([u32; DIMS], Vec<u8>), DataError> {
     let head_len = 4 + 4 * DIMS;
     let head = take(path, file, head_len as u64)?;
     if head.len() < head_len {
@@ -134,11 +104,7 @@ fn parse<const DIMS: usize>(
     let (magic, sizes_bytes) = head.split_at(4);
     let expected = [0, 0, 8, DIMS as u8];
     if magic != expected {
-        return Err(wrong(
-            path,
-            format!("{expected:02x?} at its start"),
-            format!("{magic:02x?}"),
-        ));
+        return Err(wrong(path, format!("{expected:02x?} at its start"), format!("{magic:02x?}")));
     }
     let mut sizes = [0; DIMS];
     for (size, bytes) in sizes.iter_mut().zip(sizes_bytes.chunks_exact(4)) {
@@ -173,19 +139,12 @@ fn take(path: &Path, file: &mut impl Read, limit: u64) -> Result<Vec<u8>, DataEr
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
             Err(wrong(path, "a gzip stream".into(), error.to_string()))
         }
-        Err(source) => Err(DataError::Read {
-            path: path.to_path_buf(),
-            source,
-        }),
+        Err(source) => Err(DataError::Read { path: path.to_path_buf(), source }),
     }
 }
 
 fn wrong(path: &Path, expected: String, found: String) -> DataError {
-    DataError::Idx {
-        path: path.to_path_buf(),
-        expected,
-        found,
-    }
+    DataError::Idx { path: path.to_path_buf(), expected, found }
 }
 
 #[cfg(test)]
@@ -233,59 +192,29 @@ mod tests {
     #[test]
     fn plain_and_compressed_files_read_alike() {
         let plain = folder(&[(IMAGES, images()), (LABELS, labels())]);
-        let packed = folder(&[
-            ("train-images-idx3-ubyte.gz", gzip(&images())),
-            ("train-labels-idx1-ubyte.gz", gzip(&labels())),
-        ]);
+        let packed =
+            folder(&[("train-images-idx3-ubyte.gz", gzip(&images())), ("train-labels-idx1-ubyte.gz", gzip(&labels()))]);
         let dataset = load(plain.path(), Half::Training).expect("sound files");
-        assert_eq!(
-            dataset,
-            load(packed.path(), Half::Training).expect("sound files")
-        );
+        assert_eq!(dataset, load(packed.path(), Half::Training).expect("sound files"));
         assert_eq!(dataset.labels(), [7, 0, 7]);
-        assert_eq!(
-            dataset.samples[1].raw,
-            RawSample::Image {
-                width: 2,
-                height: 1,
-                channels: 1,
-                pixels: vec![3, 4],
-            }
-        );
+        assert_eq!(dataset.samples[1].raw, RawSample::Image { width: 2, height: 1, channels: 1, pixels: vec![3, 4] });
     }
 
     /// The error of a folder whose image file holds `bytes`, less the folder's name.
     fn error_of(name: &str, bytes: Vec<u8>) -> String {
         let folder = folder(&[(name, bytes), (LABELS, labels())]);
         let error = load(folder.path(), Half::Training).expect_err("unsound");
-        error
-            .to_string()
-            .replace(&format!("{}/", folder.path().display()), "")
+        error.to_string().replace(&format!("{}/", folder.path().display()), "")
     }
 
     #[test]
     fn unsound_files_say_what_is_wrong() {
         let cases = [
-            (
-                images()[..10].to_vec(),
-                "expected a header of 16 bytes, found 10",
-            ),
-            (
-                images()[..20].to_vec(),
-                "expected 6 bytes after the header (sizes [3, 1, 2]), found only 4",
-            ),
-            (
-                [images(), vec![0]].concat(),
-                "expected 6 bytes after the header (sizes [3, 1, 2]), found more",
-            ),
-            (
-                idx(&[3], &[1, 2, 3]),
-                "expected a header of 16 bytes, found 11",
-            ),
-            (
-                b"<!DOCTYPE html><html>".to_vec(),
-                "expected [00, 00, 08, 03] at its start, found [3c, 21, 44, 4f]",
-            ),
+            (images()[..10].to_vec(), "expected a header of 16 bytes, found 10"),
+            (images()[..20].to_vec(), "expected 6 bytes after the header (sizes [3, 1, 2]), found only 4"),
+            ([images(), vec![0]].concat(), "expected 6 bytes after the header (sizes [3, 1, 2]), found more"),
+            (idx(&[3], &[1, 2, 3]), "expected a header of 16 bytes, found 11"),
+            (b"<!DOCTYPE html><html>".to_vec(), "expected [00, 00, 08, 03] at its start, found [3c, 21, 44, 4f]"),
             (
                 idx(&[u32::MAX; 3], &[1]),
                 "expected at most 1073741824 bytes of content, found sizes [4294967295, 4294967295, 4294967295]",
@@ -294,18 +223,11 @@ mod tests {
                 idx(&[1000, 1000, 1000], &[1]),
                 "expected 1000000000 bytes after the header (sizes [1000, 1000, 1000]), found only 1",
             ),
-            (
-                idx(&[3, 0, 2], &[]),
-                "expected pictures with sides from 1 to 1024, found 2x0",
-            ),
+            (idx(&[3, 0, 2], &[]), "expected pictures with sides from 1 to 1024, found 2x0"),
             (idx(&[2, 1, 2], &[1, 2, 3, 4]), "expected 2 labels, found 3"),
         ];
         for (bytes, reason) in cases {
-            let name = if reason.contains("labels") {
-                LABELS
-            } else {
-                IMAGES
-            };
+            let name = if reason.contains("labels") { LABELS } else { IMAGES };
             let expected = format!("{name} is no sound IDX file: {reason}; fetch it again");
             assert_eq!(error_of(IMAGES, bytes), expected);
         }
@@ -321,15 +243,9 @@ mod tests {
         let cases = [
             (packed[..packed.len() - 9].to_vec(), "cut off"),
             (packed[..5].to_vec(), "cut off"),
-            (
-                images(),
-                "expected a gzip stream, found invalid gzip header",
-            ),
+            (images(), "expected a gzip stream, found invalid gzip header"),
             (bad_sum, "expected a gzip stream, found corrupt gzip stream"),
-            (
-                [packed, vec![1]].concat(),
-                "expected the end after the compressed part, found more bytes",
-            ),
+            ([packed, vec![1]].concat(), "expected the end after the compressed part, found more bytes"),
         ];
         for (bytes, reason) in cases {
             let error = error_of(name, bytes);
@@ -340,23 +256,13 @@ mod tests {
     #[test]
     fn missing_things_are_named() {
         let empty = folder(&[]);
-        let error = load(empty.path(), Half::Testing)
-            .expect_err("no files")
-            .to_string();
-        assert!(
-            error.contains("t10k-images-idx3-ubyte (nor with .gz at its end)"),
-            "{error}"
-        );
+        let error = load(empty.path(), Half::Testing).expect_err("no files").to_string();
+        assert!(error.contains("t10k-images-idx3-ubyte (nor with .gz at its end)"), "{error}");
         let error = load(&empty.path().join("no"), Half::Testing).expect_err("no folder");
         assert!(matches!(error, DataError::NoFolder(_)));
         let folder = folder(&[(IMAGES, images()), (LABELS, idx(&[3], &[1, 10, 2]))]);
-        let error = load(folder.path(), Half::Training)
-            .expect_err("label 10")
-            .to_string();
-        assert!(
-            error.contains("expected labels from 0 to 9, found 10"),
-            "{error}"
-        );
+        let error = load(folder.path(), Half::Training).expect_err("label 10").to_string();
+        assert!(error.contains("expected labels from 0 to 9, found 10"), "{error}");
     }
 
     proptest! {

@@ -49,17 +49,9 @@ impl RawSample {
     /// The view that the front end takes.
     pub fn as_raw(&self) -> Raw<'_> {
         match self {
-            RawSample::Image {
-                width,
-                height,
-                channels,
-                pixels,
-            } => Raw::Image(Image {
-                width: *width,
-                height: *height,
-                channels: *channels,
-                pixels,
-            }),
+            RawSample::Image { width, height, channels, pixels } => {
+                Raw::Image(Image { width: *width, height: *height, channels: *channels, pixels })
+            }
         }
     }
 }
@@ -101,16 +93,9 @@ impl Dataset {
         let samples = self
             .samples
             .into_iter()
-            .filter_map(|sample| {
-                renumbered
-                    .get(&sample.identity)
-                    .map(|&identity| Sample { identity, ..sample })
-            })
+            .filter_map(|sample| renumbered.get(&sample.identity).map(|&identity| Sample { identity, ..sample }))
             .collect();
-        Dataset {
-            identities,
-            samples,
-        }
+        Dataset { identities, samples }
     }
 }
 
@@ -122,12 +107,7 @@ mod tests {
     fn retain_renumbers() {
         let sample = |identity, value| Sample {
             identity,
-            raw: RawSample::Image {
-                width: 1,
-                height: 1,
-                channels: 1,
-                pixels: vec![value],
-            },
+            raw: RawSample::Image { width: 1, height: 1, channels: 1, pixels: vec![value] },
         };
         let all = Dataset {
             identities: ["a", "b", "c"].map(String::from).to_vec(),

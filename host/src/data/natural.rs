@@ -37,19 +37,14 @@ mod tests {
 
     #[test]
     fn counts_as_a_person_does() {
-        let sorted = [
-            "", "1", "001a", "2.pgm", "10.pgm", "a", "s", "s1", "s2", "s2b1", "s2b12", "s10", "é3",
-        ];
+        let sorted = ["", "1", "001a", "2.pgm", "10.pgm", "a", "s", "s1", "s2", "s2b1", "s2b12", "s10", "é3"];
         let mut names = sorted;
         names.reverse();
         names.sort_by(|a, b| natural_order(a, b));
         assert_eq!(names, sorted);
         assert_eq!(natural_order("s01", "s1"), Ordering::Less);
         let long = "9".repeat(40);
-        assert_eq!(
-            natural_order(&format!("x{long}"), &format!("x1{long}")),
-            Ordering::Less
-        );
+        assert_eq!(natural_order(&format!("x{long}"), &format!("x1{long}")), Ordering::Less);
     }
 
     proptest! {

@@ -29,9 +29,7 @@ enum Term {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum PatternError {
     /// An item of the list is empty.
-    #[error(
-        "the pattern `{0}` has an empty item; write names, ranges as s1-s20, or *, with commas between"
-    )]
+    #[error("the pattern `{0}` has an empty item; write names, ranges as s1-s20, or *, with commas between")]
     Empty(String),
     /// A range whose ends do not fit together.
     #[error(
@@ -43,9 +41,7 @@ pub enum PatternError {
     #[error("`{0}` mixes * with other text; only * alone, for every name, is understood")]
     Star(String),
     /// A double quote out of place.
-    #[error(
-        "the double quotes in `{0}` do not enclose whole names; double a quote that belongs to a name"
-    )]
+    #[error("the double quotes in `{0}` do not enclose whole names; double a quote that belongs to a name")]
     Quotes(String),
 }
 
@@ -81,18 +77,12 @@ impl Pattern {
 
     /// A name that both patterns mean, if there is one (`*` where both mean every name).
     pub fn overlap(&self, other: &Pattern) -> Option<String> {
-        self.0
-            .iter()
-            .flat_map(|a| other.0.iter().map(move |b| (a, b)))
-            .find_map(|(a, b)| a.overlap(b))
+        self.0.iter().flat_map(|a| other.0.iter().map(move |b| (a, b))).find_map(|(a, b)| a.overlap(b))
     }
 
     /// The first item that means none of `names`, as text.
     pub fn unmatched<S: AsRef<str>>(&self, names: &[S]) -> Option<String> {
-        self.0
-            .iter()
-            .find(|term| !names.iter().any(|name| term.matches(name.as_ref())))
-            .map(Term::to_string)
+        self.0.iter().find(|term| !names.iter().any(|name| term.matches(name.as_ref()))).map(Term::to_string)
     }
 
     /// The first and last of each run of whole numbers that the pattern means, or the first item that means other names.
@@ -105,10 +95,7 @@ impl Pattern {
         self.0
             .iter()
             .map(|term| {
-                run(term)
-                    .filter(Range::is_numeric)
-                    .map(|range| (range.low, range.high))
-                    .ok_or_else(|| term.to_string())
+                run(term).filter(Range::is_numeric).map(|range| (range.low, range.high)).ok_or_else(|| term.to_string())
             })
             .collect()
     }
@@ -126,9 +113,7 @@ impl Term {
     fn overlap(&self, other: &Term) -> Option<String> {
         match (self, other) {
             (Term::All, Term::All) => Some("*".to_string()),
-            (Term::Name(name), term) | (term, Term::Name(name)) => {
-                term.matches(name).then(|| name.clone())
-            }
+            (Term::Name(name), term) | (term, Term::Name(name)) => term.matches(name).then(|| name.clone()),
             (Term::All, Term::Run(range)) | (Term::Run(range), Term::All) => Some(range.first()),
             (Term::Run(a), Term::Run(b)) => a.overlap(b),
         }
@@ -197,14 +182,8 @@ impl fmt::Display for Term {
         match self {
             Term::All => f.write_str("*"),
             Term::Name(name) => {
-                let plain = name.trim() == name
-                    && !name.contains([',', '*', '"'])
-                    && Range::parse(name) == Ok(None);
-                if plain {
-                    f.write_str(name)
-                } else {
-                    write!(f, "\"{}\"", name.replace('"', "\"\""))
-                }
+                let plain = name.trim() == name && !name.contains([',', '*', '"']) && Range::parse(name) == Ok(None);
+                if plain { f.write_str(name) } else { write!(f, "\"{}\"", name.replace('"', "\"\"")) }
             }
             Term::Run(range) => range.fmt(f),
         }
@@ -245,28 +224,19 @@ mod tests {
 
     fn meant<'a>(text: &str, names: &[&'a str]) -> Vec<&'a str> {
         let pattern = pattern(text);
-        names
-            .iter()
-            .filter(|n| pattern.matches(n))
-            .copied()
-            .collect()
+        names.iter().filter(|n| pattern.matches(n)).copied().collect()
     }
 
     #[test]
     fn ranges_are_natural() {
-        let names = [
-            "s0", "s1", "s2", "s9", "s10", "s20", "s21", "s01", "t2", "s2b", "s", "2",
-        ];
+        let names = ["s0", "s1", "s2", "s9", "s10", "s20", "s21", "s01", "t2", "s2b", "s", "2"];
         assert_eq!(meant("s1-s20", &names), ["s1", "s2", "s9", "s10", "s20"]);
         assert_eq!(meant("s2-s2, t2", &names), ["s2", "t2"]);
         assert_eq!(meant("*", &names), names);
         assert_eq!(meant("0-6", &["0", "6", "7", "06", "a0"]), ["0", "6"]);
         let padded = ["000", "001", "007", "7", "07", "040", "041"];
         assert_eq!(meant("001-040", &padded), ["001", "007", "040"]);
-        assert_eq!(
-            meant("098-1001", &["99", "099", "1000", "0999"]),
-            ["099", "1000"]
-        );
+        assert_eq!(meant("098-1001", &["99", "099", "1000", "0999"]), ["099", "1000"]);
         assert_eq!(meant("a-b,c-1", &["a-b", "c-1", "a", "b"]), ["a-b", "c-1"]);
         assert_eq!(meant("u-1-u-3", &["u-1", "u-2", "u-4"]), ["u-1", "u-2"]);
     }
@@ -274,10 +244,7 @@ mod tests {
     #[test]
     fn quotes_make_a_name_of_anything() {
         let names = ["2-3", "2", "a,b", "*", " x ", "q\"q"];
-        assert_eq!(
-            meant(r#""2-3" , "a,b","*"," x ","q""q""#, &names),
-            ["2-3", "a,b", "*", " x ", "q\"q"]
-        );
+        assert_eq!(meant(r#""2-3" , "a,b","*"," x ","q""q""#, &names), ["2-3", "a,b", "*", " x ", "q\"q"]);
         let exact = Pattern::of_names(&names);
         assert_eq!(exact.to_string(), r#""2-3",2,"a,b","*"," x ","q""q""#);
         assert_eq!(pattern(&exact.to_string()), exact);
@@ -307,15 +274,11 @@ mod tests {
 
     #[test]
     fn unmatched_names_the_item() {
-        assert_eq!(
-            pattern("s1-s3,bob").unmatched(&["s2", "s9"]),
-            Some("bob".into())
-        );
+        assert_eq!(pattern("s1-s3,bob").unmatched(&["s2", "s9"]), Some("bob".into()));
         assert_eq!(pattern("s1-s3,*").unmatched(&["s2", "s9"]), None);
     }
 
-    const ITEM: &str =
-        r#"\*|[ab]?[0-9]{1,2}|[ab]?0{0,2}[1-4]-[ab]?0{0,2}[5-9]|[ab]?[1-9]-[ab]?1[0-9]{1,2}"#;
+    const ITEM: &str = r#"\*|[ab]?[0-9]{1,2}|[ab]?0{0,2}[1-4]-[ab]?0{0,2}[5-9]|[ab]?[1-9]-[ab]?1[0-9]{1,2}"#;
 
     proptest! {
         #[test]

@@ -21,12 +21,7 @@ impl Range {
         let start = name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
         let (prefix, digits) = name.split_at(start);
         let number = digits.parse().ok()?;
-        Some(Range {
-            prefix: prefix.to_string(),
-            low: number,
-            high: number,
-            width: digits.len(),
-        })
+        Some(Range { prefix: prefix.to_string(), low: number, high: number, width: digits.len() })
     }
 
     /// The range that `text` spells; `None` where it is a plain name.
@@ -36,16 +31,9 @@ impl Range {
             if let (Some(from), Some(to)) = (Range::one(first), Range::one(last))
                 && from.prefix == to.prefix
             {
-                let range = Range {
-                    high: to.low,
-                    ..from
-                };
+                let range = Range { high: to.low, ..from };
                 let sound = range.low <= range.high && range.name(range.high) == last;
-                return if sound {
-                    Ok(Some(range))
-                } else {
-                    Err(NotARange)
-                };
+                return if sound { Ok(Some(range)) } else { Err(NotARange) };
             }
         }
         Ok(None)
@@ -54,10 +42,7 @@ impl Range {
     /// The range with `name` added at its end, if that is the next one.
     pub(super) fn extended(&self, name: &str) -> Option<Range> {
         let high = self.high.checked_add(1)?;
-        (self.name(high) == name).then(|| Range {
-            high,
-            ..self.clone()
-        })
+        (self.name(high) == name).then(|| Range { high, ..self.clone() })
     }
 
     /// Whether the range has more than one name.

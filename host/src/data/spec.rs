@@ -35,18 +35,11 @@ impl Spec {
                 threshold: "100000-100399".parse()?,
                 test: "200000-200399".parse()?,
             }),
-            Spec::Mnist(_) => Ok(Split {
-                train: Pattern::all(),
-                threshold: Pattern::all(),
-                test: Pattern::all(),
-            }),
+            Spec::Mnist(_) => Ok(Split { train: Pattern::all(), threshold: Pattern::all(), test: Pattern::all() }),
             Spec::Images(folder) => {
                 let names = images::identities(folder)?;
                 if names.len() < 6 {
-                    return Err(DataError::TooFewToSplit {
-                        source_name: self.to_string(),
-                        identities: names.len(),
-                    });
+                    return Err(DataError::TooFewToSplit { source_name: self.to_string(), identities: names.len() });
                 }
                 let fifth = ((names.len() * 2 + 5) / 10).max(2);
                 let (train, rest) = names.split_at(names.len() - 2 * fifth);
@@ -101,9 +94,7 @@ impl Spec {
             }
             Spec::Mnist(folder) => {
                 let mut dataset = mnist::load(folder, Half::Training)?;
-                dataset
-                    .samples
-                    .append(&mut mnist::load(folder, Half::Testing)?.samples);
+                dataset.samples.append(&mut mnist::load(folder, Half::Testing)?.samples);
                 self.choose(dataset, pattern)
             }
             Spec::Images(folder) => {
@@ -124,11 +115,7 @@ impl Spec {
         }
         match split.overlap() {
             None => Ok(()),
-            Some((first, second, name)) => Err(DataError::Overlap {
-                first,
-                second,
-                name,
-            }),
+            Some((first, second, name)) => Err(DataError::Overlap { first, second, name }),
         }
     }
 
@@ -216,9 +203,7 @@ mod tests {
             for sample in 1..=2 {
                 let value = Luma([(10 * identity + sample) as u8]);
                 let path = own.join(format!("{sample}.pgm"));
-                GrayImage::from_pixel(1, 1, value)
-                    .save(path)
-                    .expect("a file");
+                GrayImage::from_pixel(1, 1, value).save(path).expect("a file");
             }
         }
         let spec = Spec::Images(folder.path().to_path_buf());
@@ -235,10 +220,7 @@ mod tests {
             let labels: Vec<u8> = (0..count).map(|i| i % 10).collect();
             let files = [
                 ("images-idx3", [images, pixels].concat()),
-                (
-                    "labels-idx1",
-                    [&[0, 0, 8, 1][..], &counted, &labels].concat(),
-                ),
+                ("labels-idx1", [&[0, 0, 8, 1][..], &counted, &labels].concat()),
             ];
             for (name, bytes) in files {
                 let path = folder.path().join(format!("{prefix}-{name}-ubyte"));
@@ -251,22 +233,14 @@ mod tests {
 
     fn split(train: &str, threshold: &str, test: &str) -> Split {
         let pattern = |text: &str| text.parse().expect("a pattern");
-        Split {
-            train: pattern(train),
-            threshold: pattern(threshold),
-            test: pattern(test),
-        }
+        Split { train: pattern(train), threshold: pattern(threshold), test: pattern(test) }
     }
 
     fn values(dataset: &Dataset) -> Vec<u8> {
         let value = |raw: &crate::data::RawSample| match raw {
             crate::data::RawSample::Image { pixels, .. } => pixels[0],
         };
-        dataset
-            .samples
-            .iter()
-            .map(|sample| value(&sample.raw))
-            .collect()
+        dataset.samples.iter().map(|sample| value(&sample.raw)).collect()
     }
 
     #[test]
@@ -281,9 +255,7 @@ mod tests {
             let error = text.parse::<Spec>().expect_err(text);
             assert_eq!(
                 error.to_string(),
-                format!(
-                    "`{text}` is no data source; the accepted ones are glyphs, mnist:DIR and images:DIR"
-                )
+                format!("`{text}` is no data source; the accepted ones are glyphs, mnist:DIR and images:DIR")
             );
         }
     }
@@ -301,15 +273,9 @@ mod tests {
         assert_eq!(all.retain(|name| split.unseen(name)), test);
 
         let (_folder, few) = faces(6);
-        assert_eq!(
-            few.default_split().expect("six"),
-            self::split("s1-s2", "s3-s4", "s5-s6")
-        );
+        assert_eq!(few.default_split().expect("six"), self::split("s1-s2", "s3-s4", "s5-s6"));
         let (_folder, fewer) = faces(5);
-        assert!(matches!(
-            fewer.default_split(),
-            Err(DataError::TooFewToSplit { identities: 5, .. })
-        ));
+        assert!(matches!(fewer.default_split(), Err(DataError::TooFewToSplit { identities: 5, .. })));
     }
 
     #[test]
@@ -326,9 +292,7 @@ mod tests {
             (test.identities.as_slice(), values(&test)),
             (["8".to_string(), "9".into()].as_slice(), vec![108, 109])
         );
-        let all = spec
-            .load_all(&"8,9".parse().expect("pattern"), 0)
-            .expect("sound");
+        let all = spec.load_all(&"8,9".parse().expect("pattern"), 0).expect("sound");
         assert_eq!(values(&all), [8, 9, 18, 19, 108, 109]);
     }
 
@@ -336,20 +300,13 @@ mod tests {
     fn identities_are_not_shared_except_by_all_of_mnist() {
         let (_folder, mnist) = digits();
         assert!(mnist.check(&split("0-9", "*", "0-3")).is_ok());
-        let error = mnist
-            .check(&split("0-8", "9", "7-8"))
-            .expect_err("7 in both");
+        let error = mnist.check(&split("0-8", "9", "7-8")).expect_err("7 in both");
         assert_eq!(
             error.to_string(),
             "the train and the test identities both include `7`; choose them without overlap"
         );
-        for split in [
-            split("0-9", "9-12", "20-30"),
-            split("0-9", "10-20", "20-30"),
-        ] {
-            let error = Spec::Glyphs
-                .load(Part::Train, &split, 0)
-                .expect_err("shared");
+        for split in [split("0-9", "9-12", "20-30"), split("0-9", "10-20", "20-30")] {
+            let error = Spec::Glyphs.load(Part::Train, &split, 0).expect_err("shared");
             assert!(matches!(error, DataError::Overlap { .. }));
         }
         for spec in [Spec::Glyphs, mnist] {
@@ -368,24 +325,9 @@ mod tests {
     #[test]
     fn patterns_that_miss_are_named() {
         let (_folder, spec) = faces(3);
-        let error = |text: &str| {
-            spec.load_all(&text.parse().expect(text), 0)
-                .expect_err(text)
-                .to_string()
-        };
-        assert_eq!(
-            error("s1-s2,s4"),
-            format!("`s4` names no identity of {spec}, where they go from `s1` to `s3`")
-        );
-        assert!(
-            error("s2").contains("`s2` leaves 1 of the identities"),
-            "{}",
-            error("s2")
-        );
-        assert!(
-            Spec::Glyphs
-                .load_all(&"5".parse().expect("pattern"), 0)
-                .is_err()
-        );
+        let error = |text: &str| spec.load_all(&text.parse().expect(text), 0).expect_err(text).to_string();
+        assert_eq!(error("s1-s2,s4"), format!("`s4` names no identity of {spec}, where they go from `s1` to `s3`"));
+        assert!(error("s2").contains("`s2` leaves 1 of the identities"), "{}", error("s2"));
+        assert!(Spec::Glyphs.load_all(&"5".parse().expect("pattern"), 0).is_err());
     }
 }

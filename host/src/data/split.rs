@@ -12,7 +12,7 @@ use super::Pattern;
 pub enum Part {
     /// Trains the network.
     Train,
-    /// Chooses the decision threshold and the quantization ranges.
+    /// Chooses the decision threshold.
     Threshold,
     /// Measures the finished model.
     Test,
@@ -78,24 +78,14 @@ mod tests {
 
     fn split(train: &str, threshold: &str, test: &str) -> Split {
         let pattern = |text: &str| text.parse().expect("a pattern");
-        Split {
-            train: pattern(train),
-            threshold: pattern(threshold),
-            test: pattern(test),
-        }
+        Split { train: pattern(train), threshold: pattern(threshold), test: pattern(test) }
     }
 
     #[test]
     fn overlap_names_the_parts() {
         assert_eq!(split("0-4", "5,6", "7-9").overlap(), None);
-        assert_eq!(
-            split("0-4", "5", "4-9").overlap(),
-            Some((Part::Train, Part::Test, "4".into()))
-        );
-        assert_eq!(
-            split("a", "*", "b").overlap(),
-            Some((Part::Train, Part::Threshold, "a".into()))
-        );
+        assert_eq!(split("0-4", "5", "4-9").overlap(), Some((Part::Train, Part::Test, "4".into())));
+        assert_eq!(split("a", "*", "b").overlap(), Some((Part::Train, Part::Threshold, "a".into())));
     }
 
     #[test]
@@ -105,12 +95,7 @@ mod tests {
         assert_eq!(serde_json::to_string(&split).expect("json"), text);
         assert_eq!(serde_json::from_str::<Split>(text).expect("split"), split);
         let error = serde_json::from_str::<Split>(r#"{"train":"9-1","threshold":"a","test":"b"}"#);
-        assert!(
-            error
-                .expect_err("backwards")
-                .to_string()
-                .contains("`9-1` is no range")
-        );
+        assert!(error.expect_err("backwards").to_string().contains("`9-1` is no range"));
     }
 
     proptest! {

@@ -19,11 +19,7 @@ pub struct Shape {
 impl Shape {
     /// The shape that a front end gives.
     pub fn of(front: &Pixels) -> Self {
-        Shape {
-            height: front.height.into(),
-            width: front.width.into(),
-            channels: front.channels.into(),
-        }
+        Shape { height: front.height.into(), width: front.width.into(), channels: front.channels.into() }
     }
 
     /// Bytes of one tensor.
@@ -48,21 +44,12 @@ impl Tensors {
     pub fn new(dataset: &Dataset, front: &Pixels) -> Result<Self, DataError> {
         let shape = Shape::of(front);
         let mut data = vec![0; dataset.samples.len() * shape.bytes()];
-        data.par_chunks_mut(shape.bytes().max(1))
-            .zip(&dataset.samples)
-            .try_for_each(|(tensor, sample)| {
-                front
-                    .run(sample.raw.as_raw(), tensor)
-                    .map_err(|source| DataError::Frontend {
-                        identity: dataset.identities[sample.identity].clone(),
-                        source,
-                    })
-            })?;
-        Ok(Tensors {
-            shape,
-            data,
-            identities: dataset.labels(),
-        })
+        data.par_chunks_mut(shape.bytes().max(1)).zip(&dataset.samples).try_for_each(|(tensor, sample)| {
+            front
+                .run(sample.raw.as_raw(), tensor)
+                .map_err(|source| DataError::Frontend { identity: dataset.identities[sample.identity].clone(), source })
+        })?;
+        Ok(Tensors { shape, data, identities: dataset.labels() })
     }
 
     /// Number of samples.
@@ -88,24 +75,10 @@ mod tests {
     use crate::data::{RawSample, Sample};
 
     fn picture(width: u16, channels: u8, pixels: &[u8]) -> Sample {
-        Sample {
-            identity: 1,
-            raw: RawSample::Image {
-                width,
-                height: 1,
-                channels,
-                pixels: pixels.to_vec(),
-            },
-        }
+        Sample { identity: 1, raw: RawSample::Image { width, height: 1, channels, pixels: pixels.to_vec() } }
     }
 
-    const FRONT: Pixels = Pixels {
-        width: 2,
-        height: 1,
-        channels: 1,
-        invert: true,
-        stretch: false,
-    };
+    const FRONT: Pixels = Pixels { width: 2, height: 1, channels: 1, invert: true, stretch: false };
 
     #[test]
     fn every_sample_passes_the_front_end() {
@@ -116,18 +89,12 @@ mod tests {
         let tensors = Tensors::new(&dataset, &FRONT).expect("fits");
         assert_eq!(tensors.data, [255, 55, 0, 240]);
         assert_eq!(tensors.tensor(1), [0, 240]);
-        assert_eq!(
-            (tensors.identities.as_slice(), tensors.len()),
-            ([1, 1].as_slice(), 2)
-        );
+        assert_eq!((tensors.identities.as_slice(), tensors.len()), ([1, 1].as_slice(), 2));
     }
 
     #[test]
     fn a_misfit_names_its_identity() {
-        let dataset = Dataset {
-            identities: vec!["a".into(), "bob".into()],
-            samples: vec![picture(1, 3, &[1, 2, 3])],
-        };
+        let dataset = Dataset { identities: vec!["a".into(), "bob".into()], samples: vec![picture(1, 3, &[1, 2, 3])] };
         let error = Tensors::new(&dataset, &FRONT).expect_err("three channels");
         assert_eq!(
             error.to_string(),

@@ -43,7 +43,7 @@ pub struct Batching {
 /// Input tensors with their identities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// The tensors, `[samples, height, width, channels]`; byte `t` stands for `t / 255`.
+    /// The tensors, `[samples, channels, height, width]`; byte `t` stands for `t / 255`.
     pub data: Vec<u8>,
     /// The identity index of every sample, below [`TrainingData::identities`].
     pub identities: Vec<usize>,
@@ -80,22 +80,14 @@ enum Sampler {
 
 impl TrainingData {
     /// The training part of `spec`; `world` is the seed of its samples, as in [`Spec::load`].
-    pub fn load(
-        spec: &Spec,
-        split: &Split,
-        world: u64,
-        front: Pixels,
-        batching: Batching,
-    ) -> Result<Self, DataError> {
+    pub fn load(spec: &Spec, split: &Split, world: u64, front: Pixels, batching: Batching) -> Result<Self, DataError> {
         if *spec != Spec::Glyphs {
             let tensors = Tensors::new(&spec.load(Part::Train, split, world)?, &front)?;
             return Self::stored(tensors, batching);
         }
         spec.check(split)?;
-        let glyphs = glyphs::numbers(split.part(Part::Train))?
-            .into_par_iter()
-            .map(|number| Glyph::new(world, number))
-            .collect();
+        let glyphs =
+            glyphs::numbers(split.part(Part::Train))?.into_par_iter().map(|number| Glyph::new(world, number)).collect();
         Self::drawn(glyphs, front, batching)
     }
 
@@ -113,26 +105,14 @@ impl TrainingData {
         Self::new(Shape::of(&front), content, labels, batching)
     }
 
-    fn new(
-        shape: Shape,
-        content: Content,
-        labels: Vec<usize>,
-        batching: Batching,
-    ) -> Result<Self, DataError> {
-        let Batching {
-            sampling,
-            augment,
-            seed,
-        } = batching;
+    fn new(shape: Shape, content: Content, labels: Vec<usize>, batching: Batching) -> Result<Self, DataError> {
+        let Batching { sampling, augment, seed } = batching;
         augment.check()?;
         let sampler = match sampling {
-            Sampling::Balanced {
-                identities,
-                samples,
-            } => Sampler::Balanced(PkSampler::new(&labels, identities, samples, seed)?),
-            Sampling::Shuffled { batch } => {
-                Sampler::Shuffled(Shuffled::new(labels.len(), batch, seed)?)
+            Sampling::Balanced { identities, samples } => {
+                Sampler::Balanced(PkSampler::new(&labels, identities, samples, seed)?)
             }
+            Sampling::Shuffled { batch } => Sampler::Shuffled(Shuffled::new(labels.len(), batch, seed)?),
         };
         Ok(TrainingData {
             content,
@@ -169,38 +149,26 @@ impl TrainingData {
             Sampler::Balanced(sampler) => Box::new(sampler.epoch(epoch)),
             Sampler::Shuffled(sampler) => Box::new(sampler.epoch(epoch)),
         };
-        dealt
-            .enumerate()
-            .map(move |(number, indices)| self.batch(epoch, number, &indices))
+        dealt.enumerate().map(move |(number, indices)| self.batch(epoch, number, &indices))
     }
 
     fn batch(&self, epoch: u64, number: usize, indices: &[usize]) -> Result<Batch, DataError> {
         let size = self.shape.bytes();
         let mut data = vec![0; indices.len() * size];
-        data.par_chunks_mut(size.max(1))
-            .zip(indices)
-            .enumerate()
-            .try_for_each(|(place, (tensor, &index))| {
-                let mut rng = self.variation(epoch, (number * indices.len() + place) as u64);
-                match &self.content {
-                    Content::Stored(tensors) => {
-                        self.augment
-                            .apply(self.shape, tensors.tensor(index), tensor, &mut rng);
-                        Ok(())
-                    }
-                    Content::Drawn { glyphs, front } => {
-                        let each = glyphs::SAMPLES as usize;
-                        let sample = epoch * each as u64 + (index % each) as u64;
-                        self.draw(
-                            &glyphs[index / each],
-                            sample as u32,
-                            front,
-                            tensor,
-                            &mut rng,
-                        )
-                    }
+        data.par_chunks_mut(size.max(1)).zip(indices).enumerate().try_for_each(|(place, (tensor, &index))| {
+            let mut rng = self.variation(epoch, (number * indices.len() + place) as u64);
+            match &self.content {
+                Content::Stored(tensors) => {
+                    self.augment.apply(self.shape, tensors.tensor(index), tensor, &mut rng);
+                    Ok(())
                 }
-            })?;
+                Content::Drawn { glyphs, front } => {
+                    let each = glyphs::SAMPLES as usize;
+                    let sample = epoch * each as u64 + (index % each) as u64;
+                    self.draw(&glyphs[index / each], sample as u32, front, tensor, &mut rng)
+                }
+            }
+        })?;
         let identities = indices.iter().map(|&index| self.labels[index]).collect();
         Ok(Batch { data, identities })
     }
@@ -216,10 +184,7 @@ impl TrainingData {
         let fit = |to: &mut [u8]| {
             front
                 .run(glyph.draw(sample).as_raw(), to)
-                .map_err(|source| DataError::Frontend {
-                    identity: glyph.number().to_string(),
-                    source,
-                })
+                .map_err(|source| DataError::Frontend { identity: glyph.number().to_string(), source })
         };
         if self.augment.is_none() {
             return fit(tensor);
@@ -246,42 +211,22 @@ mod tests {
     use super::*;
     use std::collections::HashSet;
 
-    const FRONT: Pixels = Pixels {
-        width: 16,
-        height: 16,
-        channels: 1,
-        invert: true,
-        stretch: false,
-    };
+    const FRONT: Pixels = Pixels { width: 16, height: 16, channels: 1, invert: true, stretch: false };
 
     fn batching(sampling: Sampling) -> Batching {
-        Batching {
-            sampling,
-            augment: Augment::default(),
-            seed: 4,
-        }
+        Batching { sampling, augment: Augment::default(), seed: 4 }
     }
 
-    const BALANCED: Sampling = Sampling::Balanced {
-        identities: 3,
-        samples: 4,
-    };
+    const BALANCED: Sampling = Sampling::Balanced { identities: 3, samples: 4 };
 
     /// Six identities with five tensors of one byte, which tells the sample.
     fn stored(augment: Augment, sampling: Sampling) -> TrainingData {
         let tensors = Tensors {
-            shape: Shape {
-                height: 1,
-                width: 1,
-                channels: 1,
-            },
+            shape: Shape { height: 1, width: 1, channels: 1 },
             data: (0..30).collect(),
             identities: (0..30).map(|i| i / 5).collect(),
         };
-        let batching = Batching {
-            augment,
-            ..batching(sampling)
-        };
+        let batching = Batching { augment, ..batching(sampling) };
         TrainingData::stored(tensors, batching).expect("fits")
     }
 
@@ -313,10 +258,7 @@ mod tests {
             test: "30".parse().expect("pattern"),
         };
         let data = TrainingData::load(&spec, &split, 1, FRONT, batching(BALANCED)).expect("fits");
-        assert_eq!(
-            (data.identities(), data.batches(), data.shape().bytes()),
-            (5, 100 / 12, 256)
-        );
+        assert_eq!((data.identities(), data.batches(), data.shape().bytes()), (5, 100 / 12, 256));
         let mut seen = HashSet::new();
         for number in 0..2 {
             for batch in epoch(&data, number) {
@@ -335,10 +277,7 @@ mod tests {
 
     #[test]
     fn an_epoch_comes_again_exactly() {
-        let vary = Augment {
-            brightness: 0.5,
-            ..Augment::default()
-        };
+        let vary = Augment { brightness: 0.5, ..Augment::default() };
         let data = stored(vary, BALANCED);
         assert_eq!(epoch(&data, 3), epoch(&stored(vary, BALANCED), 3));
         assert_ne!(epoch(&data, 3), epoch(&data, 4));
@@ -353,10 +292,7 @@ mod tests {
         let mut wild = batching(Sampling::Shuffled { batch: 4 });
         wild.augment.shift = 7.0;
         assert!(TrainingData::drawn(glyphs(), FRONT, wild).is_err());
-        let colour = Pixels {
-            channels: 3,
-            ..FRONT
-        };
+        let colour = Pixels { channels: 3, ..FRONT };
         let data = TrainingData::drawn(glyphs(), colour, batching(Sampling::Shuffled { batch: 4 }));
         let first = data.expect("dealt").epoch(0).next();
         assert!(matches!(first, Some(Err(DataError::Frontend { .. }))));

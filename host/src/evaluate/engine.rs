@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::data::{Dataset, Sample};
 use crate::model::{BundleBytes, ModelError, ONNX};
 use crate::net::FloatNet;
-use crate::train::{Trained, TrainError};
+use crate::train::{TrainError, Trained};
 
 /// Which form of the model embeds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

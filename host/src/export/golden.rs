@@ -52,7 +52,8 @@ fn script(bundle: &Bundle<'_>, groups: &[Vec<usize>], samples: &[Sample<'_>]) ->
         return steps;
     };
     // Where each identity's samples start among the golden ones.
-    let starts: Vec<usize> = groups.iter().scan(0, |at, group| Some(std::mem::replace(at, *at + group.len()))).collect();
+    let starts: Vec<usize> =
+        groups.iter().scan(0, |at, group| Some(std::mem::replace(at, *at + group.len()))).collect();
     let enrolled = ENROLLED.min(groups.len().saturating_sub(1));
     let identify = |gallery: &Gallery<IDENTITIES, _>, sample: usize| Step::Identify {
         sample: sample as u16,

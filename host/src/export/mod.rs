@@ -20,7 +20,7 @@ use thiserror::Error;
 use crate::data::{DataError, Dataset, Part};
 use crate::evaluate::{Embedded, Engine, EngineError, Verification, scores, verify};
 use crate::metrics::Scores;
-use crate::model::{BUNDLE, BundleBytes, GOLDEN, ModelError, ONNX, write_all};
+use crate::model::{BUNDLE, GOLDEN, ModelError, ONNX, write_all};
 use crate::onnx;
 use crate::quantize::{QuantizeError, quantize};
 use crate::train::{TrainError, Trained};
@@ -99,7 +99,9 @@ pub enum ExportError {
     #[error(transparent)]
     Write(#[from] ModelError),
     /// Too few samples to measure anything.
-    #[error("the threshold part of the data has no two samples of one identity, or only one identity: widen `threshold` in the recipe's split")]
+    #[error(
+        "the threshold part of the data has no two samples of one identity, or only one identity: widen `threshold` in the recipe's split"
+    )]
     NoComparisons,
     /// int8 is too much worse than float.
     #[error(
@@ -207,7 +209,7 @@ pub fn evidence_sentence(threshold: &Threshold) -> String {
     let percent = |part: u32, whole: u32| 100.0 * f64::from(part) / f64::from(whole.max(1));
     format!(
         "distance <= {} was chosen for FMR <= {} %: {:.3} % of {} impostor and {:.2} % of {} genuine comparisons fail, over {} \
-         identities {}; so many identities support no claim below an FMR of {:.3} % at 95 %",
+         identities {}; so many identities support no claim below an FMR of {:.4} % at 95 %",
         threshold.distance.0,
         f64::from(evidence.target_fmr_ppm) / 1e4,
         percent(evidence.false_matches, evidence.impostor),

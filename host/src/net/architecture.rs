@@ -21,11 +21,7 @@ pub struct Shape {
 impl Shape {
     /// Channels, rows, columns.
     pub fn new(channels: usize, height: usize, width: usize) -> Self {
-        Shape {
-            channels,
-            height,
-            width,
-        }
+        Shape { channels, height, width }
     }
 
     /// Number of values.
@@ -131,7 +127,9 @@ pub enum ArchitectureError {
         channels: usize,
     },
     /// The padding is so wide that an output would see nothing but padding.
-    #[error("layer {layer} pads by {pad}, but its kernel has only {kernel} rows or columns; pad by less than the kernel")]
+    #[error(
+        "layer {layer} pads by {pad}, but its kernel has only {kernel} rows or columns; pad by less than the kernel"
+    )]
     Padding {
         /// Layer, counted from 1.
         layer: usize,
@@ -141,7 +139,9 @@ pub enum ArchitectureError {
         kernel: usize,
     },
     /// The last layer leaves more than one position.
-    #[error("the last layer leaves {0} in place of a vector; end the network with a fully connected layer or an average pool")]
+    #[error(
+        "the last layer leaves {0} in place of a vector; end the network with a fully connected layer or an average pool"
+    )]
     NotAVector(Shape),
     /// There are no layers.
     #[error("the network has no layers")]
@@ -173,13 +173,7 @@ impl Architecture {
         };
         Architecture {
             input,
-            layers: vec![
-                conv(32, 1),
-                conv(32, 2),
-                conv(64, 1),
-                conv(64, 2),
-                LayerSpec::FullyConnected { out: d },
-            ],
+            layers: vec![conv(32, 1), conv(32, 2), conv(64, 1), conv(64, 2), LayerSpec::FullyConnected { out: d }],
         }
     }
 
@@ -216,21 +210,11 @@ impl Architecture {
     /// The activation shapes: the input, then the output of each layer (`layers.len() + 1` shapes).
     pub fn shapes(&self) -> Result<Vec<Shape>, ArchitectureError> {
         self.shapes_from(self.input).map_err(|error| match error {
-            ArchitectureError::InputTooSmall {
-                input, layer, at, ..
-            } => {
+            ArchitectureError::InputTooSmall { input, layer, at, .. } => {
                 let minimum = (1..=4096)
-                    .find(|&side| {
-                        self.shapes_from(Shape::new(input.channels, side, side))
-                            .is_ok()
-                    })
+                    .find(|&side| self.shapes_from(Shape::new(input.channels, side, side)).is_ok())
                     .unwrap_or(4096);
-                ArchitectureError::InputTooSmall {
-                    input,
-                    layer,
-                    at,
-                    minimum,
-                }
+                ArchitectureError::InputTooSmall { input, layer, at, minimum }
             }
             other => other,
         })
@@ -252,41 +236,21 @@ impl Architecture {
                     positive(layer, "outputs", out)?;
                     Shape::new(out, 1, 1)
                 }
-                LayerSpec::Conv {
-                    out,
-                    kernel: (kh, kw),
-                    stride,
-                    pad,
-                    depthwise,
-                    ..
-                } => {
+                LayerSpec::Conv { out, kernel: (kh, kw), stride, pad, depthwise, .. } => {
                     positive(layer, "output channels", out)?;
                     positive(layer, "a kernel side of", kh * kw)?;
                     positive(layer, "a stride of", stride)?;
                     if depthwise && out != at.channels {
-                        return Err(ArchitectureError::Depthwise {
-                            layer,
-                            out,
-                            channels: at.channels,
-                        });
+                        return Err(ArchitectureError::Depthwise { layer, out, channels: at.channels });
                     }
                     if pad >= kh.min(kw) && pad > 0 {
                         let kernel = kh.min(kw);
                         return Err(ArchitectureError::Padding { layer, pad, kernel });
                     }
                     if at.height + pad < kh || at.width + pad < kw {
-                        return Err(ArchitectureError::InputTooSmall {
-                            input,
-                            layer,
-                            at,
-                            minimum: 0,
-                        });
+                        return Err(ArchitectureError::InputTooSmall { input, layer, at, minimum: 0 });
                     }
-                    Shape::new(
-                        out,
-                        (at.height + 2 * pad - kh) / stride + 1,
-                        (at.width + 2 * pad - kw) / stride + 1,
-                    )
+                    Shape::new(out, (at.height + 2 * pad - kh) / stride + 1, (at.width + 2 * pad - kw) / stride + 1)
                 }
             };
             shapes.push(at);
@@ -329,9 +293,7 @@ impl Architecture {
                     return 0;
                 };
                 let per_channel = match spec {
-                    LayerSpec::Conv {
-                        batch_norm: true, ..
-                    } => 2,
+                    LayerSpec::Conv { batch_norm: true, .. } => 2,
                     _ => 1,
                 };
                 (dims.iter().product::<usize>() + per_channel * dims[0]) as u64
@@ -344,16 +306,11 @@ impl Architecture {
 /// connected layer is a convolution whose kernel is the whole input.
 pub fn weight_dims(spec: &LayerSpec, input: Shape) -> Option<[usize; 4]> {
     match *spec {
-        LayerSpec::Conv {
-            out,
-            kernel: (kh, kw),
-            depthwise,
-            ..
-        } => Some([out, if depthwise { 1 } else { input.channels }, kh, kw]),
-        LayerSpec::AveragePool => None,
-        LayerSpec::FullyConnected { out } => {
-            Some([out, input.channels, input.height, input.width])
+        LayerSpec::Conv { out, kernel: (kh, kw), depthwise, .. } => {
+            Some([out, if depthwise { 1 } else { input.channels }, kh, kw])
         }
+        LayerSpec::AveragePool => None,
+        LayerSpec::FullyConnected { out } => Some([out, input.channels, input.height, input.width]),
     }
 }
 
@@ -377,13 +334,7 @@ mod tests {
         let article = Architecture::article(Shape::new(1, 28, 28), 2);
         assert_eq!(
             article.parameters().unwrap(),
-            [
-                9 * 32 + 64,
-                9 * 32 * 32 + 64,
-                9 * 32 * 64 + 128,
-                9 * 64 * 64 + 128,
-                3136 * 2 + 2
-            ]
+            [9 * 32 + 64, 9 * 32 * 32 + 64, 9 * 32 * 64 + 128, 9 * 64 * 64 + 128, 3136 * 2 + 2]
         );
     }
 
@@ -402,18 +353,9 @@ mod tests {
     fn a_small_input_is_refused_with_the_size_that_would_do() {
         let compact = Architecture::compact(Shape::new(1, 4, 4), 1.0, 64);
         let error = compact.shapes().unwrap_err();
-        assert!(
-            matches!(error, ArchitectureError::InputTooSmall { minimum, .. } if minimum > 4),
-            "{error}"
-        );
-        let ArchitectureError::InputTooSmall { minimum, .. } = error else {
-            unreachable!()
-        };
-        assert!(
-            Architecture::compact(Shape::new(1, minimum, minimum), 1.0, 64)
-                .shapes()
-                .is_ok()
-        );
+        assert!(matches!(error, ArchitectureError::InputTooSmall { minimum, .. } if minimum > 4), "{error}");
+        let ArchitectureError::InputTooSmall { minimum, .. } = error else { unreachable!() };
+        assert!(Architecture::compact(Shape::new(1, minimum, minimum), 1.0, 64).shapes().is_ok());
         assert!(error.to_string().contains("at least"));
     }
 
@@ -421,9 +363,6 @@ mod tests {
     fn a_network_that_ends_in_a_picture_is_refused() {
         let mut article = Architecture::article(Shape::new(1, 28, 28), 2);
         article.layers.pop();
-        assert_eq!(
-            article.shapes(),
-            Err(ArchitectureError::NotAVector(Shape::new(64, 7, 7)))
-        );
+        assert_eq!(article.shapes(), Err(ArchitectureError::NotAVector(Shape::new(64, 7, 7))));
     }
 }

@@ -52,19 +52,10 @@ impl FloatNet {
             .zip(shapes.windows(2))
             .map(|((spec, layer), io)| {
                 let (weight, bias) = fold_layer(layer);
-                FloatLayer {
-                    spec: *spec,
-                    input: io[0],
-                    output: io[1],
-                    weight,
-                    bias,
-                }
+                FloatLayer { spec: *spec, input: io[0], output: io[1], weight, bias }
             })
             .collect();
-        FloatNet {
-            architecture,
-            layers,
-        }
+        FloatNet { architecture, layers }
     }
 
     /// Embeds `n` images: `batch` is `[n][channels][height][width]`, the result `[n][d]`.
@@ -73,20 +64,11 @@ impl FloatNet {
     ///
     /// # Panics
     /// When `batch` is not `n` images long.
-    pub fn forward(
-        &self,
-        batch: &[f32],
-        n: usize,
-        mut observe: impl FnMut(usize, Stage, &[f32]),
-    ) -> Vec<f32> {
+    pub fn forward(&self, batch: &[f32], n: usize, mut observe: impl FnMut(usize, Stage, &[f32])) -> Vec<f32> {
         let device = Device::flex();
         let input = self.architecture.input;
         let dims = [n, input.channels, input.height, input.width];
-        assert_eq!(
-            batch.len(),
-            n * input.volume(),
-            "a batch of {n} images of {input}"
-        );
+        assert_eq!(batch.len(), n * input.volume(), "a batch of {n} images of {input}");
         let mut x = Tensor::<4>::from_data(TensorData::new(batch.to_vec(), dims), &device);
         for (index, layer) in self.layers.iter().enumerate() {
             let sum = layer.sum(x, &device);
@@ -114,12 +96,7 @@ impl FloatLayer {
         let (stride, pad, depthwise) = match self.spec {
             LayerSpec::AveragePool => return x.mean_dim(3).mean_dim(2),
             LayerSpec::FullyConnected { .. } => (1, 0, false),
-            LayerSpec::Conv {
-                stride,
-                pad,
-                depthwise,
-                ..
-            } => (stride, pad, depthwise),
+            LayerSpec::Conv { stride, pad, depthwise, .. } => (stride, pad, depthwise),
         };
         // An average pool has returned, so the dimensions exist.
         let dims = super::weight_dims(&self.spec, self.input).unwrap_or_default();
@@ -142,9 +119,8 @@ fn fold_layer(layer: &Layer) -> (Vec<f32>, Vec<f32>) {
     for (weights, scale) in weight.chunks_exact_mut(kernel).zip(&scale) {
         weights.iter_mut().for_each(|w| *w *= scale);
     }
-    let bias = (0..scale.len())
-        .map(|c| (f64::from(shift[c]) - f64::from(mean[c]) * f64::from(scale[c])) as f32)
-        .collect();
+    let bias =
+        (0..scale.len()).map(|c| (f64::from(shift[c]) - f64::from(mean[c]) * f64::from(scale[c])) as f32).collect();
     (weight, bias)
 }
 

@@ -4,9 +4,7 @@
 mod architecture;
 mod fold;
 
-pub use architecture::{
-    Activation, Architecture, ArchitectureError, LEAKY_SLOPE, LayerSpec, Shape, weight_dims,
-};
+pub use architecture::{Activation, Architecture, ArchitectureError, LEAKY_SLOPE, LayerSpec, Shape, weight_dims};
 pub use fold::{FloatLayer, FloatNet, Stage};
 
 use burn::module::{Module, Param};
@@ -40,11 +38,7 @@ pub struct Net {
 impl Net {
     /// A network with fresh weights: Kaiming uniform (He et al. 2015, fan in, gain of the layer's activation), biases 0, BatchNorm
     /// scale 1 and shift 0. The same seed gives the same weights on every machine.
-    pub fn new(
-        architecture: &Architecture,
-        seed: u64,
-        device: &Device,
-    ) -> Result<Net, ArchitectureError> {
+    pub fn new(architecture: &Architecture, seed: u64, device: &Device) -> Result<Net, ArchitectureError> {
         let shapes = architecture.shapes()?;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let layers = architecture
@@ -53,10 +47,7 @@ impl Net {
             .zip(&shapes)
             .map(|(spec, &input)| Layer::new(spec, input, &mut rng, device))
             .collect();
-        Ok(Net {
-            layers,
-            architecture: architecture.clone(),
-        })
+        Ok(Net { layers, architecture: architecture.clone() })
     }
 
     /// What the network is made of.
@@ -89,31 +80,20 @@ impl Net {
 impl Layer {
     fn new(spec: &LayerSpec, input: Shape, rng: &mut ChaCha8Rng, device: &Device) -> Layer {
         let Some(dims) = weight_dims(spec, input) else {
-            return Layer {
-                weight: None,
-                bias: None,
-                norm: None,
-            };
+            return Layer { weight: None, bias: None, norm: None };
         };
         let (slope, batch_norm) = match spec {
-            LayerSpec::Conv {
-                activation,
-                batch_norm,
-                ..
-            } => (activation.slope(), *batch_norm),
+            LayerSpec::Conv { activation, batch_norm, .. } => (activation.slope(), *batch_norm),
             _ => (1.0, false),
         };
         // Var[w] = gain^2 / fan_in and a uniform distribution over [-bound, bound] has variance bound^2 / 3.
         let gain_squared = 2.0 / (1.0 + slope * slope);
         let fan_in = (dims[1] * dims[2] * dims[3]) as f32;
         let bound = (3.0 * gain_squared / fan_in).sqrt();
-        let weights: Vec<f32> = (0..dims.iter().product::<usize>())
-            .map(|_| rng.random_range(-bound..bound))
-            .collect();
+        let weights: Vec<f32> = (0..dims.iter().product::<usize>()).map(|_| rng.random_range(-bound..bound)).collect();
         Layer {
             weight: Some(Param::from_data(TensorData::new(weights, dims), device)),
-            bias: (!batch_norm)
-                .then(|| Param::from_data(TensorData::new(vec![0f32; dims[0]], [dims[0]]), device)),
+            bias: (!batch_norm).then(|| Param::from_data(TensorData::new(vec![0f32; dims[0]], [dims[0]]), device)),
             norm: batch_norm.then(|| BatchNormConfig::new(dims[0]).init(device)),
         }
     }
@@ -125,19 +105,8 @@ impl Layer {
         };
         let weight = weight.val();
         match *spec {
-            LayerSpec::Conv {
-                stride,
-                pad,
-                depthwise,
-                activation,
-                ..
-            } => {
-                let options = ConvOptions {
-                    stride,
-                    pad,
-                    depthwise,
-                    slope: activation.slope(),
-                };
+            LayerSpec::Conv { stride, pad, depthwise, activation, .. } => {
+                let options = ConvOptions { stride, pad, depthwise, slope: activation.slope() };
                 match self.fast(&x, &weight, options) {
                     Some(y) => y,
                     None => self.by_parts(x, weight, options, activation),
@@ -166,10 +135,7 @@ impl Layer {
         let norm = self.norm.as_ref().filter(|norm| norm.training.is_enabled())?;
         let (gamma, beta) = (norm.gamma.val(), norm.beta.val());
         let got = conv_norm_act(x, weight, &gamma, &beta, norm.epsilon, options)?;
-        for (running, batch) in [
-            (&norm.running_mean, &got.mean),
-            (&norm.running_var, &got.variance),
-        ] {
+        for (running, batch) in [(&norm.running_mean, &got.mean), (&norm.running_var, &got.variance)] {
             let moved: Vec<f32> = values(&running.value_sync())
                 .iter()
                 .zip(batch)
@@ -179,22 +145,13 @@ impl Layer {
                 })
                 .collect();
             let length = moved.len();
-            running.update(Tensor::from_data(
-                TensorData::new(moved, [length]),
-                &x.device(),
-            ));
+            running.update(Tensor::from_data(TensorData::new(moved, [length]), &x.device()));
         }
         Some(got.output)
     }
 
     /// The layer as burn's own operations.
-    fn by_parts(
-        &self,
-        x: Tensor<4>,
-        weight: Tensor<4>,
-        options: ConvOptions,
-        activation: Activation,
-    ) -> Tensor<4> {
+    fn by_parts(&self, x: Tensor<4>, weight: Tensor<4>, options: ConvOptions, activation: Activation) -> Tensor<4> {
         let x = x.permute([0, 3, 1, 2]);
         let groups = if options.depthwise { x.dims()[1] } else { 1 };
         let (stride, pad) = ([options.stride; 2], [options.pad; 2]);
@@ -267,9 +224,8 @@ mod tests {
     fn fresh_weights_have_kaiming_variance() {
         let architecture = Architecture::article(Shape::new(1, 28, 28), 16);
         let net = Net::new(&architecture, 1, &Device::flex()).unwrap();
-        for (index, (fan_in, slope)) in [(288.0, 0.1), (288.0, 0.1), (576.0, 0.1), (3136.0, 1.0)]
-            .into_iter()
-            .enumerate()
+        for (index, (fan_in, slope)) in
+            [(288.0, 0.1), (288.0, 0.1), (576.0, 0.1), (3136.0, 1.0)].into_iter().enumerate()
         {
             let weight = net.layers[index + 1].weight.as_ref().unwrap().val();
             let values = weight.try_into_vec_as::<f32>().unwrap();

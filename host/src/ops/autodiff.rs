@@ -98,19 +98,12 @@ pub(crate) fn conv_norm_act(
         z: trained.z,
         affine: trained.affine,
     }));
-    let prepared = ConvNormAct
-        .prepare::<NoCheckpointing>(nodes)
-        .compute_bound()
-        .stateful();
+    let prepared = ConvNormAct.prepare::<NoCheckpointing>(nodes).compute_bound().stateful();
     let output = match prepared {
         OpsKind::Tracked(prepared) => prepared.finish(state, output),
         OpsKind::UnTracked(prepared) => prepared.finish(output),
     };
-    Some(Normalized {
-        output: Tensor::from_primitive::<Tracked>(output),
-        mean,
-        variance: trained.variance,
-    })
+    Some(Normalized { output: Tensor::from_primitive::<Tracked>(output), mean, variance: trained.variance })
 }
 
 /// Convolution, `u = (z - mean) * scale + shift`, activation, without a gradient; shapes as in [`conv_norm_act`], `affine` is
@@ -129,12 +122,7 @@ pub(crate) fn conv_affine_act(
     let weight = weight.clone().try_into_primitive::<Flex>().ok()?;
     let weight = weight.to_contiguous();
     let [mean, scale, shift] = affine;
-    let affine = Affine {
-        mean,
-        scale,
-        shift,
-        slope: options.slope,
-    };
+    let affine = Affine { mean, scale, shift, slope: options.slope };
     let isa = Isa::detect();
     let y = block::infer(isa, &geometry, n, slice(&x), slice(&weight), &affine);
     let [height, width] = geometry.output();
@@ -169,12 +157,7 @@ impl fmt::Debug for State {
 impl Backward<Flex, 4> for ConvNormAct {
     type State = State;
 
-    fn backward(
-        self,
-        ops: Ops<State, 4>,
-        gradients: &mut Gradients,
-        _checkpointer: &mut Checkpointer,
-    ) {
+    fn backward(self, ops: Ops<State, 4>, gradients: &mut Gradients, _checkpointer: &mut Checkpointer) {
         let [x, weight, gamma, beta] = ops.parents;
         let dy = gradients.consume::<Flex>(&ops.node).to_contiguous();
         let kept = &ops.state.0;
@@ -216,7 +199,5 @@ fn values(tensor: &FlexTensor) -> Vec<f32> {
 
 /// The values of a contiguous tensor; training computes in `f32` throughout.
 fn slice(tensor: &FlexTensor) -> &[f32] {
-    tensor
-        .as_slice::<f32>()
-        .expect("a contiguous tensor of f32")
+    tensor.as_slice::<f32>().expect("a contiguous tensor of f32")
 }

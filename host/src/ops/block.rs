@@ -10,12 +10,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::kernels::{
-    DepthwiseGather, DepthwiseWeightGradient, Gather, SLACK, WeightGradient, panel_width,
-    uninitialized,
+    DepthwiseGather, DepthwiseWeightGradient, Gather, SLACK, WeightGradient, panel_width, uninitialized,
 };
-use super::normalize::{
-    Affine, GradientInput, apply, apply_in_place, gradient_moments, moments,
-};
+use super::normalize::{Affine, GradientInput, apply, apply_in_place, gradient_moments, moments};
 use super::plan::{self, Class, Geometry, Plan};
 use super::simd::Isa;
 
@@ -41,18 +38,10 @@ enum Direction {
 
 impl Packed {
     /// From `[out][in / groups][kernel row][kernel column]`.
-    fn new(
-        isa: Isa,
-        geometry: &Geometry,
-        plan: &Plan,
-        weight: &[f32],
-        direction: Direction,
-    ) -> Packed {
+    fn new(isa: Isa, geometry: &Geometry, plan: &Plan, weight: &[f32], direction: Direction) -> Packed {
         let [rows, columns] = geometry.kernel;
         let depth = geometry.depth();
-        let at = |o: usize, c: usize, [ky, kx]: [usize; 2]| {
-            weight[((o * depth + c) * rows + ky) * columns + kx]
-        };
+        let at = |o: usize, c: usize, [ky, kx]: [usize; 2]| weight[((o * depth + c) * rows + ky) * columns + kx];
         let (inputs, outputs) = match direction {
             Direction::Forward => (geometry.input[0], geometry.out),
             Direction::Backward => (geometry.out, geometry.input[0]),
@@ -69,12 +58,10 @@ impl Packed {
             for first in (0..outputs).step_by(width) {
                 for &k in &class.kernel {
                     for input in 0..inputs {
-                        packed.extend((first..first + width).map(|output| {
-                            match direction {
-                                _ if output >= outputs => 0.0,
-                                Direction::Forward => at(output, input, k),
-                                Direction::Backward => at(input, output, k),
-                            }
+                        packed.extend((first..first + width).map(|output| match direction {
+                            _ if output >= outputs => 0.0,
+                            Direction::Forward => at(output, input, k),
+                            Direction::Backward => at(input, output, k),
                         }));
                     }
                 }
@@ -102,28 +89,9 @@ fn convolve(
         let taps = &class.taps;
         if depthwise {
             let channels = columns;
-            DepthwiseGather {
-                source,
-                base,
-                dest,
-                taps,
-                weights,
-                channels,
-                out,
-            }
-            .run(isa);
+            DepthwiseGather { source, base, dest, taps, weights, channels, out }.run(isa);
         } else {
-            Gather {
-                source,
-                base,
-                dest,
-                taps,
-                depth: plan.source.channels,
-                panels: weights,
-                columns,
-                out,
-            }
-            .run(isa);
+            Gather { source, base, dest, taps, depth: plan.source.channels, panels: weights, columns, out }.run(isa);
         }
     }
 }
@@ -131,9 +99,7 @@ fn convolve(
 /// The runs of a batch of `n` images.
 fn runs(n: usize) -> Vec<Range<usize>> {
     let tasks = n.min(TASKS);
-    (0..tasks)
-        .map(|task| task * n / tasks..(task + 1) * n / tasks)
-        .collect()
+    (0..tasks).map(|task| task * n / tasks..(task + 1) * n / tasks).collect()
 }
 
 /// Cuts `values`, `unit` of them an image, into the runs.
@@ -148,22 +114,14 @@ fn split<'a>(mut values: &'a mut [f32], runs: &[Range<usize>], unit: usize) -> V
 }
 
 /// The padded copy of `images`, in `scratch` unless no border is needed.
-fn padded<'a>(
-    plan: &Plan,
-    images: &'a [f32],
-    unit: usize,
-    scratch: &'a mut Vec<f32>,
-) -> &'a [f32] {
+fn padded<'a>(plan: &Plan, images: &'a [f32], unit: usize, scratch: &'a mut Vec<f32>) -> &'a [f32] {
     if plan.source.is_plain() {
         return images;
     }
     let len = plan.source.len();
     let count = images.len() / unit;
     grow(scratch, count * len);
-    for (image, to) in images
-        .chunks_exact(unit)
-        .zip(scratch.chunks_exact_mut(len))
-    {
+    for (image, to) in images.chunks_exact(unit).zip(scratch.chunks_exact_mut(len)) {
         plan.source.fill(image, to);
     }
     &scratch[..count * len]
@@ -228,11 +186,7 @@ struct Moments {
 
 impl Moments {
     fn new(channels: usize) -> Moments {
-        Moments {
-            count: 0.0,
-            mean: vec![0.0; channels],
-            deviations: vec![0.0; channels],
-        }
+        Moments { count: 0.0, mean: vec![0.0; channels], deviations: vec![0.0; channels] }
     }
 
     /// The moments of both (Chan, Golub, LeVeque 1983).
@@ -244,8 +198,7 @@ impl Moments {
         for c in 0..self.mean.len() {
             let difference = other.mean[c] - self.mean[c];
             self.mean[c] += difference * other.count / count;
-            self.deviations[c] +=
-                other.deviations[c] + difference * difference * self.count * other.count / count;
+            self.deviations[c] += other.deviations[c] + difference * difference * self.count * other.count / count;
         }
         self.count = count;
     }
@@ -290,25 +243,12 @@ pub(super) struct Norm<'a> {
 }
 
 /// Forward pass of a training step: the batch's own statistics normalize it.
-pub(super) fn forward(
-    isa: Isa,
-    geometry: &Geometry,
-    n: usize,
-    x: &[f32],
-    weight: &[f32],
-    norm: &Norm<'_>,
-) -> Trained {
+pub(super) fn forward(isa: Isa, geometry: &Geometry, n: usize, x: &[f32], weight: &[f32], norm: &Norm<'_>) -> Trained {
     let start = || Moments::new(geometry.out);
-    let (z, states) = convolved(isa, geometry, n, x, weight, start, |z, state: &mut Moments| {
-        state.add(isa, z)
-    });
+    let (z, states) = convolved(isa, geometry, n, x, weight, start, |z, state: &mut Moments| state.add(isa, z));
     let mut total = Moments::new(geometry.out);
     states.iter().for_each(|state| total.merge(state));
-    let variance: Vec<f64> = total
-        .deviations
-        .iter()
-        .map(|deviations| deviations / total.count.max(1.0))
-        .collect();
+    let variance: Vec<f64> = total.deviations.iter().map(|deviations| deviations / total.count.max(1.0)).collect();
     let scale = norm
         .gamma
         .iter()
@@ -328,23 +268,11 @@ pub(super) fn forward(
         .into_par_iter()
         .zip(&runs)
         .for_each(|(y, run)| apply(isa, &affine, &z[run.start * unit..run.end * unit], y));
-    Trained {
-        z,
-        y,
-        affine,
-        variance: variance.iter().map(|&variance| variance as f32).collect(),
-    }
+    Trained { z, y, affine, variance: variance.iter().map(|&variance| variance as f32).collect() }
 }
 
 /// Forward pass of inference: `activation(affine(convolution))`.
-pub(super) fn infer(
-    isa: Isa,
-    geometry: &Geometry,
-    n: usize,
-    x: &[f32],
-    weight: &[f32],
-    affine: &Affine,
-) -> Vec<f32> {
+pub(super) fn infer(isa: Isa, geometry: &Geometry, n: usize, x: &[f32], weight: &[f32], affine: &Affine) -> Vec<f32> {
     let finish = |z: &mut [f32], _: &mut ()| apply_in_place(isa, affine, z);
     convolved(isa, geometry, n, x, weight, || (), finish).0
 }
@@ -414,12 +342,7 @@ pub(super) fn backward(
         factor[c] = (-scale * inverse * inverse * product / count) as f32;
     }
     let (x, weight) = through_convolution(isa, geometry, n, saved, dy, [&factor, &constant], wants_dx);
-    Gradients {
-        x,
-        weight,
-        gamma,
-        beta,
-    }
+    Gradients { x, weight, gamma, beta }
 }
 
 fn through_convolution(
@@ -438,11 +361,7 @@ fn through_convolution(
     let positions = plan.source.positions(group);
     let class = &reading.classes[0];
     let depth = geometry.depth();
-    let rows: Vec<usize> = class
-        .taps
-        .iter()
-        .flat_map(|&tap| (0..depth).map(move |k| tap + k))
-        .collect();
+    let rows: Vec<usize> = class.taps.iter().flat_map(|&tap| (0..depth).map(move |k| tap + k)).collect();
     let (from, to) = (geometry.input_len(), geometry.output_len());
     let mut dx = wants_dx.then(|| uninitialized(n * from));
     let runs = runs(n);
@@ -492,16 +411,7 @@ fn through_convolution(
                         }
                         .run(isa);
                     } else {
-                        WeightGradient {
-                            source,
-                            base,
-                            gradient,
-                            at,
-                            rows: &rows,
-                            columns: geometry.out,
-                            out,
-                        }
-                        .run(isa);
+                        WeightGradient { source, base, gradient, at, rows: &rows, columns: geometry.out, out }.run(isa);
                     }
                     if let Some(dx) = &mut dx {
                         let start = (first - run.start) * from;
@@ -521,16 +431,13 @@ fn through_convolution(
 fn unpack(geometry: &Geometry, class: &Class, tasks: &[Vec<f32>]) -> Vec<f32> {
     let (taps, depth, out) = (class.kernel.len(), geometry.depth(), geometry.out);
     let mut weight = vec![0f32; taps * depth * out];
-    weight
-        .par_chunks_mut(taps * depth)
-        .enumerate()
-        .for_each(|(o, weight)| {
-            for k in 0..depth {
-                for t in 0..taps {
-                    let at = (t * depth + k) * out + o;
-                    weight[k * taps + t] = tasks.iter().map(|task| task[at]).sum();
-                }
+    weight.par_chunks_mut(taps * depth).enumerate().for_each(|(o, weight)| {
+        for k in 0..depth {
+            for t in 0..taps {
+                let at = (t * depth + k) * out + o;
+                weight[k * taps + t] = tasks.iter().map(|task| task[at]).sum();
             }
-        });
+        }
+    });
     weight
 }

@@ -51,10 +51,7 @@ impl Gather<'_> {
         let width = panel_width(isa, self.columns);
         let panels = self.columns.div_ceil(width);
         assert_eq!(self.base.len(), self.dest.len());
-        assert!(
-            self.taps.is_empty()
-                || end(self.base) + end(self.taps) + self.depth <= self.source.len()
-        );
+        assert!(self.taps.is_empty() || end(self.base) + end(self.taps) + self.depth <= self.source.len());
         assert!(end(self.dest) + self.columns <= self.out.len());
         assert!(panels * self.taps.len() * self.depth * width <= self.panels.len());
         // SAFETY: the assertions bound every read and write: sources, panels and, by `columns`, the output.
@@ -123,10 +120,7 @@ impl Gather<'_> {
             }
             let valid = self.columns - column;
             for i in 0..MR {
-                let to = self
-                    .out
-                    .as_mut_ptr()
-                    .add(*self.dest.get_unchecked(first + i) + column);
+                let to = self.out.as_mut_ptr().add(*self.dest.get_unchecked(first + i) + column);
                 if valid >= NV * V::LANES {
                     for j in 0..NV {
                         sums[i][j].store(to.add(j * V::LANES));
@@ -215,11 +209,7 @@ impl WeightGradient<'_> {
     }
 
     #[inline(always)]
-    unsafe fn tile<V: Vector, const NV: usize, const MR: usize>(
-        &mut self,
-        first: usize,
-        column: usize,
-    ) {
+    unsafe fn tile<V: Vector, const NV: usize, const MR: usize>(&mut self, first: usize, column: usize) {
         // SAFETY: as `run` has checked; `first + MR` rows exist.
         unsafe {
             let mut sums = [[V::splat(0.0); NV]; MR];
@@ -242,10 +232,7 @@ impl WeightGradient<'_> {
             }
             let valid = (self.columns - column).min(NV * V::LANES);
             for i in 0..MR {
-                let to = self
-                    .out
-                    .as_mut_ptr()
-                    .add((first + i) * self.columns + column);
+                let to = self.out.as_mut_ptr().add((first + i) * self.columns + column);
                 if valid == NV * V::LANES {
                     for j in 0..NV {
                         let to = to.add(j * V::LANES);
@@ -343,9 +330,7 @@ impl DepthwiseGather<'_> {
     pub(super) fn run(mut self, isa: Isa) {
         let channels = self.channels;
         assert_eq!(self.base.len(), self.dest.len());
-        assert!(
-            self.taps.is_empty() || end(self.base) + end(self.taps) + channels <= self.source.len()
-        );
+        assert!(self.taps.is_empty() || end(self.base) + end(self.taps) + channels <= self.source.len());
         assert!(end(self.dest) + channels <= self.out.len());
         assert!(self.taps.len() * channels <= self.weights.len());
         each_channel(isa, channels, &mut self);
@@ -362,10 +347,7 @@ impl DepthwiseGather<'_> {
                 taps[t] = *self.taps.get_unchecked(t);
             }
             for q in 0..self.base.len() {
-                let source = self
-                    .source
-                    .as_ptr()
-                    .add(*self.base.get_unchecked(q) + first);
+                let source = self.source.as_ptr().add(*self.base.get_unchecked(q) + first);
                 let mut sum = V::splat(0.0);
                 for t in 0..T {
                     sum = V::load(source.add(taps[t])).mul_add(w[t], sum);
@@ -381,10 +363,7 @@ impl DepthwiseGather<'_> {
         // SAFETY: as `run` has checked.
         unsafe {
             for q in 0..self.base.len() {
-                let source = self
-                    .source
-                    .as_ptr()
-                    .add(*self.base.get_unchecked(q) + first);
+                let source = self.source.as_ptr().add(*self.base.get_unchecked(q) + first);
                 let mut sum = V::splat(0.0);
                 for (t, &tap) in self.taps.iter().enumerate() {
                     let w = V::load(self.weights.as_ptr().add(t * self.channels + first));
@@ -431,9 +410,7 @@ impl DepthwiseWeightGradient<'_> {
     pub(super) fn run(mut self, isa: Isa) {
         let channels = self.channels;
         assert_eq!(self.base.len(), self.at.len());
-        assert!(
-            self.taps.is_empty() || end(self.base) + end(self.taps) + channels <= self.source.len()
-        );
+        assert!(self.taps.is_empty() || end(self.base) + end(self.taps) + channels <= self.source.len());
         assert!(end(self.at) + channels <= self.gradient.len());
         assert!(self.taps.len() * channels <= self.out.len());
         each_channel(isa, channels, &mut self);
@@ -447,24 +424,14 @@ impl DepthwiseWeightGradient<'_> {
             let mut taps = [0usize; T];
             taps.copy_from_slice(self.taps.get_unchecked(tap..tap + T));
             for q in 0..self.base.len() {
-                let source = self
-                    .source
-                    .as_ptr()
-                    .add(*self.base.get_unchecked(q) + first);
-                let g = V::load(
-                    self.gradient
-                        .as_ptr()
-                        .add(*self.at.get_unchecked(q) + first),
-                );
+                let source = self.source.as_ptr().add(*self.base.get_unchecked(q) + first);
+                let g = V::load(self.gradient.as_ptr().add(*self.at.get_unchecked(q) + first));
                 for t in 0..T {
                     sums[t] = V::load(source.add(taps[t])).mul_add(g, sums[t]);
                 }
             }
             for (t, sum) in sums.into_iter().enumerate() {
-                let to = self
-                    .out
-                    .as_mut_ptr()
-                    .add((tap + t) * self.channels + first);
+                let to = self.out.as_mut_ptr().add((tap + t) * self.channels + first);
                 V::load(to).add(sum).store(to);
             }
         }

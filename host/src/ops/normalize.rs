@@ -46,13 +46,7 @@ impl Affine {
 }
 
 /// `sum[c] += sum of (z - origin[c])`, `squares[c] += sum of (z - origin[c])^2` over all positions.
-pub(super) fn moments(
-    isa: Isa,
-    z: &[f32],
-    origin: &[f32],
-    sum: &mut [f32],
-    squares: &mut [f32],
-) {
+pub(super) fn moments(isa: Isa, z: &[f32], origin: &[f32], sum: &mut [f32], squares: &mut [f32]) {
     let channels = origin.len();
     assert!(sum.len() == channels && squares.len() == channels);
     assert_eq!(z.len() % channels, 0);
@@ -141,14 +135,7 @@ impl Channelwise for Apply<'_> {
 }
 
 /// `sum[c] += sum of g`, `product[c] += sum of g * t`, where `g = dy * activation'(u)`, over all positions.
-pub(super) fn gradient_moments(
-    isa: Isa,
-    affine: &Affine,
-    z: &[f32],
-    dy: &[f32],
-    sum: &mut [f32],
-    product: &mut [f32],
-) {
+pub(super) fn gradient_moments(isa: Isa, affine: &Affine, z: &[f32], dy: &[f32], sum: &mut [f32], product: &mut [f32]) {
     affine.check();
     let channels = affine.channels();
     assert!(sum.len() == channels && product.len() == channels);

@@ -89,9 +89,7 @@ impl Padded {
         for image in 0..images {
             for y in 0..rows {
                 let row = (y + self.before[0]) * self.outer[1] + self.before[1];
-                list.extend(
-                    (0..columns).map(|x| image * self.len() + (row + x) * self.channels),
-                );
+                list.extend((0..columns).map(|x| image * self.len() + (row + x) * self.channels));
             }
         }
         list
@@ -126,15 +124,9 @@ pub(super) fn forward(geometry: &Geometry, images: usize) -> Plan {
     let [out_height, out_width] = geometry.output();
     let (stride, pad) = (geometry.stride, geometry.pad);
     let [kernel_rows, kernel_columns] = geometry.kernel;
-    let source = Padded {
-        channels,
-        inner: [height, width],
-        before: [pad; 2],
-        outer: [height + 2 * pad, width + 2 * pad],
-    };
-    let kernel: Vec<[usize; 2]> = (0..kernel_rows)
-        .flat_map(|ky| (0..kernel_columns).map(move |kx| [ky, kx]))
-        .collect();
+    let source =
+        Padded { channels, inner: [height, width], before: [pad; 2], outer: [height + 2 * pad, width + 2 * pad] };
+    let kernel: Vec<[usize; 2]> = (0..kernel_rows).flat_map(|ky| (0..kernel_columns).map(move |kx| [ky, kx])).collect();
     let at = |y: usize, x: usize| (y * source.outer[1] + x) * channels;
     let mut class = Class {
         base: Vec::new(),
@@ -146,19 +138,12 @@ pub(super) fn forward(geometry: &Geometry, images: usize) -> Plan {
     for image in 0..images {
         for y in 0..out_height {
             for x in 0..out_width {
-                class
-                    .base
-                    .push(image * source.len() + at(y * stride, x * stride));
-                class
-                    .dest
-                    .push(image * geometry.output_len() + (y * out_width + x) * geometry.out);
+                class.base.push(image * source.len() + at(y * stride, x * stride));
+                class.dest.push(image * geometry.output_len() + (y * out_width + x) * geometry.out);
             }
         }
     }
-    Plan {
-        source,
-        classes: vec![class],
-    }
+    Plan { source, classes: vec![class] }
 }
 
 /// The pass that brings the gradient of the output back to the input, for `images` images.
@@ -183,15 +168,9 @@ pub(super) fn backward(geometry: &Geometry, images: usize) -> Plan {
     let at = |y: usize, x: usize| (y * source.outer[1] + x) * source.channels;
     // Kernel positions of a remainder, and what they add to an offset that starts `before` outputs back.
     let along = |axis: usize, remainder: usize| -> Vec<(usize, usize)> {
-        (remainder..geometry.kernel[axis])
-            .step_by(stride)
-            .enumerate()
-            .map(|(t, k)| (k, before[axis] - t))
-            .collect()
+        (remainder..geometry.kernel[axis]).step_by(stride).enumerate().map(|(t, k)| (k, before[axis] - t)).collect()
     };
-    let inputs = |axis: usize, remainder: usize| {
-        (0..sides[axis]).filter(move |i| (i + pad) % stride == remainder)
-    };
+    let inputs = |axis: usize, remainder: usize| (0..sides[axis]).filter(move |i| (i + pad) % stride == remainder);
     let mut classes = Vec::new();
     for ry in 0..stride {
         for rx in 0..stride {

@@ -54,12 +54,7 @@ fn cases() -> Vec<Case> {
 
 impl Case {
     fn options(&self) -> ConvOptions {
-        ConvOptions {
-            stride: self.stride,
-            pad: self.pad,
-            depthwise: self.depthwise,
-            slope: self.slope,
-        }
+        ConvOptions { stride: self.stride, pad: self.pad, depthwise: self.depthwise, slope: self.slope }
     }
 
     fn x_dims(&self) -> [usize; 4] {
@@ -113,11 +108,7 @@ fn burns(
     let z = conv2d(x.permute([0, 3, 1, 2]), weight, None, options);
     let normalized = batch_norm_train(z, gamma, beta, EPSILON);
     let y = leaky_relu(normalized.output, f64::from(case.slope));
-    (
-        y.permute([0, 2, 3, 1]),
-        normalized.mean,
-        normalized.variance,
-    )
+    (y.permute([0, 2, 3, 1]), normalized.mean, normalized.variance)
 }
 
 #[test]
@@ -141,12 +132,7 @@ fn training_steps_equal_burn_s_own() {
         let got = (got.output * weights).sum().backward();
         let pair = |name: &str, got: Vec<f32>, expected: Vec<f32>| assert_close(name, &got, &expected);
         pair("dx", vector(&x.grad(&got).unwrap()), vector(&x.grad(&expected).unwrap()));
-        let both = |t: &Tensor<1>| {
-            (
-                vector(&t.grad(&got).unwrap()),
-                vector(&t.grad(&expected).unwrap()),
-            )
-        };
+        let both = |t: &Tensor<1>| (vector(&t.grad(&got).unwrap()), vector(&t.grad(&expected).unwrap()));
         let (g, e) = both(&gamma);
         pair("dgamma", g, e);
         let (g, e) = both(&beta);
@@ -190,9 +176,8 @@ struct Step {
 impl Step {
     fn new(case: &Case) -> Step {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
-        let mut list = |len: usize, low: f32, high: f32| -> Vec<f32> {
-            (0..len).map(|_| rng.random_range(low..high)).collect()
-        };
+        let mut list =
+            |len: usize, low: f32, high: f32| -> Vec<f32> { (0..len).map(|_| rng.random_range(low..high)).collect() };
         let geometry = case.geometry();
         Step {
             x: list(case.x_dims().iter().product(), -1.0, 1.0),
@@ -204,30 +189,18 @@ impl Step {
     }
 
     fn forward(&self, isa: Isa, case: &Case) -> block::Trained {
-        let norm = Norm {
-            gamma: &self.gamma,
-            beta: &self.beta,
-            epsilon: EPSILON,
-            slope: case.slope,
-        };
+        let norm = Norm { gamma: &self.gamma, beta: &self.beta, epsilon: EPSILON, slope: case.slope };
         block::forward(isa, &case.geometry(), case.n, &self.x, &self.weight, &norm)
     }
 
     fn loss(&self, isa: Isa, case: &Case) -> f64 {
         let y = self.forward(isa, case).y;
-        y.iter()
-            .zip(&self.loss)
-            .map(|(&y, &w)| f64::from(y) * f64::from(w))
-            .sum()
+        y.iter().zip(&self.loss).map(|(&y, &w)| f64::from(y) * f64::from(w)).sum()
     }
 
     fn gradients(&self, isa: Isa, case: &Case) -> block::Gradients {
         let trained = self.forward(isa, case);
-        let inverse: Vec<f32> = trained
-            .variance
-            .iter()
-            .map(|v| 1.0 / (v + EPSILON as f32).sqrt())
-            .collect();
+        let inverse: Vec<f32> = trained.variance.iter().map(|v| 1.0 / (v + EPSILON as f32).sqrt()).collect();
         let saved = Saved {
             x: &self.x,
             z: &trained.z,
@@ -267,12 +240,8 @@ fn instruction_sets_agree() {
 #[test]
 fn gradients_are_those_of_finite_differences() {
     type Field = fn(&mut Step) -> &mut Vec<f32>;
-    let fields: [(&str, Field); 4] = [
-        ("x", |s| &mut s.x),
-        ("weight", |s| &mut s.weight),
-        ("gamma", |s| &mut s.gamma),
-        ("beta", |s| &mut s.beta),
-    ];
+    let fields: [(&str, Field); 4] =
+        [("x", |s| &mut s.x), ("weight", |s| &mut s.weight), ("gamma", |s| &mut s.gamma), ("beta", |s| &mut s.beta)];
     // Slope 1 has no kink that a finite step could straddle; the kink itself is covered by the comparison with burn.
     for case in cases().into_iter().map(|case| Case { slope: 1.0, ..case }) {
         let isa = Isa::detect();
@@ -307,12 +276,7 @@ fn a_large_mean_costs_no_accuracy() {
     let x = Tensor::<4>::from_data(TensorData::new(values.clone(), [8, 10, 10, 1]), &device);
     let one = |value: f32| Tensor::<1>::from_data([value], &device);
     let weight = Tensor::<4>::from_data([[[[1.0]]]], &device);
-    let options = ConvOptions {
-        stride: 1,
-        pad: 0,
-        depthwise: false,
-        slope: 1.0,
-    };
+    let options = ConvOptions { stride: 1, pad: 0, depthwise: false, slope: 1.0 };
     let got = conv_norm_act(&x, &weight, &one(1.0), &one(0.0), EPSILON, options).unwrap();
     let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / 800.0;
     let squares = values.iter().map(|&v| (f64::from(v) - mean).powi(2));

@@ -7,7 +7,7 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("data", "source", "glyphs, mnist:DIR or images:DIR."),
     ("data", "world", "Which world of glyphs is drawn; files do not heed it."),
     ("data.split", "", "Identities of each part, as s1-s20,anna or *."),
-    ("data.split", "threshold", "Choose the threshold and the quantization ranges; never trained on."),
+    ("data.split", "threshold", "Choose the threshold; never trained on."),
     ("input", "", "What the network gets to see, in pixels."),
     ("input", "channels", "1 for grey, 3 for RGB."),
     ("input", "invert", "Dark on light becomes light on dark."),
@@ -30,7 +30,7 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("validation", "", "The equal error rate is measured on samples of the threshold part."),
     ("validation", "every_steps", "A checkpoint is kept after each measurement."),
     ("export", "target_fmr", "False-match rate that the decision threshold is chosen for."),
-    ("export", "calibration_samples", "Samples that choose the quantization ranges."),
+    ("export", "calibration_samples", "Samples of the train part that the quantization ranges are taken from."),
     ("phase", "", "One training; further [[phase]] tables go on with its network."),
     ("phase", "epochs", "Passes over the data."),
     ("phase", "learning_rate", "Highest learning rate, after the warm-up."),
@@ -44,9 +44,8 @@ const COMMENTS: &[(&str, &str, &str)] = &[
 
 /// Puts the comments above the lines that they explain.
 pub(super) fn add(toml: &str) -> String {
-    let mut out = String::from(
-        "# Everything that `doppel train` needs to train this model again. Unknown keys are errors.\n\n",
-    );
+    let mut out =
+        String::from("# Everything that `doppel train` needs to train this model again. Unknown keys are errors.\n\n");
     let mut table = String::new();
     for line in toml.lines() {
         let key = if let Some(name) = line.strip_prefix('[') {

@@ -5,8 +5,7 @@ use crate::data::{Part, Sampling, Spec, Split};
 use crate::mining::Mining;
 
 use super::{
-    Data, Export, Family, Input, Loss, Method, Metric, Network, Optimizer, Phase, Recipe,
-    RecipeError, Validation,
+    Data, Export, Family, Input, Loss, Method, Metric, Network, Optimizer, Phase, Recipe, RecipeError, Validation,
 };
 
 /// The choices that most decide a recipe; the others follow from them.
@@ -68,58 +67,28 @@ impl Choices {
         let recipe = Recipe {
             name: self.name.clone(),
             seed: 1,
-            data: Data {
-                source: self.source.clone(),
-                world: 0,
-                split,
-            },
+            data: Data { source: self.source.clone(), world: 0, split },
             input,
-            net: Network {
-                family: self.family,
-                width_multiplier: 1.0,
-                embedding: self.embedding,
-                metric,
-            },
+            net: Network { family: self.family, width_multiplier: 1.0, embedding: self.embedding, metric },
             augment: self.default_augment(),
             optimizer: Optimizer { weight_decay: 1e-4 },
-            validation: Validation {
-                every_steps: 100,
-                samples: 1000,
-                pairs: 20_000,
-            },
-            export: Export {
-                target_fmr: 0.01,
-                calibration_samples: 500,
-            },
-            phases: phases
-                .map(|method| self.default_phase(method, metric))
-                .collect(),
+            validation: Validation { every_steps: 100, samples: 1000, pairs: 20_000 },
+            export: Export { target_fmr: 0.01, calibration_samples: 500 },
+            phases: phases.map(|method| self.default_phase(method, metric)).collect(),
         };
         recipe.check()?;
         Ok(recipe)
     }
 
     fn default_input(&self, split: &Split) -> Result<Input, RecipeError> {
-        let plain = Input {
-            width: 28,
-            height: 28,
-            channels: 1,
-            invert: false,
-            stretch: false,
-        };
+        let plain = Input { width: 28, height: 28, channels: 1, invert: false, stretch: false };
         Ok(match self.source {
             Spec::Mnist(_) => plain,
-            Spec::Glyphs => Input {
-                invert: true,
-                ..plain
-            },
+            Spec::Glyphs => Input { invert: true, ..plain },
             _ => {
                 let samples = self.source.load(Part::Threshold, split, 0)?.samples;
                 let first = samples.first().map(|sample| sample.raw.as_raw());
-                Input {
-                    stretch: true,
-                    ..first.map_or(plain, |raw| Input::like(raw, 40))
-                }
+                Input { stretch: true, ..first.map_or(plain, |raw| Input::like(raw, 40)) }
             }
         })
     }
@@ -128,13 +97,7 @@ impl Choices {
         match self.source {
             // Every epoch draws glyphs anew.
             Spec::Glyphs => Augment::default(),
-            Spec::Mnist(_) => Augment {
-                shift: 0.07,
-                scale: 0.1,
-                rotation: 10.0,
-                shear: 0.1,
-                ..Augment::default()
-            },
+            Spec::Mnist(_) => Augment { shift: 0.07, scale: 0.1, rotation: 10.0, shear: 0.1, ..Augment::default() },
             _ => Augment {
                 shift: 0.08,
                 scale: 0.12,
@@ -156,32 +119,17 @@ impl Choices {
             _ => 200,
         };
         let loss = match (method, metric) {
-            (Method::Contrastive, Metric::Euclidean) => Loss::Contrastive {
-                margin: 1.0,
-                mining: Mining::Random,
-            },
-            (Method::Contrastive, Metric::Cosine) => Loss::Contrastive {
-                margin: 1.0,
-                mining: Mining::Hard,
-            },
-            (Method::Triplet, Metric::Euclidean) => Loss::Triplet {
-                margin: 1.0,
-                mining: Mining::SemiHard,
-            },
-            (Method::Triplet, Metric::Cosine) => Loss::Triplet {
-                margin: 0.3,
-                mining: Mining::SemiHard,
-            },
+            (Method::Contrastive, Metric::Euclidean) => Loss::Contrastive { margin: 1.0, mining: Mining::Random },
+            (Method::Contrastive, Metric::Cosine) => Loss::Contrastive { margin: 1.0, mining: Mining::Hard },
+            (Method::Triplet, Metric::Euclidean) => Loss::Triplet { margin: 1.0, mining: Mining::SemiHard },
+            (Method::Triplet, Metric::Cosine) => Loss::Triplet { margin: 0.3, mining: Mining::SemiHard },
         };
         Phase {
             epochs,
             learning_rate: if few { 2e-3 } else { 6e-3 },
             warmup_steps: 50,
             final_learning_rate: 0.01,
-            sampling: Sampling::Balanced {
-                identities,
-                samples,
-            },
+            sampling: Sampling::Balanced { identities, samples },
             loss,
         }
     }

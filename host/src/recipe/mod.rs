@@ -144,7 +144,7 @@ pub struct Validation {
 pub struct Export {
     /// False-match rate that the decision threshold is chosen for.
     pub target_fmr: f64,
-    /// Samples of the threshold part that choose the quantization ranges.
+    /// Samples of the train part that the quantization ranges are taken from.
     pub calibration_samples: usize,
 }
 
@@ -263,14 +263,9 @@ pub enum RecipeError {
 impl Recipe {
     /// Reads a recipe; unknown keys and values out of range are errors.
     pub fn load(path: &Path) -> Result<Recipe, RecipeError> {
-        let text = fs::read_to_string(path).map_err(|source| RecipeError::Read {
-            path: path.to_path_buf(),
-            source,
-        })?;
-        let recipe: Recipe = toml::from_str(&text).map_err(|error| RecipeError::Parse {
-            path: path.to_path_buf(),
-            message: one_line(&error, &text),
-        })?;
+        let text = fs::read_to_string(path).map_err(|source| RecipeError::Read { path: path.to_path_buf(), source })?;
+        let recipe: Recipe = toml::from_str(&text)
+            .map_err(|error| RecipeError::Parse { path: path.to_path_buf(), message: one_line(&error, &text) })?;
         recipe.check()?;
         Ok(recipe)
     }
@@ -284,10 +279,7 @@ impl Recipe {
             fs::write(&beside, text)?;
             fs::rename(&beside, &path)
         };
-        write(self.to_toml()).map_err(|source| RecipeError::Write {
-            path: path.clone(),
-            source,
-        })
+        write(self.to_toml()).map_err(|source| RecipeError::Write { path: path.clone(), source })
     }
 
     /// The recipe as commented TOML.
@@ -358,12 +350,7 @@ impl Recipe {
 
     /// The network.
     pub fn architecture(&self) -> Architecture {
-        let Input {
-            width,
-            height,
-            channels,
-            ..
-        } = self.input;
+        let Input { width, height, channels, .. } = self.input;
         let input = Shape::new(channels.into(), height.into(), width.into());
         let d = self.net.embedding;
         match self.net.family {
@@ -396,37 +383,18 @@ impl Input {
 
     /// As wide, high and coloured as `raw`, with the shorter side brought to `side` where that is shorter.
     pub fn like(raw: Raw<'_>, side: u16) -> Input {
-        let Raw::Image(Image {
-            width,
-            height,
-            channels,
-            ..
-        }) = raw;
+        let Raw::Image(Image { width, height, channels, .. }) = raw;
         let shorter = width.min(height).max(1);
         let scale = |length: u16| match shorter > side {
             true => (u32::from(length) * u32::from(side) / u32::from(shorter)) as u16,
             false => length,
         };
-        Input {
-            width: scale(width),
-            height: scale(height),
-            channels,
-            invert: false,
-            stretch: false,
-        }
+        Input { width: scale(width), height: scale(height), channels, invert: false, stretch: false }
     }
 }
 
-fn range<T>(
-    key: &'static str,
-    value: impl ToString,
-    expected: &'static str,
-) -> Result<T, RecipeError> {
-    Err(RecipeError::Range {
-        key,
-        value: value.to_string(),
-        expected,
-    })
+fn range<T>(key: &'static str, value: impl ToString, expected: &'static str) -> Result<T, RecipeError> {
+    Err(RecipeError::Range { key, value: value.to_string(), expected })
 }
 
 /// Where the text is wrong and why, in one line.
@@ -446,9 +414,7 @@ mod tests {
     use super::*;
 
     fn recipe() -> Recipe {
-        Choices::new("glyphs".parse().unwrap(), "letters")
-            .recipe()
-            .unwrap()
+        Choices::new("glyphs".parse().unwrap(), "letters").recipe().unwrap()
     }
 
     #[test]
@@ -495,14 +461,7 @@ mod tests {
 
     #[test]
     fn inputs_follow_the_pictures() {
-        let raw = |width, height| {
-            Raw::Image(Image {
-                width,
-                height,
-                channels: 1,
-                pixels: &[],
-            })
-        };
+        let raw = |width, height| Raw::Image(Image { width, height, channels: 1, pixels: &[] });
         let size = |raw| {
             let input = Input::like(raw, 40);
             (input.width, input.height)

@@ -63,9 +63,7 @@ pub(super) fn folder(model: &Path) -> PathBuf {
 /// Removes all checkpoints of a model.
 pub(super) fn clear(model: &Path) -> Result<(), TrainError> {
     match fs::remove_dir_all(folder(model)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(TrainError::write(&folder(model), error))
-        }
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TrainError::write(&folder(model), error)),
         _ => Ok(()),
     }
 }
@@ -110,23 +108,14 @@ const OPTIMIZER: &str = "optimizer.bpk";
 const STATE: &str = "state.json";
 
 /// The newest checkpoint of a kind: its state, and `net` with its weights. `None` where there is none.
-pub(super) fn load(
-    model: &Path,
-    kind: Kind,
-    net: Net,
-) -> Result<Option<(State, Net, Checkpoint)>, TrainError> {
+pub(super) fn load(model: &Path, kind: Kind, net: Net) -> Result<Option<(State, Net, Checkpoint)>, TrainError> {
     let found = list(model, kind).map_err(|error| TrainError::read(&folder(model), error))?;
     let Some((_, path)) = found.into_iter().max() else {
         return Ok(None);
     };
-    let unusable = |file: &str, message: String| TrainError::Unusable {
-        path: path.join(file),
-        message,
-    };
-    let text = fs::read(path.join(STATE))
-        .map_err(|error| TrainError::read(&path.join(STATE), error))?;
-    let state: State =
-        serde_json::from_slice(&text).map_err(|error| unusable(STATE, error.to_string()))?;
+    let unusable = |file: &str, message: String| TrainError::Unusable { path: path.join(file), message };
+    let text = fs::read(path.join(STATE)).map_err(|error| TrainError::read(&path.join(STATE), error))?;
+    let state: State = serde_json::from_slice(&text).map_err(|error| unusable(STATE, error.to_string()))?;
     if state.architecture != *net.architecture() {
         return Err(TrainError::OtherNetwork { path });
     }
@@ -144,17 +133,11 @@ pub(super) struct Checkpoint {
 
 impl Checkpoint {
     /// `optimizer` with the moments that were kept.
-    pub(super) fn optimizer(
-        &self,
-        optimizer: ModuleOptimizer,
-    ) -> Result<ModuleOptimizer, TrainError> {
+    pub(super) fn optimizer(&self, optimizer: ModuleOptimizer) -> Result<ModuleOptimizer, TrainError> {
         let path = self.path.join(OPTIMIZER);
         match OptimizerRecord::load(&path) {
             Ok(record) => Ok(optimizer.load_record(record)),
-            Err(error) => Err(TrainError::Unusable {
-                message: one_line(&error),
-                path,
-            }),
+            Err(error) => Err(TrainError::Unusable { message: one_line(&error), path }),
         }
     }
 }

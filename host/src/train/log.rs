@@ -41,14 +41,7 @@ pub struct Line {
 impl Line {
     /// A line without measurements.
     pub(super) fn new(phase: usize, step: usize) -> Line {
-        Line {
-            phase,
-            step,
-            loss: None,
-            learning_rate: None,
-            images_per_second: None,
-            eer: None,
-        }
+        Line { phase, step, loss: None, learning_rate: None, images_per_second: None, eer: None }
     }
 }
 
@@ -56,10 +49,7 @@ impl Line {
 pub fn read_log(folder: &Path) -> Result<Vec<Line>, TrainError> {
     let path = folder.join(FILE_NAME);
     let text = fs::read_to_string(&path).map_err(|error| TrainError::read(&path, error))?;
-    Ok(text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .collect())
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
 /// The open log.

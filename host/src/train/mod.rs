@@ -128,7 +128,9 @@ pub enum TrainError {
         folder: PathBuf,
     },
     /// The threshold part has no two samples of one identity, or no two identities.
-    #[error("the threshold identities of {source_name} give nothing to compare: at least two of them need two samples each")]
+    #[error(
+        "the threshold identities of {source_name} give nothing to compare: at least two of them need two samples each"
+    )]
     NothingToValidate {
         /// The source, as its spec is written.
         source_name: String,
@@ -186,13 +188,8 @@ impl Trained {
         let recipe = Recipe::load(&folder.join(recipe::FILE_NAME))?;
         let net = Net::new(&recipe.architecture(), recipe.seed, &Device::flex())?;
         match checkpoint::load(folder, Kind::Best, net)? {
-            Some((_, net, _)) => Ok(Trained {
-                recipe,
-                net: net.valid(),
-            }),
-            None => Err(TrainError::NoCheckpoint {
-                folder: folder.to_path_buf(),
-            }),
+            Some((_, net, _)) => Ok(Trained { recipe, net: net.valid() }),
+            None => Err(TrainError::NoCheckpoint { folder: folder.to_path_buf() }),
         }
     }
 

@@ -26,13 +26,7 @@ impl Monitor {
             Loss::Contrastive { margin, .. } => (margin * margin, None),
             Loss::Triplet { margin, .. } => (margin, Some(margin)),
         };
-        Monitor {
-            margin,
-            stuck_at,
-            flat: 0,
-            stuck: 0,
-            told: false,
-        }
+        Monitor { margin, stuck_at, flat: 0, stuck: 0, told: false }
     }
 
     /// Takes a step's loss and the mean squared distance of the batch's embeddings; a sentence once when training has collapsed.
@@ -64,16 +58,11 @@ mod tests {
     use super::*;
     use crate::mining::Mining;
 
-    const TRIPLET: Loss = Loss::Triplet {
-        margin: 0.2,
-        mining: Mining::Hard,
-    };
+    const TRIPLET: Loss = Loss::Triplet { margin: 0.2, mining: Mining::Hard };
 
     fn told(loss: &Loss, steps: usize, value: f32, spread: f32) -> Vec<String> {
         let mut monitor = Monitor::new(loss);
-        (0..steps)
-            .filter_map(|_| monitor.observe(value, spread))
-            .collect()
+        (0..steps).filter_map(|_| monitor.observe(value, spread)).collect()
     }
 
     #[test]

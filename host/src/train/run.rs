@@ -40,12 +40,7 @@ struct Run<'a> {
     state: State,
 }
 
-pub(super) fn run(
-    recipe: &Recipe,
-    folder: &Path,
-    resume: bool,
-    observer: Observer<'_>,
-) -> Result<(), TrainError> {
+pub(super) fn run(recipe: &Recipe, folder: &Path, resume: bool, observer: Observer<'_>) -> Result<(), TrainError> {
     recipe.check()?;
     let device = Device::flex().autodiff();
     let fresh = Net::new(&recipe.architecture(), recipe.seed, &device)?;
@@ -59,24 +54,12 @@ pub(super) fn run(
         Some((state, net, kept)) => (state, net, Some(kept)),
         None => {
             checkpoint::clear(folder)?;
-            let state = State {
-                architecture: recipe.architecture(),
-                step: 0,
-                phase: 0,
-                step_in_phase: 0,
-                best: None,
-            };
+            let state = State { architecture: recipe.architecture(), step: 0, phase: 0, step_in_phase: 0, best: None };
             (state, fresh, None)
         }
     };
     let log = Log::open(folder, state.step)?;
-    let mut run = Run {
-        recipe,
-        folder,
-        validation,
-        log,
-        state,
-    };
+    let mut run = Run { recipe, folder, validation, log, state };
     let mut optimizer = fresh_optimizer(recipe);
     if let Some(kept) = kept.filter(|_| run.state.step_in_phase > 0) {
         optimizer = kept.optimizer(optimizer)?;
@@ -89,10 +72,7 @@ pub(super) fn run(
 }
 
 fn fresh_optimizer(recipe: &Recipe) -> ModuleOptimizer {
-    AdamWConfig::new()
-        .with_epsilon(1e-8)
-        .with_weight_decay(recipe.optimizer.weight_decay)
-        .init()
+    AdamWConfig::new().with_epsilon(1e-8).with_weight_decay(recipe.optimizer.weight_decay).init()
 }
 
 fn load_validation(recipe: &Recipe) -> Result<ValidationSet, TrainError> {
@@ -102,35 +82,20 @@ fn load_validation(recipe: &Recipe) -> Result<ValidationSet, TrainError> {
     let validation = &recipe.validation;
     let set = ValidationSet::new(&tensors, validation.samples, validation.pairs, recipe.seed);
     match set.is_empty() {
-        true => Err(TrainError::NothingToValidate {
-            source_name: data.source.to_string(),
-        }),
+        true => Err(TrainError::NothingToValidate { source_name: data.source.to_string() }),
         false => Ok(set),
     }
 }
 
 impl Run<'_> {
     /// Trains one phase to its end.
-    fn phase(
-        &mut self,
-        net: Net,
-        optimizer: ModuleOptimizer,
-        observer: Observer<'_>,
-    ) -> Result<Net, TrainError> {
+    fn phase(&mut self, net: Net, optimizer: ModuleOptimizer, observer: Observer<'_>) -> Result<Net, TrainError> {
         let number = self.state.phase;
-        let (Some(phase), Some(batching)) =
-            (self.recipe.phases.get(number), self.recipe.batching(number))
-        else {
+        let (Some(phase), Some(batching)) = (self.recipe.phases.get(number), self.recipe.batching(number)) else {
             return Ok(net);
         };
         let source = &self.recipe.data;
-        let data = TrainingData::load(
-            &source.source,
-            &source.split,
-            source.world,
-            self.recipe.front_end(),
-            batching,
-        )?;
+        let data = TrainingData::load(&source.source, &source.split, source.world, self.recipe.front_end(), batching)?;
         let steps = data.batches() * phase.epochs;
         let first = self.state.step_in_phase;
         thread::scope(|scope| {
@@ -180,12 +145,7 @@ impl Run<'_> {
             let batch = batch?;
             if !told {
                 told = true;
-                let event = Event::Phase {
-                    phase: number,
-                    done: step,
-                    steps,
-                    batch: batch.identities.len(),
-                };
+                let event = Event::Phase { phase: number, done: step, steps, batch: batch.identities.len() };
                 let _ = observer(event);
             }
             let rate = stepper.learning_rate(step, steps);
@@ -208,34 +168,21 @@ impl Run<'_> {
                 self.log.write(&line)?;
                 recent.start_line();
             }
-            let told = observer(Event::Step {
-                phase: number,
-                step: step + 1,
-                loss,
-            });
+            let told = observer(Event::Step { phase: number, step: step + 1, loss });
             let stop = told.is_break();
             if (step + 1) % every == 0 || step + 1 == steps || stop {
                 self.measure(stepper, step + 1 == steps, recent.since_measurement(), observer)?;
                 recent.start_measurement();
             }
             if stop && step + 1 < steps {
-                return Err(TrainError::Stopped {
-                    step: self.state.step,
-                    folder: self.folder.to_path_buf(),
-                });
+                return Err(TrainError::Stopped { step: self.state.step, folder: self.folder.to_path_buf() });
             }
         }
         Ok(())
     }
 
     /// Measures the equal error rate and keeps checkpoints.
-    fn measure(
-        &mut self,
-        stepper: &Stepper,
-        last: bool,
-        loss: f32,
-        observer: Observer<'_>,
-    ) -> Result<(), TrainError> {
+    fn measure(&mut self, stepper: &Stepper, last: bool, loss: f32, observer: Observer<'_>) -> Result<(), TrainError> {
         let net = stepper.net.valid();
         let eer = self.validation.eer(&net, stepper.metric).unwrap_or(1.0);
         let best = self.state.best.is_none_or(|(lowest, _)| eer <= lowest);
@@ -255,13 +202,7 @@ impl Run<'_> {
         }
         let optimizer = Some(&stepper.optimizer);
         checkpoint::save(self.folder, Kind::Last, &self.state, &stepper.net, optimizer)?;
-        let event = Event::Validation {
-            phase: number,
-            step,
-            loss,
-            eer,
-            best,
-        };
+        let event = Event::Validation { phase: number, step, loss, eer, best };
         let _ = observer(event);
         Ok(())
     }
@@ -281,12 +222,7 @@ struct Stepper {
 
 impl Stepper {
     fn learning_rate(&self, step: usize, steps: usize) -> f64 {
-        let Phase {
-            learning_rate: highest,
-            warmup_steps,
-            final_learning_rate,
-            ..
-        } = self.phase;
+        let Phase { learning_rate: highest, warmup_steps, final_learning_rate, .. } = self.phase;
         learning_rate(step, steps, highest, warmup_steps, final_learning_rate)
     }
 
@@ -337,12 +273,7 @@ struct Recent {
 
 impl Recent {
     fn new() -> Recent {
-        Recent {
-            line: (0.0, 0),
-            measurement: (0.0, 0),
-            images: 0,
-            since: Instant::now(),
-        }
+        Recent { line: (0.0, 0), measurement: (0.0, 0), images: 0, since: Instant::now() }
     }
 
     fn add(&mut self, loss: f32, images: usize) {

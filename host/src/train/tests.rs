@@ -26,10 +26,7 @@ fn recipe() -> Recipe {
     for phase in &mut recipe.phases {
         phase.epochs = 2;
         phase.warmup_steps = 3;
-        phase.sampling = crate::data::Sampling::Balanced {
-            identities: 5,
-            samples: 6,
-        };
+        phase.sampling = crate::data::Sampling::Balanced { identities: 5, samples: 6 };
     }
     recipe
 }
@@ -99,19 +96,14 @@ fn resumed_best(folder: &Path) -> usize {
 
 fn last_weights(folder: &Path) -> Vec<Vec<f32>> {
     let (_, net) = loaded(folder, Kind::Last);
-    weights(&Trained {
-        recipe: recipe(),
-        net,
-    })
+    weights(&Trained { recipe: recipe(), net })
 }
 
 #[test]
 fn a_finished_training_resumes_to_itself() {
     let folder = tempfile::tempdir().unwrap();
     let trained = train_quietly(&recipe(), folder.path());
-    let again = train(&recipe(), folder.path(), true, |event| {
-        panic!("nothing is left to do, but {event:?}")
-    });
+    let again = train(&recipe(), folder.path(), true, |event| panic!("nothing is left to do, but {event:?}"));
     assert_eq!(weights(&again.unwrap()), weights(&trained));
 }
 
@@ -124,10 +116,8 @@ fn the_model_s_folder_holds_what_is_promised() {
         ControlFlow::Continue(())
     })
     .unwrap();
-    let mut names: Vec<String> = fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     assert_eq!(names, ["checkpoint", "recipe.toml", "training.jsonl"]);
     let kept = fs::read_dir(folder.path().join("checkpoint")).unwrap();
@@ -206,10 +196,7 @@ fn a_learning_rate_out_of_all_bounds_ends_in_a_sentence() {
     let mut recipe = recipe();
     recipe.net.metric = crate::recipe::Metric::Euclidean;
     recipe.phases[0].learning_rate = 1e30;
-    recipe.phases[0].loss = Loss::Triplet {
-        margin: 1.0,
-        mining: Mining::Hard,
-    };
+    recipe.phases[0].loss = Loss::Triplet { margin: 1.0, mining: Mining::Hard };
     let folder = tempfile::tempdir().unwrap();
     let got = train(&recipe, folder.path(), false, |_| ControlFlow::Continue(()));
     let error = got.unwrap_err();

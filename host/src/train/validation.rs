@@ -28,25 +28,15 @@ impl ValidationSet {
         let chosen = choose(&all.identities, samples, &mut rng);
         let tensors = Tensors {
             shape: all.shape,
-            data: chosen
-                .iter()
-                .flat_map(|&i| all.tensor(i))
-                .copied()
-                .collect(),
+            data: chosen.iter().flat_map(|&i| all.tensor(i)).copied().collect(),
             identities: chosen.iter().map(|&i| all.identities[i]).collect(),
         };
         let n = tensors.len();
         let every = || (0..n).flat_map(|a| (a + 1..n).map(move |b| (a, b)));
         let same = |&(a, b): &(usize, usize)| tensors.identities[a] == tensors.identities[b];
         let genuine = every().filter(same).choose_multiple(&mut rng, pairs / 2);
-        let impostor = every()
-            .filter(|pair| !same(pair))
-            .choose_multiple(&mut rng, pairs - genuine.len());
-        ValidationSet {
-            tensors,
-            genuine,
-            impostor,
-        }
+        let impostor = every().filter(|pair| !same(pair)).choose_multiple(&mut rng, pairs - genuine.len());
+        ValidationSet { tensors, genuine, impostor }
     }
 
     /// Whether there is nothing to compare: no pair of one identity, or none of two.
@@ -77,11 +67,8 @@ fn choose(identities: &[usize], count: usize, rng: &mut ChaCha8Rng) -> Vec<usize
     by_identity.retain(|own| own.len() > 1);
     by_identity.shuffle(rng);
     let each = (count / by_identity.len().max(1)).max(SAMPLES_OF_ONE);
-    let mut chosen: Vec<usize> = by_identity
-        .into_iter()
-        .flat_map(|own| own.into_iter().choose_multiple(rng, each))
-        .take(count)
-        .collect();
+    let mut chosen: Vec<usize> =
+        by_identity.into_iter().flat_map(|own| own.into_iter().choose_multiple(rng, each)).take(count).collect();
     chosen.sort_unstable();
     chosen
 }
@@ -92,16 +79,8 @@ mod tests {
     use crate::data::Shape;
 
     fn tensors(labels: Vec<usize>) -> Tensors {
-        let shape = Shape {
-            height: 1,
-            width: 1,
-            channels: 1,
-        };
-        Tensors {
-            shape,
-            data: (0..labels.len()).map(|i| i as u8).collect(),
-            identities: labels,
-        }
+        let shape = Shape { height: 1, width: 1, channels: 1 };
+        Tensors { shape, data: (0..labels.len()).map(|i| i as u8).collect(), identities: labels }
     }
 
     #[test]

@@ -208,15 +208,7 @@ pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
         let pixels = first..layer.pixels.min(first + PARTIAL_PIXELS);
         let mut buffer = [0u8; 4 * PARTIAL_PIXELS];
         // SAFETY: `is_sound` holds, and `buffer` has room for four channels of so many pixels.
-        unsafe {
-            run(
-                layer,
-                whole..whole + 1,
-                pixels.clone(),
-                buffer.as_mut_ptr(),
-                PARTIAL_PIXELS,
-            )
-        };
+        unsafe { run(layer, whole..whole + 1, pixels.clone(), buffer.as_mut_ptr(), PARTIAL_PIXELS) };
         for (channel, bytes) in buffer.chunks_exact(PARTIAL_PIXELS).take(rest).enumerate() {
             let at = (whole * 4 + channel) * plane + first;
             if let Some(out) = out.get_mut(at..at + pixels.len()) {
@@ -240,10 +232,7 @@ fn is_sound(layer: &DenseRow<'_>, out_len: usize, plane: usize) -> bool {
         && pairs % 2 == 0
         && rows * pairs.div_ceil(limit) <= MAX_SEGMENTS
         && (layer.pixels - 1) * layer.stride + columns <= layer.pitch
-        && layer
-            .rows
-            .iter()
-            .all(|row| row.len() >= pairs * layer.pitch * 2 && is_aligned(row))
+        && layer.rows.iter().all(|row| row.len() >= pairs * layer.pitch * 2 && is_aligned(row))
         && layer.weights.len() >= groups * rows * pairs * columns * 4
         && is_aligned(layer.weights)
         && layer.channels.len() >= groups * 4
@@ -275,22 +264,10 @@ impl Path {
     /// Three columns, pairs of pixels.
     fn conv3(layer: &DenseRow<'_>) -> Option<Path> {
         let (fours, half): (Label, Label) = match (layer.columns, layer.stride, layer.pitch) {
-            (3, 1, 16) => (
-                doppel_conv3_stride1_pitch16,
-                doppel_conv3_stride1_pitch16_half,
-            ),
-            (3, 1, 32) => (
-                doppel_conv3_stride1_pitch32,
-                doppel_conv3_stride1_pitch32_half,
-            ),
-            (3, 2, 16) => (
-                doppel_conv3_stride2_pitch16,
-                doppel_conv3_stride2_pitch16_half,
-            ),
-            (3, 2, 32) => (
-                doppel_conv3_stride2_pitch32,
-                doppel_conv3_stride2_pitch32_half,
-            ),
+            (3, 1, 16) => (doppel_conv3_stride1_pitch16, doppel_conv3_stride1_pitch16_half),
+            (3, 1, 32) => (doppel_conv3_stride1_pitch32, doppel_conv3_stride1_pitch32_half),
+            (3, 2, 16) => (doppel_conv3_stride2_pitch16, doppel_conv3_stride2_pitch16_half),
+            (3, 2, 32) => (doppel_conv3_stride2_pitch32, doppel_conv3_stride2_pitch32_half),
             (3, 1, _) => (doppel_conv3_stride1, doppel_conv3_stride1),
             (3, 2, _) => (doppel_conv3_stride2, doppel_conv3_stride2),
             _ => return None,
@@ -315,13 +292,7 @@ impl Path {
             3 => (doppel_single_3, doppel_single_3),
             _ => (doppel_single_any, doppel_single_any),
         };
-        Path {
-            fours,
-            half,
-            carry: doppel_single_carry,
-            segment: doppel_single_segment,
-            finish: doppel_single_finish,
-        }
+        Path { fours, half, carry: doppel_single_carry, segment: doppel_single_segment, finish: doppel_single_finish }
     }
 
     /// The segments of `pixel`.
@@ -341,16 +312,10 @@ impl Path {
                 }
                 // `is_sound` bounded their number.
                 let _ = segments.push(Segment {
-                    inner_loop: if pairs % 4 == 0 {
-                        self.fours
-                    } else {
-                        self.half
-                    },
+                    inner_loop: if pairs % 4 == 0 { self.fours } else { self.half },
                     weights_len: pairs * layer.columns * 8,
                     after: self.segment,
-                    input: row
-                        .as_ptr()
-                        .wrapping_add((pair * layer.pitch + pixel * layer.stride) * 2),
+                    input: row.as_ptr().wrapping_add((pair * layer.pitch + pixel * layer.stride) * 2),
                 });
             }
         }
@@ -377,9 +342,8 @@ unsafe fn run(
     let weights = |group: usize| layer.weights.as_ptr().wrapping_add(group * weights_len);
     let channels = |group: usize| layer.channels.as_ptr().wrapping_add(group * 4);
     let table = table_ptr(layer.table);
-    let out_at = |group: usize, pixel: usize| {
-        out.wrapping_add((group - groups.start) * 4 * plane + pixel - pixels.start)
-    };
+    let out_at =
+        |group: usize, pixel: usize| out.wrapping_add((group - groups.start) * 4 * plane + pixel - pixels.start);
     let mut next = pixels.start;
     let pointwise = layer.rows.len() == 1
         && (layer.columns, layer.stride, layer.pitch) == (1, 1, POINTWISE_PIXELS)
@@ -448,8 +412,7 @@ unsafe fn run(
 /// See [`portable::planar_rows`].
 pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
     let count = layer.channels.len();
-    let sound = is_planar_sound(layer)
-        && out.len() >= count.saturating_sub(1) * distance + layer.rows * layer.pixels;
+    let sound = is_planar_sound(layer) && out.len() >= count.saturating_sub(1) * distance + layer.rows * layer.pixels;
     if !sound {
         return portable::planar_rows(layer, out, distance);
     }
@@ -478,15 +441,9 @@ fn planar3(layer: &PlanarRows<'_>, out: *mut u8, distance: usize) -> Planar3 {
     let (pixels, pairs) = (layer.pixels, layer.pixels / 2);
     let (whole, half): (Label, Label) = match (layer.stride, layer.table) {
         (1, None) => (doppel_planar3_stride1, doppel_planar3_stride1_half),
-        (1, Some(_)) => (
-            doppel_planar3_stride1_table,
-            doppel_planar3_stride1_table_half,
-        ),
+        (1, Some(_)) => (doppel_planar3_stride1_table, doppel_planar3_stride1_table_half),
         (_, None) => (doppel_planar3_stride2, doppel_planar3_stride2_half),
-        (_, Some(_)) => (
-            doppel_planar3_stride2_table,
-            doppel_planar3_stride2_table_half,
-        ),
+        (_, Some(_)) => (doppel_planar3_stride2_table, doppel_planar3_stride2_table_half),
     };
     Planar3 {
         pairs_len: pairs * 2,
@@ -612,12 +569,7 @@ pub fn pool(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>) {
 
 /// See [`portable::interleave`].
 pub fn interleave(rows: &PlaneRows<'_>, wide: &mut [i16], pitch: usize) {
-    let PlaneRows {
-        bytes,
-        plane,
-        channels,
-        columns,
-    } = *rows;
+    let PlaneRows { bytes, plane, channels, columns } = *rows;
     if (plane, columns, pitch) == (1, 1, 1) {
         // A vector: pairs of single elements lie as the elements do.
         let bytes = bytes.get(..channels).unwrap_or_default();
@@ -633,27 +585,12 @@ pub fn interleave(rows: &PlaneRows<'_>, wide: &mut [i16], pitch: usize) {
     if !sound {
         return portable::interleave(rows, wide, pitch);
     }
-    let work = Interleave {
-        bytes: bytes.as_ptr(),
-        plane,
-        pairs,
-        columns,
-        wide: wide.as_mut_ptr(),
-        pitch: pitch * 4,
-    };
+    let work = Interleave { bytes: bytes.as_ptr(), plane, pairs, columns, wide: wide.as_mut_ptr(), pitch: pitch * 4 };
     // SAFETY: both channels of every pair have `columns` bytes, and every pair as many words, as checked above.
     unsafe { doppel_interleave(&work) };
     if channels % 2 != 0 {
-        let last = PlaneRows {
-            bytes: bytes.get(2 * pairs * plane..).unwrap_or_default(),
-            channels: 1,
-            ..*rows
-        };
-        portable::interleave(
-            &last,
-            wide.get_mut(pairs * pitch * 2..).unwrap_or_default(),
-            pitch,
-        );
+        let last = PlaneRows { bytes: bytes.get(2 * pairs * plane..).unwrap_or_default(), channels: 1, ..*rows };
+        portable::interleave(&last, wide.get_mut(pairs * pitch * 2..).unwrap_or_default(), pitch);
     }
 }
 
@@ -664,13 +601,7 @@ pub fn widen_rows(bytes: &[u8], columns: usize, wide: &mut WideRows<'_>) {
     if !sound {
         return portable::widen_rows(bytes, columns, wide);
     }
-    let work = WidenRows {
-        bytes: bytes.as_ptr(),
-        columns,
-        rows,
-        wide: wide.wide.as_mut_ptr(),
-        pitch: wide.pitch * 2,
-    };
+    let work = WidenRows { bytes: bytes.as_ptr(), columns, rows, wide: wide.wide.as_mut_ptr(), pitch: wide.pitch * 2 };
     // SAFETY: so many rows of bytes and of halfwords are there, as checked above; the stores may be unaligned.
     unsafe { doppel_widen_rows(&work) }
 }

@@ -40,10 +40,7 @@ pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
     if row_weights == 0 || layer.rows.is_empty() {
         return;
     }
-    let groups = layer
-        .weights
-        .chunks_exact(layer.rows.len() * row_weights)
-        .zip(layer.channels.chunks_exact(4));
+    let groups = layer.weights.chunks_exact(layer.rows.len() * row_weights).zip(layer.channels.chunks_exact(4));
     for (group, (weights, channels)) in groups.enumerate() {
         let outputs = layer.outputs.saturating_sub(group * 4).min(4);
         for pixel in 0..layer.pixels {
@@ -84,10 +81,7 @@ pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
     if rows * columns == 0 {
         return;
     }
-    let channels = layer
-        .channels
-        .iter()
-        .zip(layer.weights.chunks_exact(rows * columns));
+    let channels = layer.channels.iter().zip(layer.weights.chunks_exact(rows * columns));
     for (c, (channel, weights)) in channels.enumerate() {
         for row in 0..layer.rows {
             for pixel in 0..layer.pixels {
@@ -113,20 +107,13 @@ pub fn depthwise(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>, wide: &mut
     let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
     let window = geometry.weights_per_channel();
     for channel in tensors.order.channels(layer.channels.len()) {
-        let (input, output) = (
-            tensors.input + channel * read,
-            tensors.output + channel * written,
-        );
-        let (Some(bytes), Some(inside)) = (
-            tensors.bytes.get(input..input + read),
-            wide.get_mut(layer.first_inside()..),
-        ) else {
+        let (input, output) = (tensors.input + channel * read, tensors.output + channel * written);
+        let (Some(bytes), Some(inside)) =
+            (tensors.bytes.get(input..input + read), wide.get_mut(layer.first_inside()..))
+        else {
             return;
         };
-        let mut rows = WideRows {
-            wide: inside,
-            pitch: geometry.row_len(),
-        };
+        let mut rows = WideRows { wide: inside, pitch: geometry.row_len() };
         widen_rows(bytes, usize::from(geometry.input.width), &mut rows);
         let weights = layer.weights.get(channel * window..).unwrap_or_default();
         let work = PlanarRows {
@@ -149,10 +136,7 @@ pub fn depthwise(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>, wide: &mut
 pub fn pool(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>) {
     let geometry = layer.geometry;
     let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
-    let (stride, columns) = (
-        usize::from(geometry.stride),
-        usize::from(geometry.output.width),
-    );
+    let (stride, columns) = (usize::from(geometry.stride), usize::from(geometry.output.width));
     let width = usize::from(geometry.input.width);
     for channel in tensors.order.channels(layer.channels.len()) {
         let Some(requantizer) = layer.channels.get(channel) else {
@@ -162,11 +146,7 @@ pub fn pool(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>) {
         for pixel in 0..written {
             let first = (pixel / columns * width + pixel % columns) * stride;
             let window = tensors.bytes.get(input + first..input + read);
-            let sum = window_sum(
-                window.unwrap_or_default(),
-                width,
-                geometry.kernel.map(usize::from),
-            );
+            let sum = window_sum(window.unwrap_or_default(), width, geometry.kernel.map(usize::from));
             let at = tensors.output + channel * written + pixel;
             if let Some(out) = tensors.bytes.get_mut(at) {
                 *out = finish(sum, requantizer, layer.table);
@@ -177,26 +157,15 @@ pub fn pool(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>) {
 
 /// The sum of `rows` times `columns` bytes, rows `row_len` apart.
 fn window_sum(bytes: &[u8], row_len: usize, [rows, columns]: [usize; 2]) -> i32 {
-    bytes
-        .chunks(row_len.max(1))
-        .take(rows)
-        .flat_map(|row| row.iter().take(columns))
-        .map(|&byte| i32::from(byte))
-        .sum()
+    bytes.chunks(row_len.max(1)).take(rows).flat_map(|row| row.iter().take(columns)).map(|&byte| i32::from(byte)).sum()
 }
 
 /// `sum of a * b`; exact for at most [`crate::embedding::MAX_DIM`] elements.
 pub fn dot(a: &[i8], b: &[i8]) -> i32 {
-    a.iter()
-        .zip(b)
-        .map(|(&x, &y)| i32::from(x) * i32::from(y))
-        .sum()
+    a.iter().zip(b).map(|(&x, &y)| i32::from(x) * i32::from(y)).sum()
 }
 
 /// `sum of (a - b)^2`; exact for at most [`crate::embedding::MAX_DIM`] elements.
 pub fn squared_distance(a: &[i8], b: &[i8]) -> u32 {
-    a.iter()
-        .zip(b)
-        .map(|(&x, &y)| (i32::from(x) - i32::from(y)).pow(2) as u32)
-        .sum()
+    a.iter().zip(b).map(|(&x, &y)| (i32::from(x) - i32::from(y)).pow(2) as u32).sum()
 }

@@ -1,9 +1,7 @@
 //! Chains of layers for the executor and its kernels, and the naive definition that they face. No allocation: the same
 //! cases run on the host and on the emulated core.
 
-use shared::bundle::{
-    EMBEDDING_ZERO_POINT, Entry, Header, LayerSource, NAME_LEN, TABLE_LEN, WriteError, encode,
-};
+use shared::bundle::{EMBEDDING_ZERO_POINT, Entry, Header, LayerSource, NAME_LEN, TABLE_LEN, WriteError, encode};
 use shared::embedding::Metric;
 use shared::frontend::Pixels;
 use shared::geometry::{Geometry, Kind, Shape, steps};
@@ -175,10 +173,7 @@ impl Workspace {
             bundle: [0; MAX_WEIGHTS],
             arena: [0; MAX_TENSOR],
             weights: [0; MAX_WEIGHTS],
-            channels: [Channel {
-                bias: 0,
-                multiplier: 0,
-            }; MAX_CHANNELS],
+            channels: [Channel { bias: 0, multiplier: 0 }; MAX_CHANNELS],
             biases: [0; MAX_CHANNELS],
             tables: [[0; TABLE_LEN]; MAX_LAYERS + 1],
             tensors: [[0; MAX_TENSOR]; 2],
@@ -218,30 +213,18 @@ impl Workspace {
             let flat = index + 1 == count;
             let input = if flat { shape.flattened() } else { Some(shape) }.ok_or(fails)?;
             let geometry = layer.geometry(input).ok_or(fails)?;
-            entries[index] = Entry {
-                geometry,
-                input_zero_point: zero_point,
-                output_zero_point: layer.zero_point,
-                ..blank
-            };
+            entries[index] =
+                Entry { geometry, input_zero_point: zero_point, output_zero_point: layer.zero_point, ..blank };
             let (weights_at, channels_at) = spans[index];
             let outputs = usize::from(geometry.output.channels);
             let per_channel = macs_per_output(&geometry);
-            let stored = if layer.kind == Kind::Pool {
-                0
-            } else {
-                outputs * per_channel
-            };
+            let stored = if layer.kind == Kind::Pool { 0 } else { outputs * per_channel };
             spans[index + 1] = (weights_at + stored, channels_at + outputs);
-            let weights = self
-                .weights
-                .get_mut(weights_at..weights_at + stored)
-                .ok_or(fails)?;
+            let weights = self.weights.get_mut(weights_at..weights_at + stored).ok_or(fails)?;
             weights.fill_with(|| layer.weights.draw(&mut rng, -127, 127) as i8);
             for c in 0..outputs {
                 let weights = weights.get(c * per_channel..(c + 1) * per_channel);
-                let (channel, bias) =
-                    draw_channel(&mut rng, weights, per_channel, zero_point, layer.ties);
+                let (channel, bias) = draw_channel(&mut rng, weights, per_channel, zero_point, layer.ties);
                 *self.channels.get_mut(channels_at + c).ok_or(fails)? = channel;
                 self.biases[channels_at + c] = bias;
             }
@@ -256,12 +239,7 @@ impl Workspace {
             }
         }
         let plan = plan(&mut entries[..count]);
-        let mut sources = [LayerSource {
-            entry: blank,
-            weights: &[],
-            channels: &[],
-            table: None,
-        }; MAX_LAYERS + 1];
+        let mut sources = [LayerSource { entry: blank, weights: &[], channels: &[], table: None }; MAX_LAYERS + 1];
         for (index, layer) in layers().enumerate() {
             let (from, to) = (spans[index], spans[index + 1]);
             sources[index] = LayerSource {
@@ -273,8 +251,7 @@ impl Workspace {
         }
         let header = header(case.input, plan.arena, plan.input_at);
         let sources = &sources[..count];
-        let bundle = encode(&header, sources, bytemuck::cast_slice_mut(&mut self.bundle))
-            .map_err(Failure::Write)?;
+        let bundle = encode(&header, sources, bytemuck::cast_slice_mut(&mut self.bundle)).map_err(Failure::Write)?;
         let [mut input, mut output] = self.tensors.each_mut();
         let drawn = &mut input[..case.input.len()];
         drawn.fill_with(|| case.inputs.draw(&mut rng, -128, 127) as i8);
@@ -319,9 +296,7 @@ fn draw_channel(
     ties: bool,
 ) -> (Channel, i32) {
     let ones = per_channel as i64;
-    let total = |f: fn(i64) -> i64| {
-        weights.map_or(ones, |w| w.iter().map(|&w| f(i64::from(w))).sum::<i64>())
-    };
+    let total = |f: fn(i64) -> i64| weights.map_or(ones, |w| w.iter().map(|&w| f(i64::from(w))).sum::<i64>());
     let (sum, magnitude) = (total(|w| w), total(i64::abs));
     let bias = rng.within(-64 * magnitude - 1, 64 * magnitude + 1);
     let folded = bias - i64::from(zero_point) * sum;
@@ -331,10 +306,7 @@ fn draw_channel(
         true => 1 << bits,
         false => rng.within(1 << bits, 2 << bits).min(limit),
     };
-    let channel = Channel {
-        bias: folded as i32,
-        multiplier: multiplier as i32,
-    };
+    let channel = Channel { bias: folded as i32, multiplier: multiplier as i32 };
     (channel, bias as i32)
 }
 
@@ -377,15 +349,10 @@ fn define(layer: &LayerSource<'_>, biases: &[i32], input: &[i8], output: &mut [i
         let mut acc = i64::from(biases[channel]);
         for (i, plane) in planes.enumerate() {
             for tap in 0..kh * kw {
-                let iy = (row * usize::from(geometry.stride) + tap / kw)
-                    .checked_sub(usize::from(geometry.pad[0]));
-                let ix = (column * usize::from(geometry.stride) + tap % kw)
-                    .checked_sub(usize::from(geometry.pad[1]));
+                let iy = (row * usize::from(geometry.stride) + tap / kw).checked_sub(usize::from(geometry.pad[0]));
+                let ix = (column * usize::from(geometry.stride) + tap % kw).checked_sub(usize::from(geometry.pad[1]));
                 let inside = |i: &usize, side: u16| *i < usize::from(side);
-                let (iy, ix) = (
-                    iy.filter(|i| inside(i, x.height)),
-                    ix.filter(|i| inside(i, x.width)),
-                );
+                let (iy, ix) = (iy.filter(|i| inside(i, x.height)), ix.filter(|i| inside(i, x.width)));
                 let value = match (iy, ix) {
                     (Some(iy), Some(ix)) => {
                         let at = plane * x.plane_len() + iy * usize::from(x.width) + ix;
@@ -419,12 +386,7 @@ fn position(shape: Shape, at: usize) -> (usize, usize, usize) {
     (at / plane, at % plane / width, at % plane % width)
 }
 
-fn compare(
-    layer: usize,
-    source: &LayerSource<'_>,
-    arena: &[u32],
-    expected: &[i8],
-) -> Result<usize, Failure> {
+fn compare(layer: usize, source: &LayerSource<'_>, arena: &[u32], expected: &[i8]) -> Result<usize, Failure> {
     let shape = source.entry.geometry.output;
     let from = source.entry.output_at as usize;
     let got = &bytemuck::cast_slice::<u32, u8>(arena)[from..from + shape.len()];
@@ -432,12 +394,7 @@ fn compare(
         let got = (i16::from(got) - 128) as i8;
         if got != expected {
             let (channel, row, column) = position(shape, at);
-            return Err(Failure::Output {
-                layer,
-                at: [channel, row, column],
-                got,
-                expected,
-            });
+            return Err(Failure::Output { layer, at: [channel, row, column], got, expected });
         }
     }
     Ok(shape.len())

@@ -27,16 +27,10 @@ pub(super) fn write(dice: &mut Dice, mut plan: Plan) -> Writing {
             let (from, to) = (pen * (1.0 + dice.bell(0.12)), pen * (1.0 + dice.bell(0.12)));
             let last = (line.len() - 1).max(1) as f32;
             let radius = |i: usize| from + (to - from) * (i as f32 / last);
-            line.into_iter()
-                .enumerate()
-                .map(|(i, point)| (point, radius(i)))
-                .collect()
+            line.into_iter().enumerate().map(|(i, point)| (point, radius(i))).collect()
         })
         .collect();
-    Writing {
-        strokes,
-        ink: dice.between(180.0, 255.0),
-    }
+    Writing { strokes, ink: dice.between(180.0, 255.0) }
 }
 
 /// Every angle, length and joint a little off.
@@ -89,10 +83,7 @@ fn place(dice: &mut Dice, lines: &mut [Vec<Point>], fill: f32, pen: f32) {
         centre - scale * middle
     };
     let middle = bounds.middle();
-    let (dx, dy) = (
-        shift(bounds.width(), middle[0]),
-        shift(bounds.height(), middle[1]),
-    );
+    let (dx, dy) = (shift(bounds.width(), middle[0]), shift(bounds.height(), middle[1]));
     for point in lines.iter_mut().flatten() {
         *point = [scale * point[0] + dx, scale * point[1] + dy];
     }

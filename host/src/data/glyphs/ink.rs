@@ -14,10 +14,7 @@ pub(super) fn render(writing: &Writing) -> Vec<u8> {
             segment(&mut cover, *from, *to);
         }
     }
-    cover
-        .iter()
-        .map(|cover| (255.5 - writing.ink * cover) as u8)
-        .collect()
+    cover.iter().map(|cover| (255.5 - writing.ink * cover) as u8).collect()
 }
 
 fn segment(cover: &mut [f32], (a, from): (Point, f32), (b, to): (Point, f32)) {

@@ -65,16 +65,10 @@ fn until_sound(dice: &mut Dice, make: impl Fn(&mut Dice) -> Plan) -> Plan {
 fn sound(plan: &Plan) -> bool {
     let traced = trace::trace(plan);
     let bounds = Box2::of(&traced);
-    let (large, small) = (
-        bounds.width().max(bounds.height()),
-        bounds.width().min(bounds.height()),
-    );
+    let (large, small) = (bounds.width().max(bounds.height()), bounds.width().min(bounds.height()));
     let ink: f32 = traced.iter().map(|line| trace::length(line)).sum();
-    let bends: f32 = plan
-        .iter()
-        .flat_map(|stroke| &stroke.pieces)
-        .map(|piece| 0.5 + piece.turn.abs().min(3.0) * 0.5)
-        .sum();
+    let bends: f32 =
+        plan.iter().flat_map(|stroke| &stroke.pieces).map(|piece| 0.5 + piece.turn.abs().min(3.0) * 0.5).sum();
     (1.6 * large..5.0 * large).contains(&ink) && small > 0.3 * large && bends > 1.6
 }
 
@@ -99,20 +93,11 @@ fn another(dice: &mut Dice, plan: &Plan) -> Stroke {
     if dice.chance(0.15) {
         let side = dice.pick(&[-1.0, 1.0]) * dice.between(0.25, 0.5);
         let [along, down] = plan[on].heading;
-        return Stroke {
-            start: Start::Free {
-                dx: -down * side,
-                dy: along * side,
-            },
-            ..plan[on].clone()
-        };
+        return Stroke { start: Start::Free { dx: -down * side, dy: along * side }, ..plan[on].clone() };
     }
     if dice.chance(0.2) {
         return Stroke {
-            start: Start::Free {
-                dx: dice.between(-0.6, 0.6),
-                dy: dice.between(-0.6, 0.6),
-            },
+            start: Start::Free { dx: dice.between(-0.6, 0.6), dy: dice.between(-0.6, 0.6) },
             heading: heading(dice),
             pieces: pieces(dice, 2, size),
         };
@@ -121,11 +106,7 @@ fn another(dice: &mut Dice, plan: &Plan) -> Stroke {
     let (towards, _) = trace::along(&trace::trace(plan)[on], other);
     let across = dice.pick(&[-1.0, 1.0]) * dice.between(0.25 * PI, 0.75 * PI);
     Stroke {
-        start: Start::On {
-            on,
-            other,
-            own: dice.pick(&[0.0, 0.0, 0.0, 0.35, 0.5, 1.0]),
-        },
+        start: Start::On { on, other, own: dice.pick(&[0.0, 0.0, 0.0, 0.35, 0.5, 1.0]) },
         heading: turned(towards, across),
         pieces: pieces(dice, 2, size),
     }
@@ -153,33 +134,16 @@ fn pieces(dice: &mut Dice, most: usize, size: f32) -> Vec<Piece> {
         let (turn, length) = if kind < 0.38 {
             (dice.bell(0.1), dice.between(0.5, 1.0))
         } else if kind < 0.66 {
-            (
-                side * dice.between(0.25 * PI, 0.7 * PI),
-                dice.between(0.6, 1.1),
-            )
+            (side * dice.between(0.25 * PI, 0.7 * PI), dice.between(0.6, 1.1))
         } else if kind < 0.86 {
-            (
-                side * dice.between(0.8 * PI, 1.25 * PI),
-                dice.between(0.7, 1.3),
-            )
+            (side * dice.between(0.8 * PI, 1.25 * PI), dice.between(0.7, 1.3))
         } else {
-            (
-                side * dice.between(1.6 * PI, 2.2 * PI),
-                dice.between(1.0, 1.8),
-            )
+            (side * dice.between(1.6 * PI, 2.2 * PI), dice.between(1.0, 1.8))
         };
         let smooth = turn.abs() > 0.3 && dice.chance(0.5);
-        let corner = if pieces.is_empty() || smooth {
-            0.0
-        } else {
-            dice.pick(&[-1.0, 1.0]) * dice.between(0.3 * PI, 0.8 * PI)
-        };
-        pieces.push(Piece {
-            corner,
-            length: length * size,
-            turn,
-            ramp: dice.bell(0.3),
-        });
+        let corner =
+            if pieces.is_empty() || smooth { 0.0 } else { dice.pick(&[-1.0, 1.0]) * dice.between(0.3 * PI, 0.8 * PI) };
+        pieces.push(Piece { corner, length: length * size, turn, ramp: dice.bell(0.3) });
     }
     pieces
 }

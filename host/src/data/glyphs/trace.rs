@@ -11,9 +11,7 @@ pub(super) fn trace(strokes: &[Stroke]) -> Vec<Vec<Point>> {
     for stroke in strokes {
         let target = match stroke.start {
             Start::Free { dx, dy } => [middle[0] + dx, middle[1] + dy],
-            Start::On { on, other, .. } => {
-                lines.get(on).map_or(middle, |line| along(line, other).1)
-            }
+            Start::On { on, other, .. } => lines.get(on).map_or(middle, |line| along(line, other).1),
         };
         let mut line = follow(stroke);
         let anchor = match stroke.start {
@@ -21,10 +19,7 @@ pub(super) fn trace(strokes: &[Stroke]) -> Vec<Vec<Point>> {
             Start::On { own, .. } => along(&line, own).1,
         };
         for point in &mut line {
-            *point = [
-                point[0] - anchor[0] + target[0],
-                point[1] - anchor[1] + target[1],
-            ];
+            *point = [point[0] - anchor[0] + target[0], point[1] - anchor[1] + target[1]];
         }
         if lines.is_empty() {
             middle = Box2::of(std::slice::from_ref(&line)).middle();
@@ -96,10 +91,7 @@ pub(super) struct Box2 {
 
 impl Box2 {
     pub(super) fn of(lines: &[Vec<Point>]) -> Self {
-        let mut bounds = Box2 {
-            low: [f32::MAX; 2],
-            high: [f32::MIN; 2],
-        };
+        let mut bounds = Box2 { low: [f32::MAX; 2], high: [f32::MIN; 2] };
         for &[x, y] in lines.iter().flatten() {
             bounds.low = [bounds.low[0].min(x), bounds.low[1].min(y)];
             bounds.high = [bounds.high[0].max(x), bounds.high[1].max(y)];
@@ -116,10 +108,7 @@ impl Box2 {
     }
 
     pub(super) fn middle(&self) -> Point {
-        [
-            (self.low[0] + self.high[0]) / 2.0,
-            (self.low[1] + self.high[1]) / 2.0,
-        ]
+        [(self.low[0] + self.high[0]) / 2.0, (self.low[1] + self.high[1]) / 2.0]
     }
 }
 
@@ -133,10 +122,7 @@ mod tests {
         for i in -20..=20 {
             let angle = i as f32 * 0.1 * PI;
             let [c, s] = turned([1.0, 0.0], angle);
-            assert!(
-                (c - angle.cos()).abs() < 2e-4 && (s - angle.sin()).abs() < 2e-4,
-                "{angle}"
-            );
+            assert!((c - angle.cos()).abs() < 2e-4 && (s - angle.sin()).abs() < 2e-4, "{angle}");
             assert!((c * c + s * s - 1.0).abs() < 1e-5);
         }
     }
@@ -144,26 +130,11 @@ mod tests {
     #[test]
     fn a_full_turn_closes_and_a_joint_holds() {
         use super::super::plan::Piece;
-        let piece = |turn| Piece {
-            corner: 0.0,
-            length: 1.0,
-            turn,
-            ramp: 0.0,
-        };
-        let ring = Stroke {
-            start: Start::Free { dx: 0.0, dy: 0.0 },
-            heading: [1.0, 0.0],
-            pieces: vec![piece(2.0 * PI)],
-        };
-        let bar = Stroke {
-            start: Start::On {
-                on: 0,
-                other: 1.0,
-                own: 0.0,
-            },
-            heading: [0.0, 1.0],
-            pieces: vec![piece(0.0)],
-        };
+        let piece = |turn| Piece { corner: 0.0, length: 1.0, turn, ramp: 0.0 };
+        let ring =
+            Stroke { start: Start::Free { dx: 0.0, dy: 0.0 }, heading: [1.0, 0.0], pieces: vec![piece(2.0 * PI)] };
+        let bar =
+            Stroke { start: Start::On { on: 0, other: 1.0, own: 0.0 }, heading: [0.0, 1.0], pieces: vec![piece(0.0)] };
         let lines = trace(&[ring, bar]);
         let (first, last) = (lines[0][0], lines[0][lines[0].len() - 1]);
         assert!((first[0] - last[0]).abs() + (first[1] - last[1]).abs() < 1e-3);

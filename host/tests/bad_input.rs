@@ -1,0 +1,159 @@
+//! What the command line says to input that it cannot use: one sentence, status 1, nothing half-written.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const DOPPEL: &str = env!("CARGO_BIN_EXE_doppel");
+
+fn doppel(args: &[&str]) -> Output {
+    Command::new(DOPPEL).args(args).output().expect("doppel starts")
+}
+
+/// A copy of the committed model, to be harmed.
+fn glyphs() -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/glyphs"), dir.path().join("glyphs"));
+    copy(&from, &to);
+    (dir, to)
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("models/glyphs is committed") {
+        let path = entry.expect("an entry").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() { copy(&path, &target) } else { drop(fs::copy(&path, &target).expect("a copy")) }
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+/// Asserts status 1 and one sentence on stderr that holds every one of `words`.
+fn refused(output: &Output, words: &[&str]) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+    assert_eq!(said.trim_end().lines().count(), 1, "one sentence: {said}");
+    for word in words {
+        assert!(said.contains(word), "{word:?} is missing: {said}");
+    }
+}
+
+/// Everything below `dir`, with its bytes.
+fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(dir).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            all.extend(contents(&path))
+        } else {
+            all.push((path.clone(), fs::read(path).expect("a file")))
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn a_missing_folder() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("m");
+    let output = doppel(&["train", "--data", "images:/no/such/folder", "--out", text(&out)]);
+    refused(&output, &["/no/such/folder"]);
+    assert!(!out.exists(), "nothing is left behind");
+    refused(&doppel(&["evaluate", text(&out)]), &["model.bundle", "doppel export"]);
+}
+
+#[test]
+fn a_truncated_idx_file() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let header: Vec<u8> = [2051u32, 100, 28, 28].iter().flat_map(|n| n.to_be_bytes()).collect();
+    fs::write(dir.path().join("train-images-idx3-ubyte"), [header, vec![0; 1000]].concat()).expect("a file");
+    fs::write(dir.path().join("train-labels-idx1-ubyte"), [0, 0, 8, 1, 0, 0, 0, 100]).expect("a file");
+    let (data, out) = (format!("mnist:{}", text(dir.path())), dir.path().join("m"));
+    refused(&doppel(&["train", "--data", &data, "--out", text(&out)]), &["idx"]);
+    assert!(!out.exists(), "nothing is left behind");
+}
+
+#[test]
+fn a_png_that_is_not_one() {
+    let (dir, model) = glyphs();
+    let picture = dir.path().join("portrait.png");
+    fs::write(&picture, b"not a picture").expect("a file");
+    refused(&doppel(&["embed", text(&model), text(&picture)]), &["portrait.png"]);
+}
+
+#[test]
+fn a_bundle_with_a_flipped_bit() {
+    let (dir, model) = glyphs();
+    let (bundle, picture) = (model.join("model.bundle"), dir.path().join("white.png"));
+    image::GrayImage::from_pixel(48, 48, image::Luma([255])).save(&picture).expect("a picture");
+    assert!(doppel(&["embed", text(&model), text(&picture)]).status.success());
+    let good = fs::read(&bundle).expect("a bundle");
+    // A bit of the header, of the layer table, of a weight, and of the last byte.
+    for at in [20, 100, good.len() / 2, good.len() - 1] {
+        let mut bytes = good.clone();
+        bytes[at] ^= 4;
+        fs::write(&bundle, bytes).expect("a file");
+        refused(&doppel(&["embed", text(&model), text(&picture)]), &["model.bundle", "export"]);
+    }
+    fs::write(&bundle, &good[..good.len() - 3]).expect("a file");
+    refused(&doppel(&["embed", text(&model), text(&picture)]), &["model.bundle"]);
+}
+
+#[test]
+fn an_onnx_file_that_is_foreign_or_harmed() {
+    let (dir, model) = glyphs();
+    let (onnx, picture) = (model.join("model.onnx"), dir.path().join("white.png"));
+    image::GrayImage::from_pixel(48, 48, image::Luma([255])).save(&picture).expect("a picture");
+    let embed = || doppel(&["embed", text(&model), text(&picture), "--engine", "onnx"]);
+    assert!(embed().status.success());
+    let good = fs::read(&onnx).expect("an ONNX file");
+    let mut flipped = good.clone();
+    flipped[good.len() / 2] ^= 1;
+    // ir_version 7 and a producer: the beginning of any exporter's file.
+    let foreign = b"\x08\x07\x12\x07pytorch".to_vec();
+    for bytes in [flipped, foreign, good[..good.len() / 3].to_vec(), b"GIF89a".to_vec()] {
+        fs::write(&onnx, bytes).expect("a file");
+        refused(&embed(), &["model.onnx"]);
+    }
+}
+
+#[test]
+fn a_checkpoint_of_another_network() {
+    let (_dir, model) = glyphs();
+    let recipe = model.join("recipe.toml");
+    let changed = fs::read_to_string(&recipe).expect("a recipe").replace("embedding = 64", "embedding = 32");
+    fs::write(&recipe, changed).expect("a file");
+    let before = contents(&model);
+    refused(&doppel(&["export", text(&model)]), &["checkpoint"]);
+    assert_eq!(contents(&model), before, "nothing was changed");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_full_disk_while_exporting() {
+    let (_dir, model) = glyphs();
+    let before = contents(&model);
+    // A limit of 16 blocks on the size of any file, in place of a full disk: writing fails in the middle.
+    let script = format!("trap '' XFSZ; ulimit -f 16; exec {DOPPEL} export {}", text(&model));
+    let output = Command::new("sh").args(["-c", &script]).output().expect("a shell");
+    refused(&output, &["cannot write", "nothing was changed"]);
+    assert_eq!(contents(&model), before, "nothing was changed");
+}
+
+#[test]
+fn templates_of_another_model() {
+    let (dir, model) = glyphs();
+    let picture = dir.path().join("white.png");
+    image::GrayImage::from_pixel(48, 48, image::Luma([255])).save(&picture).expect("a picture");
+    assert!(doppel(&["enroll", text(&model), text(&picture), "--as", "anna"]).status.success());
+    refused(&doppel(&["enroll", text(&model), text(&picture), "--as", "anna"]), &["anna", "already"]);
+    let gallery = model.join("gallery.json");
+    let other = fs::read_to_string(&gallery).expect("a gallery").replacen("\"model\":\"", "\"model\":\"f", 1);
+    fs::write(&gallery, other).expect("a file");
+    refused(&doppel(&["identify", text(&model), text(&picture)]), &["gallery.json", "enrol again"]);
+}

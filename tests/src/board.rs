@@ -1,0 +1,153 @@
+//! Builds programs for the emulated board and runs them.
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tempfile::TempDir;
+
+const TARGET: &str = "thumbv7em-none-eabihf";
+const CONFIG: &str = include_str!("../../.cargo/config.toml");
+/// How long a program or an answer may take before the test gives up on it.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Builds the board's program `bin` with the model in `model`, and returns the ELF's bytes.
+pub fn build(bin: &str, model: &Path) -> anyhow::Result<Vec<u8>> {
+    let libraries = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .context("rustc is missing: install it from https://rustup.rs")?;
+    if !Path::new(String::from_utf8_lossy(&libraries.stdout).trim()).is_dir() {
+        bail!("the Rust target {TARGET} is missing: run `rustup target add {TARGET}`");
+    }
+    let output = Command::new("cargo")
+        .args(["build", "-p", "firmware", "--profile", "board"])
+        .args(["--target", TARGET, "--features", "qemu", "--bin", bin])
+        .args(["--message-format", "json-render-diagnostics"])
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .env("DOPPEL_MODEL", fs::canonicalize(model)?)
+        .output()
+        .context("cargo is missing: install it from https://rustup.rs")?;
+    if !output.status.success() {
+        let told = String::from_utf8_lossy(&output.stderr);
+        bail!("{bin} does not build for the board:\n{told}");
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let executable = messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
+        .with_context(|| format!("cargo built no {bin}"))?;
+    fs::read(&executable).with_context(|| format!("cannot read {}", executable.display()))
+}
+
+/// The emulator as `cargo run` starts it, up to the place of the ELF's path.
+fn emulator() -> anyhow::Result<Command> {
+    let line = CONFIG.lines().find_map(|line| line.strip_prefix("runner = \""));
+    let mut words = line.context(".cargo/config.toml names no runner")?.trim_end_matches('"').split(' ');
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words);
+    Ok(command)
+}
+
+fn start(command: &mut Command) -> anyhow::Result<Child> {
+    command.spawn().map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => anyhow::anyhow!(
+            "qemu-system-arm is missing: install it (Debian: apt-get install --no-install-recommends qemu-system-arm, Homebrew: brew install qemu)"
+        ),
+        _ => error.into(),
+    })
+}
+
+/// What a program did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The emulator's exit status.
+    pub status: i32,
+    /// What the program printed.
+    pub output: String,
+    /// What its handlers of faults and panics printed.
+    pub errors: String,
+}
+
+/// Runs the program `elf` on the emulated board to its end.
+pub fn run(elf: &[u8]) -> anyhow::Result<Outcome> {
+    let dir = TempDir::new()?;
+    let path = dir.path().join("program");
+    fs::write(&path, elf)?;
+    let mut command = emulator()?;
+    command.arg(&path).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = start(&mut command)?;
+    let (output, errors) = (read_all(child.stdout.take()), read_all(child.stderr.take()));
+    let deadline = Instant::now() + PATIENCE;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if Instant::now() > deadline {
+            child.kill()?;
+            child.wait()?;
+            bail!("the program did not end within {} s", PATIENCE.as_secs());
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    let text =
+        |reader: thread::JoinHandle<Vec<u8>>| String::from_utf8_lossy(&reader.join().unwrap_or_default()).into_owned();
+    Ok(Outcome { status: status.code().unwrap_or(-1), output: text(output), errors: text(errors) })
+}
+
+fn read_all(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = vec![];
+        if let Some(mut pipe) = pipe {
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        bytes
+    })
+}
+
+/// A program that runs on the emulated board until this is dropped, its UART at a socket.
+#[derive(Debug)]
+pub struct Device {
+    child: Child,
+    _dir: TempDir,
+    /// The other end of the UART.
+    pub link: UnixStream,
+}
+
+impl Device {
+    /// Starts the program `elf`.
+    pub fn start(elf: &[u8]) -> anyhow::Result<Self> {
+        let dir = TempDir::new()?;
+        let (path, socket) = (dir.path().join("program"), dir.path().join("uart"));
+        fs::write(&path, elf)?;
+        let serial = format!("unix:{},server=on,wait=on", socket.display());
+        let mut command = emulator()?;
+        command.arg(&path).args(["-serial", &serial]).stdin(Stdio::null()).stdout(Stdio::null());
+        let child = start(&mut command)?;
+        let deadline = Instant::now() + PATIENCE;
+        let link = loop {
+            match UnixStream::connect(&socket) {
+                Ok(link) => break link,
+                Err(error) if Instant::now() > deadline => {
+                    return Err(error).context("the emulator opened no socket");
+                }
+                Err(_) => thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        link.set_read_timeout(Some(PATIENCE))?;
+        Ok(Device { child, _dir: dir, link })
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

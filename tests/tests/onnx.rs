@@ -1,0 +1,135 @@
+//! A model's ONNX file in tract gives what its bundle gives, bit for bit; and no other file is taken for one.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use firmware::desktop::TractEngine;
+use firmware::onnx::{OnnxError, OnnxModel};
+use firmware::replay::replay;
+use host::net::{Activation, Architecture, LayerSpec, Shape};
+use parity::exported::{Exported, export};
+use parity::inputs;
+use parity::model::Aligned;
+use shared::bundle::Bundle;
+use shared::golden::Golden;
+use shared::network;
+
+const INPUTS: usize = 1000;
+
+/// A net of every operator that is small enough to be broken a thousand times.
+fn small() -> Architecture {
+    let conv = |out, side, depthwise, activation| LayerSpec::Conv {
+        out,
+        kernel: (side, side),
+        stride: if side == 3 { 2 } else { 1 },
+        pad: side / 2,
+        depthwise,
+        batch_norm: true,
+        activation,
+    };
+    Architecture {
+        input: Shape::new(1, 8, 8),
+        layers: vec![
+            conv(4, 3, false, Activation::LeakyRelu(0.1)),
+            conv(4, 3, true, Activation::Relu),
+            conv(6, 1, false, Activation::Relu),
+            LayerSpec::AveragePool,
+            LayerSpec::FullyConnected { out: 4 },
+        ],
+    }
+}
+
+/// Compares both engines on random inputs and on the golden ones; returns how many there were.
+fn compare(bundle: &Bundle<'_>, onnx: &OnnxModel, golden: &Golden<'_>, count: usize) -> usize {
+    assert_eq!(onnx.header(), bundle.header());
+    let random = inputs::random(3, bundle.header().input().len(), count);
+    let mut arena = vec![0; network::arena_words(bundle)];
+    let mut count = 0;
+    let mut distinct = HashSet::new();
+    for input in random.chain(golden.samples().map(|sample| sample.input.to_vec())) {
+        network::input_tensor(bundle, &mut arena).unwrap().copy_from_slice(&input);
+        let expected = network::forward(bundle, &mut arena).unwrap();
+        assert_eq!(onnx.run(&input).unwrap(), expected, "input {count}");
+        distinct.insert(expected.to_vec());
+        count += 1;
+    }
+    // A net that gives the same for everything would agree with anything.
+    assert!(distinct.len() > count / 2, "{} of {count}", distinct.len());
+    count
+}
+
+fn compare_exported(exported: &Exported, count: usize) -> usize {
+    let bundle = Bundle::check(exported.bundle.bytes()).unwrap();
+    let onnx = OnnxModel::from_bytes(&exported.onnx).unwrap();
+    let golden = Golden::check(&exported.golden).unwrap();
+    compare(&bundle, &onnx, &golden, count)
+}
+
+#[test]
+fn random_compact_nets_agree() {
+    for (seed, shape) in [(1, Shape::new(1, 28, 28)), (2, Shape::new(3, 20, 31))] {
+        let exported = export(&Architecture::compact(shape, 0.5, 32), seed).unwrap();
+        compare_exported(&exported, 300);
+    }
+}
+
+#[test]
+fn a_random_article_net_agrees() {
+    let architecture = Architecture::article(Shape::new(1, 28, 28), 64);
+    compare_exported(&export(&architecture, 3).unwrap(), 60);
+}
+
+#[test]
+fn a_random_small_net_agrees() {
+    for seed in 0..10 {
+        compare_exported(&export(&small(), seed).unwrap(), 200);
+    }
+}
+
+/// The committed model, on a thousand random inputs and its golden ones.
+#[test]
+fn the_committed_model_agrees() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/glyphs");
+    let read = |name| std::fs::read(dir.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let bytes = Aligned::new(&read("model.bundle"));
+    let bundle = Bundle::check(bytes.bytes()).unwrap();
+    let onnx = OnnxModel::load(&dir.join("model.onnx")).unwrap();
+    let golden = read("golden.bin");
+    let golden = Golden::check(&golden).unwrap();
+    let count = compare(&bundle, &onnx, &golden, INPUTS);
+    assert_eq!(count, INPUTS + golden.sample_count());
+
+    let mut tensor = vec![0; bundle.header().input().len()];
+    let report = replay::<_, 64, 512>(&mut TractEngine::new(onnx), &golden, &mut tensor).unwrap();
+    assert!(report.is_clean(), "{report}: {:?}", report.first);
+}
+
+#[test]
+fn tract_replays_the_golden_vectors() {
+    let exported = export(&small(), 1).unwrap();
+    let golden = Golden::check(&exported.golden).unwrap();
+    let mut engine = TractEngine::new(OnnxModel::from_bytes(&exported.onnx).unwrap());
+    let report = replay::<_, 64, 512>(&mut engine, &golden, &mut [0; 64]).unwrap();
+    assert!(report.is_clean(), "{report}: {:?}", report.first);
+    assert_eq!((report.embeddings.passed, report.decisions.passed), (12, 54));
+}
+
+#[test]
+fn every_truncation_is_refused() {
+    let onnx = export(&small(), 1).unwrap().onnx;
+    for len in 0..onnx.len() {
+        let error = OnnxModel::from_bytes(&onnx[..len]).err();
+        let told = matches!(error, Some(OnnxError::Decode | OnnxError::Foreign(_)));
+        assert!(told, "{len} bytes of {}: {error:?}", onnx.len());
+    }
+}
+
+#[test]
+fn every_flipped_bit_is_refused() {
+    let onnx = export(&small(), 1).unwrap().onnx;
+    for at in 0..onnx.len() {
+        let mut broken = onnx.clone();
+        broken[at] ^= 1 << (at % 8);
+        assert!(OnnxModel::from_bytes(&broken).is_err(), "byte {at}");
+    }
+}
