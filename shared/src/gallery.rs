@@ -126,8 +126,9 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     pub fn identify(&self, probe: &[i8]) -> Decision {
         let mut nearest: Option<(&Template<DIM>, Distance)> = None;
         let mut runner_up = None;
+        let probe = self.metric.probe(probe);
         for template in &self.templates {
-            let distance = self.metric.distance(&template.embedding, probe);
+            let distance = probe.distance(&template.embedding);
             match nearest {
                 Some((_, best)) if distance >= best => {
                     if runner_up.is_none_or(|second| distance < second) {

@@ -155,7 +155,8 @@ fn distances(tally: &mut Tally) {
             let len = a.len().min(b.len());
             let got = shared::kernels::squared_distance(&a[..len], &b[..len]);
             let dot = shared::kernels::dot(&a[..len], &b[..len]);
-            if i64::from(got) == squares && i64::from(dot) == products {
+            let probe = shared::kernels::Probe::new(&b[..len]).squared_distance(&a[..len]);
+            if i64::from(got) == squares && probe == got && i64::from(dot) == products {
                 tally.passed += 1;
             } else {
                 tally.failed += 1;

@@ -12,6 +12,7 @@ use heapless::Vec;
 
 use super::{DenseRow, PlanarRows, PlaneByPlane, PlaneRows, Table, Tensors, WideRows, portable};
 use crate::bundle::Order;
+use crate::embedding::MAX_DIM;
 use crate::geometry::{Geometry, POINTWISE_PIXELS};
 use crate::quant::Requantizer;
 
@@ -184,6 +185,11 @@ unsafe extern "C" {
     fn doppel_pool(work: &Pool);
     fn doppel_interleave(work: &Interleave);
     fn doppel_widen_rows(work: &WidenRows);
+    fn doppel_squared_distance(a: *const i8, b: *const u32, end: *const i8, entry: Label) -> u32;
+    fn doppel_squared_distance_16();
+    fn doppel_squared_distance_32();
+    fn doppel_squared_distance_48();
+    fn doppel_squared_distance_64();
     fn doppel_kernels_start();
     fn doppel_kernels_end();
 }
@@ -604,4 +610,76 @@ pub fn widen_rows(bytes: &[u8], columns: usize, wide: &mut WideRows<'_>) {
     let work = WidenRows { bytes: bytes.as_ptr(), columns, rows, wide: wide.wide.as_mut_ptr(), pitch: wide.pitch * 2 };
     // SAFETY: so many rows of bytes and of halfwords are there, as checked above; the stores may be unaligned.
     unsafe { doppel_widen_rows(&work) }
+}
+
+/// Elements that the distance kernel takes at a time.
+const DISTANCE_STEP: usize = 16;
+
+/// See [`portable::Probe`].
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Negated and widened, in the order of distance.s.
+    negated: [u32; MAX_DIM / 2],
+    /// The elements that the kernel does not take: those behind the last whole step.
+    rest: Vec<i8, DISTANCE_STEP>,
+    /// Elements that it takes.
+    whole: usize,
+    /// Where it enters.
+    entry: Label,
+}
+
+impl Probe {
+    /// See [`portable::Probe::new`].
+    pub fn new(elements: &[i8]) -> Self {
+        let elements = elements.get(..MAX_DIM).unwrap_or(elements);
+        let steps = elements.chunks_exact(DISTANCE_STEP);
+        let entries: [Label; 4] = [
+            doppel_squared_distance_64,
+            doppel_squared_distance_16,
+            doppel_squared_distance_32,
+            doppel_squared_distance_48,
+        ];
+        let mut probe = Probe {
+            negated: [0; MAX_DIM / 2],
+            rest: Vec::from_slice(steps.remainder()).unwrap_or_default(),
+            whole: steps.len() * DISTANCE_STEP,
+            entry: entries[steps.len() % 4],
+        };
+        let halves = |low: i8, high: i8| u32::from(-i16::from(low) as u16) | u32::from(-i16::from(high) as u16) << 16;
+        let fours = steps.flat_map(|step| step.as_chunks::<4>().0);
+        for (&[a, b, c, d], words) in fours.zip(probe.negated.chunks_exact_mut(2)) {
+            words.copy_from_slice(&[halves(a, c), halves(b, d)]);
+        }
+        probe
+    }
+
+    /// See [`portable::Probe::squared_distance`].
+    #[inline(always)]
+    pub fn squared_distance(&self, template: &[i8]) -> u32 {
+        let start = template.as_ptr();
+        if start.addr() % 4 != 0 || self.whole == 0 || template.len() != self.whole + self.rest.len() {
+            return self.squared_distance_anyhow(template);
+        }
+        // SAFETY: the template has `whole` elements, a multiple of the kernel's step and not zero, and is aligned to four; the
+        // probe has as many; the entry fits their number.
+        let sum = unsafe {
+            doppel_squared_distance(start, self.negated.as_ptr(), start.wrapping_add(self.whole), self.entry)
+        };
+        match self.rest.is_empty() {
+            true => sum,
+            false => sum + portable::squared_distance(&self.rest, template.get(self.whole..).unwrap_or_default()),
+        }
+    }
+
+    /// The same for a template that the kernel cannot take.
+    #[cold]
+    fn squared_distance_anyhow(&self, template: &[i8]) -> u32 {
+        let negated = |at: usize| {
+            let word = self.negated[at / 4 * 2 + at % 2];
+            (if at % 4 < 2 { word } else { word >> 16 }) as i16
+        };
+        let whole = self.whole.min(template.len());
+        let sum: u32 = (0..whole).map(|at| (i32::from(template[at]) + i32::from(negated(at))).pow(2) as u32).sum();
+        sum + portable::squared_distance(&self.rest, template.get(whole..).unwrap_or_default())
+    }
 }

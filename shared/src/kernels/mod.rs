@@ -15,7 +15,9 @@ use portable as chosen;
 #[cfg(target_arch = "x86_64")]
 use x86_64 as chosen;
 
-pub use chosen::{code_len, dense_row, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows};
+pub use chosen::{
+    Probe, code_len, dense_row, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows,
+};
 
 use crate::bundle::{Order, TABLE_LEN};
 use crate::geometry::Geometry;

@@ -1,7 +1,10 @@
 //! The kernels in plain Rust: the definition that every other variant must equal, and the fallback of every other core.
 
 use super::{DenseRow, PlanarRows, PlaneByPlane, PlaneRows, Tensors, WideRows, finish};
+use heapless::Vec;
+
 use crate::bundle::unpack;
+use crate::embedding::MAX_DIM;
 
 /// Bytes of machine code that this variant adds to the compiled program: none.
 pub fn code_len() -> usize {
@@ -168,4 +171,23 @@ pub fn dot(a: &[i8], b: &[i8]) -> i32 {
 /// `sum of (a - b)^2`; exact for at most [`crate::embedding::MAX_DIM`] elements.
 pub fn squared_distance(a: &[i8], b: &[i8]) -> u32 {
     a.iter().zip(b).map(|(&x, &y)| (i32::from(x) - i32::from(y)).pow(2) as u32).sum()
+}
+
+/// An embedding that many others are compared with.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    elements: Vec<i8, MAX_DIM>,
+}
+
+impl Probe {
+    /// The probe of `elements`, at most [`MAX_DIM`] of them.
+    pub fn new(elements: &[i8]) -> Self {
+        let kept = elements.get(..MAX_DIM).unwrap_or(elements);
+        Probe { elements: Vec::from_slice(kept).unwrap_or_default() }
+    }
+
+    /// See [`squared_distance`].
+    pub fn squared_distance(&self, template: &[i8]) -> u32 {
+        squared_distance(&self.elements, template)
+    }
 }

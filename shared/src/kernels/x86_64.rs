@@ -5,8 +5,8 @@
 #![allow(unsafe_code)] // one call, of functions that need SSE2
 
 use core::arch::x86_64::{
-    __m128i, _mm_add_epi32, _mm_castps_si128, _mm_castsi128_ps, _mm_madd_epi16, _mm_set1_epi32,
-    _mm_setzero_si128, _mm_shuffle_ps, _mm_slli_epi16, _mm_srai_epi16, _mm_sub_epi16,
+    __m128i, _mm_add_epi32, _mm_castps_si128, _mm_castsi128_ps, _mm_madd_epi16, _mm_set1_epi32, _mm_setzero_si128,
+    _mm_shuffle_ps, _mm_slli_epi16, _mm_srai_epi16, _mm_sub_epi16,
 };
 use core::array;
 
@@ -14,9 +14,7 @@ use bytemuck::{cast, cast_slice, pod_read_unaligned};
 
 use super::{DenseRow, finish, portable};
 
-pub use portable::{
-    code_len, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows,
-};
+pub use portable::{Probe, code_len, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows};
 
 /// Bytes of a vector.
 const VECTOR: usize = size_of::<__m128i>();
@@ -71,11 +69,7 @@ fn unpack(packed: __m128i) -> [__m128i; 2] {
 /// A whole row in blocks of `4 * N` pixels; the last block may overlap the one before. `None` where a slice is too short.
 #[inline]
 #[target_feature(enable = "sse2")]
-fn row<const N: usize, const STRIDE: usize>(
-    layer: &DenseRow<'_>,
-    out: &mut [u8],
-    plane: usize,
-) -> Option<()> {
+fn row<const N: usize, const STRIDE: usize>(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) -> Option<()> {
     let pixels = 4 * N;
     let row_weights = layer.pairs * layer.columns * 4;
     let groups = layer.outputs.div_ceil(4);
