@@ -44,11 +44,6 @@ impl Metric {
         }
     }
 
-    /// `elements`, made ready to be compared with many templates.
-    pub fn probe(self, elements: &[i8]) -> Probe<'_> {
-        Probe { metric: self, elements, ready: kernels::Probe::new(elements) }
-    }
-
     /// The distance as a real number: the Euclidean distance in the net's own units, or `1 - cos`. For people; decisions
     /// compare [`Distance`]s.
     pub fn real(self, distance: Distance, embedding_scale: f32) -> f32 {
@@ -70,25 +65,6 @@ impl Metric {
     /// The metric of a byte.
     pub fn from_code(code: u8) -> Option<Self> {
         [Metric::Euclidean, Metric::Cosine].into_iter().find(|metric| metric.code() == code)
-    }
-}
-
-/// An embedding that many templates are compared with.
-#[derive(Clone, Debug)]
-pub struct Probe<'a> {
-    metric: Metric,
-    elements: &'a [i8],
-    ready: kernels::Probe,
-}
-
-impl Probe<'_> {
-    /// [`Metric::distance`] of the template and the probe.
-    #[inline]
-    pub fn distance(&self, template: &[i8]) -> Distance {
-        match self.metric {
-            Metric::Euclidean => Distance(self.ready.squared_distance(template)),
-            Metric::Cosine => self.metric.distance(template, self.elements),
-        }
     }
 }
 
@@ -130,13 +106,6 @@ mod tests {
             let got = f64::from(Metric::Cosine.distance(&a, &b).0) / f64::from(COSINE_ONE);
             // A root of small norms is cut to 2^-8 of a step, relative to at least 2^8.
             prop_assert!((got - expected).abs() < 1.0 / 128.0 / dot(&a, &a).sqrt().min(dot(&b, &b).sqrt()) + 2f64.powi(-15));
-        }
-
-        #[test]
-        fn a_probe_gives_the_same_distances((a, b) in pair()) {
-            for metric in [Metric::Euclidean, Metric::Cosine] {
-                prop_assert_eq!(metric.probe(&b).distance(&a), metric.distance(&a, &b));
-            }
         }
 
         #[test]

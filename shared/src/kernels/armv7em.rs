@@ -10,7 +10,7 @@ use core::ptr;
 
 use heapless::Vec;
 
-use super::{DenseRow, PlanarRows, PlaneByPlane, PlaneRows, Table, Tensors, WideRows, portable};
+use super::{DenseRow, Nearest, PlanarRows, PlaneByPlane, PlaneRows, Table, Tensors, WideRows, portable};
 use crate::bundle::Order;
 use crate::embedding::MAX_DIM;
 use crate::geometry::{Geometry, POINTWISE_PIXELS};
@@ -145,6 +145,20 @@ struct WidenRows {
     pitch: usize,
 }
 
+/// The words of distance.s's frame.
+#[repr(C)]
+struct Search {
+    best: u32,
+    second: u32,
+    found: *const i8,
+    skip: usize,
+    last: *const i8,
+    probe: *const u32,
+    rows: *const i8,
+    len: usize,
+    entry: Label,
+}
+
 unsafe extern "C" {
     fn doppel_pointwise(work: &Pointwise);
     fn doppel_conv3(work: &Conv3);
@@ -185,11 +199,11 @@ unsafe extern "C" {
     fn doppel_pool(work: &Pool);
     fn doppel_interleave(work: &Interleave);
     fn doppel_widen_rows(work: &WidenRows);
-    fn doppel_squared_distance(a: *const i8, b: *const u32, end: *const i8, entry: Label) -> u32;
-    fn doppel_squared_distance_16();
-    fn doppel_squared_distance_32();
-    fn doppel_squared_distance_48();
-    fn doppel_squared_distance_64();
+    fn doppel_nearest(work: &mut Search);
+    fn doppel_nearest_16();
+    fn doppel_nearest_32();
+    fn doppel_nearest_48();
+    fn doppel_nearest_64();
     fn doppel_kernels_start();
     fn doppel_kernels_end();
 }
@@ -612,74 +626,67 @@ pub fn widen_rows(bytes: &[u8], columns: usize, wide: &mut WideRows<'_>) {
     unsafe { doppel_widen_rows(&work) }
 }
 
-/// Elements that the distance kernel takes at a time.
-const DISTANCE_STEP: usize = 16;
+/// Elements that the search takes at a time.
+const SEARCH_STEP: usize = 16;
 
 /// See [`portable::Probe`].
 #[derive(Clone, Debug)]
 pub struct Probe {
-    /// Negated and widened, in the order of distance.s.
+    /// Negated and widened, in the order of distance.s; zeros fill the last step.
     negated: [u32; MAX_DIM / 2],
-    /// The elements that the kernel does not take: those behind the last whole step.
-    rest: Vec<i8, DISTANCE_STEP>,
-    /// Elements that it takes.
-    whole: usize,
-    /// Where it enters.
-    entry: Label,
+    len: usize,
 }
 
 impl Probe {
     /// See [`portable::Probe::new`].
     pub fn new(elements: &[i8]) -> Self {
         let elements = elements.get(..MAX_DIM).unwrap_or(elements);
-        let steps = elements.chunks_exact(DISTANCE_STEP);
-        let entries: [Label; 4] = [
-            doppel_squared_distance_64,
-            doppel_squared_distance_16,
-            doppel_squared_distance_32,
-            doppel_squared_distance_48,
-        ];
-        let mut probe = Probe {
-            negated: [0; MAX_DIM / 2],
-            rest: Vec::from_slice(steps.remainder()).unwrap_or_default(),
-            whole: steps.len() * DISTANCE_STEP,
-            entry: entries[steps.len() % 4],
-        };
-        let halves = |low: i8, high: i8| u32::from(-i16::from(low) as u16) | u32::from(-i16::from(high) as u16) << 16;
-        let fours = steps.flat_map(|step| step.as_chunks::<4>().0);
-        for (&[a, b, c, d], words) in fours.zip(probe.negated.chunks_exact_mut(2)) {
-            words.copy_from_slice(&[halves(a, c), halves(b, d)]);
+        let mut negated = [0; MAX_DIM / 2];
+        for (at, &element) in elements.iter().enumerate() {
+            let half = u32::from(-i16::from(element) as u16);
+            negated[at / 4 * 2 + at % 2] |= half << (at % 4 / 2 * 16);
         }
-        probe
+        Probe { negated, len: elements.len() }
     }
 
-    /// See [`portable::Probe::squared_distance`].
-    #[inline(always)]
-    pub fn squared_distance(&self, template: &[i8]) -> u32 {
-        let start = template.as_ptr();
-        if start.addr() % 4 != 0 || self.whole == 0 || template.len() != self.whole + self.rest.len() {
-            return self.squared_distance_anyhow(template);
+    /// See [`portable::Probe::nearest`].
+    pub fn nearest(&self, rows: &[i8], stride: usize) -> Option<Nearest> {
+        let len = self.len.next_multiple_of(SEARCH_STEP);
+        let count = rows.len().checked_div(stride)?;
+        let start = rows.as_ptr();
+        let sound = len > 0 && len <= stride && count > 0 && stride % 4 == 0 && start.addr() % 4 == 0;
+        if !sound {
+            return self.portable().nearest(rows, stride);
         }
-        // SAFETY: the template has `whole` elements, a multiple of the kernel's step and not zero, and is aligned to four; the
-        // probe has as many; the entry fits their number.
-        let sum = unsafe {
-            doppel_squared_distance(start, self.negated.as_ptr(), start.wrapping_add(self.whole), self.entry)
+        let entries: [Label; 4] = [doppel_nearest_64, doppel_nearest_16, doppel_nearest_32, doppel_nearest_48];
+        let mut work = Search {
+            best: u32::MAX,
+            second: u32::MAX,
+            found: start,
+            skip: stride - len,
+            last: start.wrapping_add(count * stride),
+            probe: self.negated.as_ptr(),
+            rows: start,
+            len,
+            entry: entries[len / SEARCH_STEP % 4],
         };
-        match self.rest.is_empty() {
-            true => sum,
-            false => sum + portable::squared_distance(&self.rest, template.get(self.whole..).unwrap_or_default()),
-        }
+        // SAFETY: `count` vectors of `stride` elements lie in `rows`, of which the first `len` are read; `len` is a multiple of
+        // the step, for which the probe has words; vectors and probe are aligned to four.
+        unsafe { doppel_nearest(&mut work) };
+        Some(Nearest {
+            index: (work.found.addr() - start.addr()) / stride - usize::from(work.skip == 0),
+            distance: work.best,
+            runner_up: Some(work.second).filter(|&second| second != u32::MAX),
+        })
     }
 
-    /// The same for a template that the kernel cannot take.
-    #[cold]
-    fn squared_distance_anyhow(&self, template: &[i8]) -> u32 {
-        let negated = |at: usize| {
+    /// The same probe for vectors that the kernel cannot take.
+    fn portable(&self) -> portable::Probe {
+        let mut elements = [0; MAX_DIM];
+        for (at, element) in elements.iter_mut().enumerate() {
             let word = self.negated[at / 4 * 2 + at % 2];
-            (if at % 4 < 2 { word } else { word >> 16 }) as i16
-        };
-        let whole = self.whole.min(template.len());
-        let sum: u32 = (0..whole).map(|at| (i32::from(template[at]) + i32::from(negated(at))).pow(2) as u32).sum();
-        sum + portable::squared_distance(&self.rest, template.get(whole..).unwrap_or_default())
+            *element = -((word >> (at % 4 / 2 * 16)) as i16) as i8;
+        }
+        portable::Probe::new(elements.get(..self.len).unwrap_or_default())
     }
 }

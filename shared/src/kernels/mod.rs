@@ -140,6 +140,34 @@ impl Order {
     }
 }
 
+/// The nearest of some vectors by their distances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nearest {
+    /// Which one it is.
+    pub index: usize,
+    /// Its distance.
+    pub distance: u32,
+    /// The distance of the next one.
+    pub runner_up: Option<u32>,
+}
+
+impl Nearest {
+    /// The smallest of `distances`, the first one among equals; none of none.
+    pub fn of(distances: impl Iterator<Item = u32>) -> Option<Self> {
+        let mut nearest: Option<Nearest> = None;
+        for (index, distance) in distances.enumerate() {
+            nearest = match nearest {
+                Some(best) if distance >= best.distance => {
+                    let runner_up = best.runner_up.map_or(distance, |second| second.min(distance));
+                    Some(Nearest { runner_up: Some(runner_up), ..best })
+                }
+                _ => Some(Nearest { index, distance, runner_up: nearest.map(|best| best.distance) }),
+            };
+        }
+        nearest
+    }
+}
+
 /// The activation of `sum`: requantisation, then the table.
 #[inline(always)]
 pub fn finish(sum: i32, channel: &Requantizer, table: Table<'_>) -> u8 {

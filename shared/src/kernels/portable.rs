@@ -1,6 +1,6 @@
 //! The kernels in plain Rust: the definition that every other variant must equal, and the fallback of every other core.
 
-use super::{DenseRow, PlanarRows, PlaneByPlane, PlaneRows, Tensors, WideRows, finish};
+use super::{DenseRow, Nearest, PlanarRows, PlaneByPlane, PlaneRows, Tensors, WideRows, finish};
 use heapless::Vec;
 
 use crate::bundle::unpack;
@@ -186,8 +186,9 @@ impl Probe {
         Probe { elements: Vec::from_slice(kept).unwrap_or_default() }
     }
 
-    /// See [`squared_distance`].
-    pub fn squared_distance(&self, template: &[i8]) -> u32 {
-        squared_distance(&self.elements, template)
+    /// The nearest of the vectors that lie in `rows`, `stride` elements from one to the next one, whose elements behind the
+    /// probe's length are zero; the first one among equals, none among none.
+    pub fn nearest(&self, rows: &[i8], stride: usize) -> Option<Nearest> {
+        Nearest::of(rows.chunks_exact(stride.max(1)).map(|row| squared_distance(&self.elements, row)))
     }
 }

@@ -1,6 +1,16 @@
-@ The squared distance of int8 vectors, 16 elements at a time.
-@ r0 one vector, aligned to four; r1 the other one, negated and widened: for each four elements the words (-b0, -b2),
-@ (-b1, -b3); r2 the end of the first vector; r3 where the unrolled body is entered -> r0
+@ The nearest two of many int8 vectors, by squared distance, 16 elements at a time.
+@ r0: the words of the frame from DS_SECOND to DS_ENTRY; the first three are written back at the end
+
+    .equ    DS_BEST, 0          @ the smallest distance; all ones at first
+    .equ    DS_SECOND, 4        @ the one after it; all ones at first
+    .equ    DS_FOUND, 8         @ behind the vector with the smallest one
+    .equ    DS_SKIP, 12         @ bytes from behind one vector to the next one
+    .equ    DS_LAST, 16         @ behind the last one, with what is skipped
+    .equ    DS_PROBE, 20        @ the other vector, negated and widened: for each four elements (-b0, -b2), (-b1, -b3)
+    .equ    DS_ROWS, 24         @ the first vector, aligned to four, as all of them are
+    .equ    DS_LEN, 28          @ of each, a multiple of 16
+    .equ    DS_ENTRY, 32        @ where the unrolled body is entered
+    .equ    DS_WORK, 36         @ r0
 
 @ Four elements; difference and square take an instruction each for two of them.
     .macro  DS_FOUR element, b02, b13
@@ -20,22 +30,49 @@
     DS_FOUR r6, r9, lr
     .endm
 
-FUNCTION doppel_squared_distance
-    push    {r4-r9, lr}
+FUNCTION doppel_nearest
+    push    {r4-r11, lr}
+    push    {r0}
+    ldm     r0, {r1-r9}
+    push    {r1-r9}
+    mov     r0, r7
+    mov     r10, r8
+    mov     r11, r9
+ds_vector:
+    ldr     r1, [sp, #DS_PROBE]
     mov     r12, #0
-    bx      r3
-    LABEL   doppel_squared_distance_64
+    add     r2, r0, r10
+    bx      r11
+    LABEL   doppel_nearest_64
     DS_SIXTEEN
-    LABEL   doppel_squared_distance_48
+    LABEL   doppel_nearest_48
     DS_SIXTEEN
-    LABEL   doppel_squared_distance_32
+    LABEL   doppel_nearest_32
     DS_SIXTEEN
-    LABEL   doppel_squared_distance_16
+    LABEL   doppel_nearest_16
     DS_SIXTEEN
     cmp     r0, r2
-    bne.w   doppel_squared_distance_64
-    mov     r0, r12
-    pop     {r4-r9, pc}
+    bne.w   doppel_nearest_64
+    ldr     r3, [sp, #DS_SECOND]
+    cmp     r12, r3
+    blo     ds_nearer
+ds_next:
+    ldrd    r3, r4, [sp, #DS_SKIP]          @ r4 = last
+    add     r0, r0, r3
+    cmp     r0, r4
+    bne     ds_vector
+    pop     {r1-r9, r12}
+    stm     r12, {r1-r3}
+    pop     {r4-r11, pc}
+ds_nearer:
+    ldr     r4, [sp, #DS_BEST]
+    cmp     r12, r4
+    ite     lo
+    strdlo  r12, r4, [sp, #DS_BEST]
+    strhs   r12, [sp, #DS_SECOND]
+    it      lo
+    strlo   r0, [sp, #DS_FOUND]
+    b       ds_next
 
 FUNCTION doppel_kernels_end
     .text
