@@ -298,7 +298,7 @@ impl<'a> Bundle<'a> {
             return Err(BundleError::Version(version));
         }
         let expected = u32_at(bytes, 8) as usize;
-        if bytes.len() != expected || expected % 4 != 0 {
+        if bytes.len() != expected || !expected.is_multiple_of(4) {
             return Err(BundleError::Length { got: bytes.len(), expected });
         }
         if u32_at(bytes, 12) != CHECKSUM.checksum(bytes.get(CHECKED_FROM..).unwrap_or_default()) {
@@ -392,7 +392,7 @@ impl<'a> Bundle<'a> {
             Kind::Dense | Kind::Winograd => apart(input, scratch) && apart(output, scratch),
             Kind::Planar | Kind::Pool => apart((hull.start, hull.len()), scratch),
         };
-        ordered && outside && entry.scratch_at % 4 == 0
+        ordered && outside && entry.scratch_at.is_multiple_of(4)
     }
 }
 
@@ -441,7 +441,7 @@ impl<'a> Layer<'a> {
         let per_channel = self.entry.geometry.weights_per_channel();
         let at = index / 4 * 2 * per_channel + k / 2 * 4 + index % 4 / 2 * 2 + k % 2;
         let (low, high) = unpack(*self.packed.get(at)?);
-        Some(if index % 2 == 0 { low } else { high })
+        Some(if index.is_multiple_of(2) { low } else { high })
     }
 
     /// The kernel of output channel `output` and input channel `input` of a Winograd layer.

@@ -372,7 +372,7 @@ mod tests {
         let candidate = Candidate {
             label: label.parse().unwrap(),
             distance: Distance(number),
-            runner_up: (number % 3 == 0).then_some(Distance(!number)),
+            runner_up: number.is_multiple_of(3).then_some(Distance(!number)),
         };
         match kind {
             0 => Response::Info(Info {
@@ -384,7 +384,7 @@ mod tests {
                 metric: Metric::Cosine,
                 dim: number as u16,
                 embedding_scale: 0.125,
-                threshold: (number % 2 == 0).then_some(Threshold {
+                threshold: number.is_multiple_of(2).then_some(Threshold {
                     distance: Distance(number),
                     evidence: Evidence { impostor: u32::MAX, unseen: true, ..Evidence::default() },
                 }),
@@ -397,7 +397,7 @@ mod tests {
             2 => Response::Embedding(bytes),
             3 => Response::Done(number as u16),
             4 => Response::Decision(Decision::Match(candidate)),
-            5 => Response::Decision(Decision::Unknown((number % 2 == 0).then_some(candidate))),
+            5 => Response::Decision(Decision::Unknown(number.is_multiple_of(2).then_some(candidate))),
             6 => Response::Identities {
                 total: number as u16,
                 labels: core::iter::repeat_n(label.parse().unwrap(), number as usize % 9).collect(),
