@@ -35,7 +35,7 @@ global_asm!(
 /// Words of weights between two extractions of B: twice as many products, so that `|B|` stays below 2^23.
 const SEGMENT_WORDS: usize = 128;
 /// Segments of one output pixel; a layer with more goes to the portable kernel.
-const MAX_SEGMENTS: usize = 32;
+const MAX_SEGMENTS: usize = 16;
 /// Pixels that a group of fewer than four output channels computes at a time, into a buffer of its own.
 const PARTIAL_PIXELS: usize = 16;
 
@@ -215,7 +215,6 @@ unsafe extern "C" {
     fn doppel_single_1();
     fn doppel_single_3();
     fn doppel_single_flat();
-    fn doppel_single_flat_half();
     fn doppel_single_any();
     fn doppel_single_carry();
     fn doppel_single_segment();
@@ -242,13 +241,6 @@ unsafe extern "C" {
     fn doppel_nearest_32();
     fn doppel_nearest_48();
     fn doppel_nearest_64();
-    fn doppel_kernels_start();
-    fn doppel_kernels_end();
-}
-
-/// Bytes of the assembly.
-pub fn code_len() -> usize {
-    doppel_kernels_end as *const () as usize - doppel_kernels_start as *const () as usize
 }
 
 /// See [`portable::dense_row`].
@@ -281,7 +273,7 @@ pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
 fn is_sound(layer: &DenseRow<'_>, out_len: usize, plane: usize) -> bool {
     let groups = layer.outputs.div_ceil(4);
     let (rows, pairs, columns) = (layer.rows.len(), layer.pairs, layer.columns);
-    let limit = segment_pairs(columns);
+    let limit = segment_pairs(layer);
     limit > 0
         && layer.outputs > 0
         && layer.pixels > 0
@@ -301,9 +293,15 @@ fn is_aligned(halfwords: &[i16]) -> bool {
     halfwords.as_ptr().addr() % 4 == 0
 }
 
+/// Whether the pairs of a row lie without gaps, as a fully connected layer's do: such a row is one segment.
+fn is_flat(layer: &DenseRow<'_>) -> bool {
+    layer.pitch == 1 && layer.columns == 1 && layer.rows.len() == 1
+}
+
 /// Pairs of one segment at most: whole fours where that many fit, so that the unrolled loops take all but the last one.
-fn segment_pairs(columns: usize) -> usize {
-    match SEGMENT_WORDS / columns.max(1) {
+fn segment_pairs(layer: &DenseRow<'_>) -> usize {
+    match SEGMENT_WORDS / layer.columns.max(1) {
+        _ if is_flat(layer) => layer.pairs,
         pairs @ 0..4 => pairs & !1,
         pairs => pairs & !3,
     }
@@ -345,7 +343,7 @@ impl Path {
     /// Any shape, single pixels.
     fn single(columns: usize, flat: bool) -> Path {
         let (fours, half): (Label, Label) = match columns {
-            _ if flat => (doppel_single_flat, doppel_single_flat_half),
+            _ if flat => (doppel_single_flat, doppel_single_flat),
             1 => (doppel_single_1, doppel_single_1),
             3 => (doppel_single_3, doppel_single_3),
             _ => (doppel_single_any, doppel_single_any),
@@ -356,7 +354,7 @@ impl Path {
     /// The segments of `pixel`.
     fn segments(&self, layer: &DenseRow<'_>, pixel: usize) -> Vec<Segment, MAX_SEGMENTS, u8> {
         let mut segments = Vec::<Segment, MAX_SEGMENTS, u8>::new();
-        let limit = segment_pairs(layer.columns);
+        let limit = segment_pairs(layer);
         let mut words = 0;
         for row in layer.rows {
             for pair in (0..layer.pairs).step_by(limit) {
@@ -389,6 +387,7 @@ impl Path {
 /// # Safety
 /// [`is_sound`] holds for `layer`, `groups` and `pixels` are within it, and `out` has `4 * groups` planes of `plane` bytes,
 /// of the last one at least as many bytes as pixels.
+#[inline(never)] // its segments take stack once
 unsafe fn run(
     layer: &DenseRow<'_>,
     groups: core::ops::Range<usize>,
@@ -446,8 +445,7 @@ unsafe fn run(
         }
         next += blocks * 2;
     }
-    let flat = layer.pitch == layer.columns && layer.columns == 1;
-    let path = Path::single(layer.columns, flat);
+    let path = Path::single(layer.columns, is_flat(layer));
     for pixel in next..pixels.end {
         let segments = path.segments(layer, pixel);
         for group in groups.clone() {

@@ -16,7 +16,7 @@ use portable as chosen;
 use x86_64 as chosen;
 
 pub use chosen::{
-    Probe, code_len, dense_row, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows, winograd,
+    Probe, dense_row, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows, winograd,
 };
 
 use crate::bundle::{Order, TABLE_LEN};

@@ -11,11 +11,6 @@ use crate::embedding::MAX_DIM;
 use crate::geometry::{WINOGRAD_OUTPUTS, WINOGRAD_TILES};
 use crate::winograd::{PRODUCTS, TILE, transform_input, transform_output};
 
-/// Bytes of machine code that this variant adds to the compiled program: none.
-pub fn code_len() -> usize {
-    0
-}
-
 /// `wide[row * pitch + column] = bytes[row * columns + column]`.
 pub fn widen_rows(bytes: &[u8], columns: usize, wide: &mut WideRows<'_>) {
     for (row, bytes) in bytes.chunks_exact(columns.max(1)).enumerate() {
