@@ -56,12 +56,23 @@ pub fn forward(bundle: &Bundle<'_>, arena: &mut [u32]) -> Result<Embedding, Netw
     if given < needed {
         return Err(NetworkError::Arena { needed, given });
     }
+    run_steps(bundle, arena);
+    Ok(embedding(bundle, arena))
+}
+
+#[inline(never)] // so that the embedding takes no stack while the steps run
+fn run_steps(bundle: &Bundle<'_>, arena: &mut [u32]) {
     for step in steps(bundle) {
         step.run(arena);
     }
+}
+
+/// What the last step left in the arena.
+#[inline(never)]
+fn embedding(bundle: &Bundle<'_>, arena: &[u32]) -> Embedding {
     let last = bundle.layers().last().map_or(0, |layer| layer.entry.output_at as usize);
     let output = cast_slice::<u32, u8>(arena).get(last..).unwrap_or_default();
-    Ok(output.iter().take(usize::from(bundle.header().dim)).map(|&byte| to_signed(byte)).collect())
+    output.iter().take(usize::from(bundle.header().dim)).map(|&byte| to_signed(byte)).collect()
 }
 
 /// One layer, or a front with the layer that it is fused into.

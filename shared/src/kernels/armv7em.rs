@@ -351,9 +351,10 @@ impl Path {
         Path { fours, half, carry: doppel_single_carry, segment: doppel_single_segment, finish: doppel_single_finish }
     }
 
-    /// The segments of `pixel`.
-    fn segments(&self, layer: &DenseRow<'_>, pixel: usize) -> Vec<Segment, MAX_SEGMENTS, u8> {
-        let mut segments = Vec::<Segment, MAX_SEGMENTS, u8>::new();
+    /// The segments of `pixel`, in place of what is in `segments`.
+    #[inline(never)]
+    fn cut(&self, layer: &DenseRow<'_>, pixel: usize, segments: &mut Vec<Segment, MAX_SEGMENTS, u8>) {
+        segments.clear();
         let limit = segment_pairs(layer);
         let mut words = 0;
         for row in layer.rows {
@@ -378,7 +379,6 @@ impl Path {
         if let Some(last) = segments.last_mut() {
             last.after = self.finish;
         }
-        segments
     }
 }
 
@@ -401,6 +401,7 @@ unsafe fn run(
     let table = table_ptr(layer.table);
     let out_at =
         |group: usize, pixel: usize| out.wrapping_add((group - groups.start) * 4 * plane + pixel - pixels.start);
+    let mut segments = Vec::new();
     let mut next = pixels.start;
     let pointwise = layer.rows.len() == 1
         && (layer.columns, layer.stride, layer.pitch) == (1, 1, POINTWISE_PIXELS)
@@ -427,7 +428,7 @@ unsafe fn run(
         next += blocks * 4;
     } else if let Some(path) = Path::conv3(layer) {
         let blocks = pixels.len() / 2;
-        let segments = path.segments(layer, next);
+        path.cut(layer, next, &mut segments);
         for group in groups.clone().filter(|_| blocks > 0) {
             let work = Conv3 {
                 segments: segments.as_ptr(),
@@ -447,7 +448,7 @@ unsafe fn run(
     }
     let path = Path::single(layer.columns, is_flat(layer));
     for pixel in next..pixels.end {
-        let segments = path.segments(layer, pixel);
+        path.cut(layer, pixel, &mut segments);
         for group in groups.clone() {
             let work = Single {
                 segments: segments.as_ptr(),

@@ -1,4 +1,6 @@
 //! The kernels in plain Rust: the definition that every other variant must equal, and the fallback of every other core.
+//!
+//! Whole kernels stay out of line, so that a fallback takes no room in its caller.
 
 use super::{DenseRow, Nearest, PlanarRows, PlaneByPlane, PlaneRows, Tensors, WideRows, Winograd, finish};
 use core::array;
@@ -12,6 +14,7 @@ use crate::geometry::{WINOGRAD_OUTPUTS, WINOGRAD_TILES};
 use crate::winograd::{PRODUCTS, TILE, transform_input, transform_output};
 
 /// `wide[row * pitch + column] = bytes[row * columns + column]`.
+#[inline(never)]
 pub fn widen_rows(bytes: &[u8], columns: usize, wide: &mut WideRows<'_>) {
     for (row, bytes) in bytes.chunks_exact(columns.max(1)).enumerate() {
         let wide = wide.wide.get_mut(row * wide.pitch..).unwrap_or_default();
@@ -23,6 +26,7 @@ pub fn widen_rows(bytes: &[u8], columns: usize, wide: &mut WideRows<'_>) {
 
 /// `wide[pair][column] = (row of channel 2 * pair, row of channel 2 * pair + 1)[column]`, where a pair has `2 * pitch`
 /// elements of `wide`. A last channel without a partner stands on both sides; its partner's weights are zero.
+#[inline(never)]
 pub fn interleave(rows: &PlaneRows<'_>, wide: &mut [i16], pitch: usize) {
     let row = |channel: usize| {
         let at = channel.min(rows.channels.saturating_sub(1)) * rows.plane;
@@ -38,6 +42,7 @@ pub fn interleave(rows: &PlaneRows<'_>, wide: &mut [i16], pitch: usize) {
 }
 
 /// `out[channel * plane + pixel] = finish(sum over rows, pairs and columns of x * w)`.
+#[inline(never)]
 pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
     let row_weights = layer.pairs * layer.columns * 4;
     if row_weights == 0 || layer.rows.is_empty() {
@@ -79,6 +84,7 @@ pub(super) fn accumulate(sums: &mut [i32; 4], x: &[i16], w: &[i16]) {
 }
 
 /// `out[channel * distance + row * pixels + pixel] = finish(sum over the window of x * w)`.
+#[inline(never)]
 pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
     let [rows, columns] = layer.kernel;
     if rows * columns == 0 {
@@ -105,6 +111,7 @@ pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
 }
 
 /// A depthwise convolution, plane by plane through `wide`, which holds the padding.
+#[inline(never)]
 pub fn depthwise(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>, wide: &mut [i16]) {
     let geometry = layer.geometry;
     let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
@@ -136,6 +143,7 @@ pub fn depthwise(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>, wide: &mut
 }
 
 /// Sums of windows, plane by plane: `out[channel][row][column] = finish(sum over the window of x)`.
+#[inline(never)]
 pub fn pool(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>) {
     let geometry = layer.geometry;
     let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
@@ -164,6 +172,7 @@ fn window_sum(bytes: &[u8], row_len: usize, [rows, columns]: [usize; 2]) -> i32 
 }
 
 /// A Winograd layer, some tiles at a time; see [`crate::winograd`].
+#[inline(never)]
 pub fn winograd(layer: &Winograd<'_>, input: &[u8], out: &mut [u8], scratch: &mut [u32]) {
     winograd_by(layer, input, out, scratch, multiply);
 }
