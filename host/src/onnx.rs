@@ -76,7 +76,7 @@ impl Builder {
             self.ints(part("bias"), &[channels as i64], &layer.bias),
         ];
         let geometry = &layer.geometry;
-        let depthwise = geometry.kind != Kind::Dense && geometry.input.channels == geometry.output.channels;
+        let depthwise = matches!(geometry.kind, Kind::Planar | Kind::Pool) && geometry.input.channels == geometry.output.channels;
         let groups = if depthwise { channels as i64 } else { 1 };
         let attributes = vec![
             ints("kernel_shape", &[kernel[1] as i64, kernel[2] as i64]),
@@ -150,10 +150,10 @@ fn window(layer: &QuantLayer) -> [usize; 3] {
     let input = layer.window;
     match geometry.kind {
         Kind::Planar | Kind::Pool => [1, rows, columns],
-        Kind::Dense if usize::from(geometry.input.channels) != input.channels => {
+        Kind::Dense | Kind::Winograd if usize::from(geometry.input.channels) != input.channels => {
             [input.channels, input.height, input.width]
         }
-        Kind::Dense => [input.channels, rows, columns],
+        Kind::Dense | Kind::Winograd => [input.channels, rows, columns],
     }
 }
 

@@ -32,6 +32,10 @@
 //! of `i` and of `i + 1` as halfwords, then `256 * d + c` alike. Two weights a halfword let one dual multiply serve two
 //! channels: with `S = sum x * (256 * b + a)` and `A = sum x * a`, `sum x * b = (S - A) / 256`.
 //!
+//! Weights of a Winograd layer: pairs of output channels `(a, b)`; in a pair, for each of the 16 products of
+//! [`crate::winograd`], for each pair of input channels as above, the transformed weights of `a` for both inputs, then of
+//! `b`, as halfwords.
+//!
 //! A channel is stored as a [`Requantizer`]: multiplier i32, offset i32.
 
 use bytemuck::{cast_slice, try_cast_slice};
@@ -43,6 +47,7 @@ use crate::embedding::{Distance, MAX_DIM, Metric};
 use crate::frontend::Pixels;
 use crate::geometry::{Geometry, Kind, Shape};
 use crate::quant::{Channel, MAX_PRODUCT, Requantizer};
+use crate::winograd::{PRODUCTS, recover_kernel, transform_kernel};
 
 /// The version that this code reads and writes.
 pub const VERSION: u16 = 1;
@@ -261,7 +266,7 @@ pub enum Order {
 pub struct Layer<'a> {
     /// Shape and places.
     pub entry: Entry,
-    /// Stored weights of a dense layer, two channels a halfword; empty for the others.
+    /// Stored weights of a dense layer, two channels a halfword, or of a Winograd layer; empty for the others.
     pub packed: &'a [i16],
     /// Weights of a planar layer; empty for the others.
     pub planar: &'a [i8],
@@ -384,7 +389,7 @@ impl<'a> Bundle<'a> {
         // A layer that may run in place sees both tensors as one region.
         let hull = entry.hull();
         let outside = match entry.geometry.kind {
-            Kind::Dense => apart(input, scratch) && apart(output, scratch),
+            Kind::Dense | Kind::Winograd => apart(input, scratch) && apart(output, scratch),
             Kind::Planar | Kind::Pool => apart((hull.start, hull.len()), scratch),
         };
         ordered && outside && entry.scratch_at.is_multiple_of(4)
@@ -400,41 +405,59 @@ fn accumulators_fit(layer: &Layer<'_>) -> bool {
     let geometry = &layer.entry.geometry;
     let outputs = usize::from(geometry.output.channels);
     let zero_point = layer.entry.output_zero_point;
+    let limit = if geometry.kind == Kind::Winograd { 1 << 29 } else { 1 << 31 };
     (0..outputs).zip(layer.channels).all(|(index, channel)| {
-        let reach = 255 * layer.magnitude(index);
+        let Some(magnitude) = layer.magnitude(index) else { return false };
+        let reach = 255 * magnitude;
         let bias = channel.scaled_bias(zero_point).abs();
-        layer.weights(index).all(|w| w != i8::MIN)
-            && channel.multiplier >= 0
-            && reach < (1 << 31)
-            && reach * i64::from(channel.multiplier) + bias <= MAX_PRODUCT
+        channel.multiplier >= 0 && reach < limit && reach * i64::from(channel.multiplier) + bias <= MAX_PRODUCT
     })
 }
 
 impl<'a> Layer<'a> {
-    /// The sum of the absolute weights of output channel `index`.
-    fn magnitude(&self, index: usize) -> i64 {
+    /// The sum of the absolute weights of output channel `index`; none where a weight is -128, or is none.
+    fn magnitude(&self, index: usize) -> Option<i64> {
         let geometry = &self.entry.geometry;
+        let per_channel = geometry.weights_per_channel();
+        let magnitude = |w: i8| (w != i8::MIN).then_some(i64::from(w).abs());
         match geometry.kind {
-            Kind::Pool => i64::from(geometry.kernel[0]) * i64::from(geometry.kernel[1]),
-            _ => self.weights(index).map(|w| i64::from(w).abs()).sum(),
+            Kind::Pool => Some(i64::from(geometry.kernel[0]) * i64::from(geometry.kernel[1])),
+            Kind::Planar => {
+                self.planar.get(index * per_channel..(index + 1) * per_channel)?.iter().map(|&w| magnitude(w)).sum()
+            }
+            Kind::Dense => (0..per_channel).map(|k| magnitude(self.packed_weight(index, k)?)).sum(),
+            Kind::Winograd => {
+                let kernels = (0..2 * geometry.pairs()).flat_map(|input| {
+                    let kernel = self.winograd_kernel(index, input).unwrap_or([i8::MIN; 9]);
+                    kernel.map(magnitude)
+                });
+                kernels.sum()
+            }
         }
     }
 
-    /// The stored weights of output channel `index`, in the order of their kind's layout.
-    pub fn weights(&self, index: usize) -> impl Iterator<Item = i8> + use<'a> {
+    /// Stored weight `k` of output channel `index` of a dense layer.
+    fn packed_weight(&self, index: usize, k: usize) -> Option<i8> {
         let per_channel = self.entry.geometry.weights_per_channel();
-        let (packed, planar) = (self.packed, self.planar);
-        let dense = self.entry.geometry.kind == Kind::Dense;
-        (0..per_channel).map(move |k| {
-            if dense {
-                let at = index / 4 * 2 * per_channel + k / 2 * 4 + index % 4 / 2 * 2 + k % 2;
-                let (low, high) = unpack(packed.get(at).copied().unwrap_or(0));
-                if index.is_multiple_of(2) { low } else { high }
-            } else {
-                planar.get(index * per_channel + k).copied().unwrap_or(0)
-            }
-        })
+        let at = index / 4 * 2 * per_channel + k / 2 * 4 + index % 4 / 2 * 2 + k % 2;
+        let (low, high) = unpack(*self.packed.get(at)?);
+        Some(if index.is_multiple_of(2) { low } else { high })
     }
+
+    /// The kernel of output channel `output` and input channel `input` of a Winograd layer.
+    fn winograd_kernel(&self, output: usize, input: usize) -> Option<[i8; 9]> {
+        let pairs = self.entry.geometry.pairs();
+        let mut transformed = [0; PRODUCTS];
+        for (product, transformed) in transformed.iter_mut().enumerate() {
+            *transformed = *self.packed.get(winograd_place(pairs, output, product, input))?;
+        }
+        recover_kernel(transformed)
+    }
+}
+
+/// Where the halfword of an output channel, a product and an input channel lies in the weights of a Winograd layer.
+fn winograd_place(pairs: usize, output: usize, product: usize, input: usize) -> usize {
+    ((output / 2 * PRODUCTS + product) * pairs + input / 2) * 4 + output % 2 * 2 + input % 2
 }
 
 /// `256 * high + low`.
@@ -496,6 +519,7 @@ fn read_layer(bytes: &[u8], index: usize) -> Option<Layer<'_>> {
             0 => Kind::Dense,
             1 => Kind::Planar,
             2 => Kind::Pool,
+            3 => Kind::Winograd,
             _ => return None,
         },
         kernel: array_at(at, 1),
@@ -529,7 +553,7 @@ fn read_layer(bytes: &[u8], index: usize) -> Option<Layer<'_>> {
     };
     let used = geometry.stored_channels() * geometry.weights_per_channel();
     let (packed, planar): (&[i16], &[i8]) = match geometry.kind {
-        Kind::Dense => (try_cast_slice(weights).ok()?, &[]),
+        Kind::Dense | Kind::Winograd => (try_cast_slice(weights).ok()?, &[]),
         Kind::Planar | Kind::Pool => (&[], cast_slice(weights.get(..used)?)),
     };
     Some(Layer { entry, packed, planar, channels: try_cast_slice(channels).ok()?, table })
@@ -556,7 +580,7 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
 pub struct LayerSource<'a> {
     /// Shape and places.
     pub entry: Entry,
-    /// `[output][input][row][column]` for a dense layer, `[output][row][column]` for a planar one, none for a pool; no
+    /// `[output][input][row][column]` for a dense or Winograd layer, `[output][row][column]` for a planar one, none for a pool; no
     /// channel is stored extra.
     pub weights: &'a [i8],
     /// One entry an output channel.
@@ -594,7 +618,7 @@ pub fn encode<'o>(header: &Header, layers: &[LayerSource<'_>], out: &'o mut [u8]
     for (index, layer) in layers.iter().enumerate() {
         let geometry = &layer.entry.geometry;
         let inputs = match geometry.kind {
-            Kind::Dense => usize::from(geometry.input.channels),
+            Kind::Dense | Kind::Winograd => usize::from(geometry.input.channels),
             Kind::Planar => 1,
             Kind::Pool => 0,
         };
@@ -627,8 +651,10 @@ fn section_lens(layer: &LayerSource<'_>) -> [usize; 3] {
 
 fn put_weights(layer: &LayerSource<'_>, window: usize, inputs: usize, out: &mut [u8]) {
     let geometry = &layer.entry.geometry;
-    if geometry.kind != Kind::Dense {
-        return put(out, 0, cast_slice(layer.weights));
+    match geometry.kind {
+        Kind::Dense => {}
+        Kind::Planar | Kind::Pool => return put(out, 0, cast_slice(layer.weights)),
+        Kind::Winograd => return put_winograd(layer, inputs, out),
     }
     let columns = usize::from(geometry.kernel[1]);
     let weight = |output: usize, k: usize| {
@@ -644,6 +670,16 @@ fn put_weights(layer: &LayerSource<'_>, window: usize, inputs: usize, out: &mut 
         let (pair, k) = (within / 2 % 2, within / 4 * 2 + within % 2);
         let output = group * 4 + pair * 2;
         half.copy_from_slice(&pack(weight(output, k), weight(output + 1, k)).to_le_bytes());
+    }
+}
+
+fn put_winograd(layer: &LayerSource<'_>, inputs: usize, out: &mut [u8]) {
+    let pairs = layer.entry.geometry.pairs();
+    for (at, kernel) in layer.weights.as_chunks::<9>().0.iter().enumerate() {
+        let (output, input) = (at / inputs, at % inputs);
+        for (product, weight) in transform_kernel(*kernel).into_iter().enumerate() {
+            put(out, 2 * winograd_place(pairs, output, product, input), &weight.to_le_bytes());
+        }
     }
 }
 

@@ -21,4 +21,5 @@ pub mod kernels;
 pub mod network;
 pub mod plan;
 pub mod quant;
+pub mod winograd;
 pub mod wire;

@@ -11,7 +11,7 @@ use crate::bundle::{Bundle, Entry, Layer};
 use crate::embedding::Embedding;
 use crate::frontend::{FrontendError, Raw};
 use crate::geometry::{Geometry, Kind, MAX_DENSE_ROWS, POINTWISE_PIXELS};
-use crate::kernels::{self, DenseRow, PlanarRows, PlaneByPlane, PlaneRows, Tensors, WideRows};
+use crate::kernels::{self, DenseRow, PlanarRows, PlaneByPlane, PlaneRows, Tensors, WideRows, Winograd};
 use crate::quant::to_signed;
 
 /// Why a network could not run.
@@ -56,12 +56,23 @@ pub fn forward(bundle: &Bundle<'_>, arena: &mut [u32]) -> Result<Embedding, Netw
     if given < needed {
         return Err(NetworkError::Arena { needed, given });
     }
+    run_steps(bundle, arena);
+    Ok(embedding(bundle, arena))
+}
+
+#[inline(never)] // so that the embedding takes no stack while the steps run
+fn run_steps(bundle: &Bundle<'_>, arena: &mut [u32]) {
     for step in steps(bundle) {
         step.run(arena);
     }
+}
+
+/// What the last step left in the arena.
+#[inline(never)]
+fn embedding(bundle: &Bundle<'_>, arena: &[u32]) -> Embedding {
     let last = bundle.layers().last().map_or(0, |layer| layer.entry.output_at as usize);
     let output = cast_slice::<u32, u8>(arena).get(last..).unwrap_or_default();
-    Ok(output.iter().take(usize::from(bundle.header().dim)).map(|&byte| to_signed(byte)).collect())
+    output.iter().take(usize::from(bundle.header().dim)).map(|&byte| to_signed(byte)).collect()
 }
 
 /// One layer, or a front with the layer that it is fused into.
@@ -95,6 +106,7 @@ impl Step<'_> {
             (Kind::Dense, front) => run_dense(&self.layer, front.as_ref(), arena),
             (Kind::Planar, _) => run_planar(&self.layer, arena),
             (Kind::Pool, _) => run_pool(&self.layer, arena),
+            (Kind::Winograd, _) => run_winograd(&self.layer, arena),
         };
     }
 }
@@ -242,6 +254,25 @@ fn run_pool(layer: &Layer<'_>, arena: &mut [u8]) -> Option<()> {
         order: entry.order()?,
     };
     kernels::pool(&plane_by_plane(layer), &mut tensors);
+    Some(())
+}
+
+fn run_winograd(layer: &Layer<'_>, arena: &mut [u8]) -> Option<()> {
+    let (entry, geometry) = (&layer.entry, &layer.entry.geometry);
+    let regions = [
+        range(entry.input_at, geometry.input.len()),
+        range(entry.output_at, geometry.output.len()),
+        range(entry.scratch_at, geometry.scratch_len()),
+    ];
+    let [input, output, scratch] = arena.get_disjoint_mut(regions).ok()?;
+    let work = Winograd {
+        geometry,
+        padding: entry.input_zero_point,
+        weights: layer.packed,
+        channels: layer.channels,
+        table: layer.table,
+    };
+    kernels::winograd(&work, input, output, cast_slice_mut(scratch));
     Some(())
 }
 

@@ -6,6 +6,7 @@
 //! scratch counted in whole words).
 
 use crate::bundle::Entry;
+use crate::geometry::Kind;
 
 /// What the header says of the arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,7 @@ pub struct Plan {
 /// Sets `fused`, `input_at`, `output_at` and `scratch_at` of every entry. The geometries must be consistent and chained.
 ///
 /// A convolution of a single-channel picture is fused into the dense layer behind it where that makes the arena smaller.
+/// Every other dense layer that [suits](crate::geometry::Geometry::suits_winograd) it becomes a Winograd layer.
 pub fn plan(entries: &mut [Entry]) -> Plan {
     entries.iter_mut().for_each(|entry| entry.fused = false);
     let mut arena = needed(entries);
@@ -33,6 +35,14 @@ pub fn plan(entries: &mut [Entry]) -> Plan {
             }
         }
     }
+    let mut after_front = false;
+    for entry in entries.iter_mut() {
+        if !after_front && entry.geometry.suits_winograd() {
+            entry.geometry.kind = Kind::Winograd;
+        }
+        after_front = entry.fused;
+    }
+    let arena = needed(entries);
     place(entries, arena);
     Plan { arena: arena as u32, input_at: entries.first().map_or(0, |entry| entry.input_at) }
 }

@@ -24,17 +24,19 @@ fn fill() -> impl Strategy<Value = Fill> {
 }
 
 fn layer() -> impl Strategy<Value = LayerCase> {
-    let kind = prop_oneof![4 => Just(Kind::Dense), 3 => Just(Kind::Planar), 1 => Just(Kind::Pool)];
+    let kind =
+        prop_oneof![4 => Just(Kind::Dense), 3 => Just(Kind::Planar), 1 => Just(Kind::Pool), 2 => Just(Kind::Winograd)];
     let sides = (1u8..=5, 1u8..=5);
     let kernel = prop_oneof![3 => Just((3, 3)), 2 => Just((1, 1)), 2 => sides];
     let pad = prop_oneof![Just([0; 4]), Just([1; 4]), any::<[u8; 4]>().prop_map(|pad| pad.map(|p| p % 4))];
     let rest = (1u16..=21, any::<u8>(), any::<bool>(), fill(), any::<bool>());
     (kind, kernel, 1u8..=3, pad, rest).prop_map(|(kind, (kh, kw), stride, pad, rest)| {
         let (outputs, zero_point, table, weights, ties) = rest;
+        let winograd = kind == Kind::Winograd;
         LayerCase {
             kind,
-            kernel: [kh, kw],
-            stride,
+            kernel: if winograd { [3, 3] } else { [kh, kw] },
+            stride: if winograd { 1 } else { stride },
             pad: if kind == Kind::Pool { [0; 4] } else { pad },
             outputs,
             zero_point: zero_point & !1,

@@ -205,7 +205,7 @@ const LEAKY_ZERO_POINT: u8 = 100;
 fn layer(rng: &mut StdRng, entry: Entry, leaky: bool) -> Layer {
     let geometry = &entry.geometry;
     let inputs = match geometry.kind {
-        Kind::Dense => usize::from(geometry.input.channels),
+        Kind::Dense | Kind::Winograd => usize::from(geometry.input.channels),
         Kind::Planar | Kind::Pool => 1,
     };
     let per_channel = usize::from(geometry.kernel[0]) * usize::from(geometry.kernel[1]) * inputs;

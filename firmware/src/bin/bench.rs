@@ -1,7 +1,7 @@
 //! Measures the model of the build on the board: each step of its network and the whole of it, in instructions where the
 //! emulator counts them (`-icount shift=0`), in cycles on a real core. One line a step, for `tests/run.sh bench` to read:
 //!
-//! `step INDEX MACS COUNT`, then `net MACS COUNT ARENA STACK CODE MODEL`, then `search TEMPLATES DIM COUNT`.
+//! `step INDEX MACS COUNT`, then `net MACS COUNT ARENA STACK MODEL`, then `search TEMPLATES DIM COUNT`.
 #![no_std]
 #![no_main]
 
@@ -11,7 +11,6 @@ use shared::bundle::{BundleError, Header};
 use shared::embedding::Metric;
 use shared::gallery::{Decision, EnrolError, Gallery};
 use shared::golden;
-use shared::kernels;
 use shared::network::{self, NetworkError, Step};
 use thiserror::Error;
 
@@ -52,15 +51,7 @@ fn run() -> Result<(), Failure> {
     let count = measure(&counter, || {
         let _ = network::forward(&bundle, arena);
     });
-    println!(
-        "net {} {} {} {} {} {}",
-        bundle.macs(),
-        count,
-        bundle.header().arena,
-        stack,
-        kernels::code_len(),
-        bundle.bytes().len()
-    );
+    println!("net {} {} {} {} {}", bundle.macs(), count, bundle.header().arena, stack, bundle.bytes().len());
     search(&counter, bundle.header())
 }
 

@@ -80,6 +80,32 @@ fn dense(tally: &mut Tally, workspace: &mut Workspace) {
     }
 }
 
+/// Every small Winograd shape: whole and cut tiles, whole and partial groups of tiles, any channels and paddings.
+fn winograd(tally: &mut Tally, workspace: &mut Workspace) {
+    let mut rng = Rng(5);
+    for (height, width) in (1..=7).flat_map(|height| (2..=19).map(move |width| (height, width))) {
+        for channels in [1, 4, 5, 8, 18, 40] {
+            for outputs in [1, 2, 5, 8] {
+                let seed = rng.next();
+                let layer = LayerCase {
+                    kind: Kind::Winograd,
+                    kernel: [3, 3],
+                    stride: 1,
+                    pad: [seed, seed >> 2, seed >> 4, seed >> 6].map(|bits| (bits % 3) as u8),
+                    outputs,
+                    zero_point: (seed >> 8) as u8 & !1,
+                    table: seed >> 16 & 1 != 0,
+                    weights: FILLS[(seed >> 24) as usize % 7 % 4],
+                    ties: seed >> 17 & 1 != 0,
+                };
+                let input = Shape { height, width, channels };
+                let inputs = FILLS[(seed >> 32) as usize % 7 % 4];
+                tally.run(workspace, &Case { input, inputs, layers: &[layer], seed });
+            }
+        }
+    }
+}
+
 /// Every small planar shape and pool, in place from either end.
 fn planar(tally: &mut Tally, workspace: &mut Workspace) {
     let mut rng = Rng(2);
@@ -208,6 +234,7 @@ fn main() -> ! {
     search(&mut tally);
     dense(&mut tally, workspace);
     planar(&mut tally, workspace);
+    winograd(&mut tally, workspace);
     println!("{} passed, {} failed", tally.passed, tally.failed);
     board::exit(tally.failed == 0 && tally.passed > 0)
 }

@@ -6,15 +6,16 @@
 #![allow(unsafe_code)] // the calls of assembly; the checks before each call make them sound
 
 use core::arch::global_asm;
-use core::ptr;
+use core::{array, ptr};
 
 use heapless::Vec;
 
-use super::{DenseRow, Nearest, PlanarRows, PlaneByPlane, PlaneRows, Table, Tensors, WideRows, portable};
+use super::{DenseRow, Nearest, PlanarRows, PlaneByPlane, PlaneRows, Table, Tensors, WideRows, Winograd, portable};
 use crate::bundle::Order;
 use crate::embedding::MAX_DIM;
-use crate::geometry::{Geometry, POINTWISE_PIXELS};
+use crate::geometry::{Geometry, POINTWISE_PIXELS, WINOGRAD_TILES};
 use crate::quant::Requantizer;
+use crate::winograd::TILE;
 
 pub use portable::{dot, squared_distance};
 
@@ -26,6 +27,7 @@ global_asm!(
     include_str!("armv7em/planar.s"),
     include_str!("armv7em/pool.s"),
     include_str!("armv7em/widen.s"),
+    include_str!("armv7em/winograd.s"),
     include_str!("armv7em/distance.s"),
     options(raw)
 );
@@ -33,7 +35,7 @@ global_asm!(
 /// Words of weights between two extractions of B: twice as many products, so that `|B|` stays below 2^23.
 const SEGMENT_WORDS: usize = 128;
 /// Segments of one output pixel; a layer with more goes to the portable kernel.
-const MAX_SEGMENTS: usize = 32;
+const MAX_SEGMENTS: usize = 16;
 /// Pixels that a group of fewer than four output channels computes at a time, into a buffer of its own.
 const PARTIAL_PIXELS: usize = 16;
 
@@ -145,6 +147,39 @@ struct WidenRows {
     pitch: usize,
 }
 
+/// Of one tile, where its outputs go and which of them are none.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Tile {
+    out: *mut u8,
+    lacks: usize,
+}
+
+#[repr(C)]
+struct WinogradStrip {
+    rows: [*const u8; 4],
+    planes: [usize; 4],
+    columns: usize,
+    channels: usize,
+    strip: *mut u32,
+    steps: [usize; 2],
+}
+
+#[repr(C)]
+struct WinogradTiles {
+    tiles: *const u32,
+    weights: *const i16,
+    sums: *mut u32,
+    channels: *const Requantizer,
+    records: *mut Tile,
+    count_len: usize,
+    plane: usize,
+    width: usize,
+    table: *const u8,
+    outputs: usize,
+    pairs_len: usize,
+}
+
 /// The words of distance.s's frame.
 #[repr(C)]
 struct Search {
@@ -180,7 +215,6 @@ unsafe extern "C" {
     fn doppel_single_1();
     fn doppel_single_3();
     fn doppel_single_flat();
-    fn doppel_single_flat_half();
     fn doppel_single_any();
     fn doppel_single_carry();
     fn doppel_single_segment();
@@ -199,18 +233,14 @@ unsafe extern "C" {
     fn doppel_pool(work: &Pool);
     fn doppel_interleave(work: &Interleave);
     fn doppel_widen_rows(work: &WidenRows);
+    fn doppel_winograd_strip(work: &WinogradStrip);
+    fn doppel_winograd_input(strip: *const u32, pitch: usize, tiles: *mut u32, pairs: usize);
+    fn doppel_winograd_tiles(work: &WinogradTiles);
     fn doppel_nearest(work: &mut Search);
     fn doppel_nearest_16();
     fn doppel_nearest_32();
     fn doppel_nearest_48();
     fn doppel_nearest_64();
-    fn doppel_kernels_start();
-    fn doppel_kernels_end();
-}
-
-/// Bytes of the assembly.
-pub fn code_len() -> usize {
-    doppel_kernels_end as *const () as usize - doppel_kernels_start as *const () as usize
 }
 
 /// See [`portable::dense_row`].
@@ -243,7 +273,7 @@ pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
 fn is_sound(layer: &DenseRow<'_>, out_len: usize, plane: usize) -> bool {
     let groups = layer.outputs.div_ceil(4);
     let (rows, pairs, columns) = (layer.rows.len(), layer.pairs, layer.columns);
-    let limit = segment_pairs(columns);
+    let limit = segment_pairs(layer);
     limit > 0
         && layer.outputs > 0
         && layer.pixels > 0
@@ -263,9 +293,15 @@ fn is_aligned(halfwords: &[i16]) -> bool {
     halfwords.as_ptr().addr() % 4 == 0
 }
 
+/// Whether the pairs of a row lie without gaps, as a fully connected layer's do: such a row is one segment.
+fn is_flat(layer: &DenseRow<'_>) -> bool {
+    layer.pitch == 1 && layer.columns == 1 && layer.rows.len() == 1
+}
+
 /// Pairs of one segment at most: whole fours where that many fit, so that the unrolled loops take all but the last one.
-fn segment_pairs(columns: usize) -> usize {
-    match SEGMENT_WORDS / columns.max(1) {
+fn segment_pairs(layer: &DenseRow<'_>) -> usize {
+    match SEGMENT_WORDS / layer.columns.max(1) {
+        _ if is_flat(layer) => layer.pairs,
         pairs @ 0..4 => pairs & !1,
         pairs => pairs & !3,
     }
@@ -307,7 +343,7 @@ impl Path {
     /// Any shape, single pixels.
     fn single(columns: usize, flat: bool) -> Path {
         let (fours, half): (Label, Label) = match columns {
-            _ if flat => (doppel_single_flat, doppel_single_flat_half),
+            _ if flat => (doppel_single_flat, doppel_single_flat),
             1 => (doppel_single_1, doppel_single_1),
             3 => (doppel_single_3, doppel_single_3),
             _ => (doppel_single_any, doppel_single_any),
@@ -315,10 +351,11 @@ impl Path {
         Path { fours, half, carry: doppel_single_carry, segment: doppel_single_segment, finish: doppel_single_finish }
     }
 
-    /// The segments of `pixel`.
-    fn segments(&self, layer: &DenseRow<'_>, pixel: usize) -> Vec<Segment, MAX_SEGMENTS, u8> {
-        let mut segments = Vec::<Segment, MAX_SEGMENTS, u8>::new();
-        let limit = segment_pairs(layer.columns);
+    /// The segments of `pixel`, in place of what is in `segments`.
+    #[inline(never)]
+    fn cut(&self, layer: &DenseRow<'_>, pixel: usize, segments: &mut Vec<Segment, MAX_SEGMENTS, u8>) {
+        segments.clear();
+        let limit = segment_pairs(layer);
         let mut words = 0;
         for row in layer.rows {
             for pair in (0..layer.pairs).step_by(limit) {
@@ -342,7 +379,6 @@ impl Path {
         if let Some(last) = segments.last_mut() {
             last.after = self.finish;
         }
-        segments
     }
 }
 
@@ -351,6 +387,7 @@ impl Path {
 /// # Safety
 /// [`is_sound`] holds for `layer`, `groups` and `pixels` are within it, and `out` has `4 * groups` planes of `plane` bytes,
 /// of the last one at least as many bytes as pixels.
+#[inline(never)] // its segments take stack once
 unsafe fn run(
     layer: &DenseRow<'_>,
     groups: core::ops::Range<usize>,
@@ -364,6 +401,7 @@ unsafe fn run(
     let table = table_ptr(layer.table);
     let out_at =
         |group: usize, pixel: usize| out.wrapping_add((group - groups.start) * 4 * plane + pixel - pixels.start);
+    let mut segments = Vec::new();
     let mut next = pixels.start;
     let pointwise = layer.rows.len() == 1
         && (layer.columns, layer.stride, layer.pitch) == (1, 1, POINTWISE_PIXELS)
@@ -390,7 +428,7 @@ unsafe fn run(
         next += blocks * 4;
     } else if let Some(path) = Path::conv3(layer) {
         let blocks = pixels.len() / 2;
-        let segments = path.segments(layer, next);
+        path.cut(layer, next, &mut segments);
         for group in groups.clone().filter(|_| blocks > 0) {
             let work = Conv3 {
                 segments: segments.as_ptr(),
@@ -408,10 +446,9 @@ unsafe fn run(
         }
         next += blocks * 2;
     }
-    let flat = layer.pitch == layer.columns && layer.columns == 1;
-    let path = Path::single(layer.columns, flat);
+    let path = Path::single(layer.columns, is_flat(layer));
     for pixel in next..pixels.end {
-        let segments = path.segments(layer, pixel);
+        path.cut(layer, pixel, &mut segments);
         for group in groups.clone() {
             let work = Single {
                 segments: segments.as_ptr(),
@@ -624,6 +661,91 @@ pub fn widen_rows(bytes: &[u8], columns: usize, wide: &mut WideRows<'_>) {
     let work = WidenRows { bytes: bytes.as_ptr(), columns, rows, wide: wide.wide.as_mut_ptr(), pitch: wide.pitch * 2 };
     // SAFETY: so many rows of bytes and of halfwords are there, as checked above; the stores may be unaligned.
     unsafe { doppel_widen_rows(&work) }
+}
+
+/// See [`portable::winograd`].
+pub fn winograd(layer: &Winograd<'_>, input: &[u8], out: &mut [u8], scratch: &mut [u32]) {
+    let geometry = layer.geometry;
+    let words = geometry.winograd_words();
+    let pairs = geometry.pairs();
+    let sound = usize::from(geometry.input.width) >= 4
+        && usize::from(geometry.input.width) <= words[2] * 4
+        && input.len() >= geometry.input.len()
+        && out.len() >= geometry.output.len()
+        && scratch.len() >= words.iter().sum()
+        && layer.weights.len() >= geometry.stored_channels() * geometry.weights_per_channel()
+        && is_aligned(layer.weights)
+        && layer.channels.len() >= usize::from(geometry.output.channels);
+    if !sound {
+        return portable::winograd(layer, input, out, scratch);
+    }
+    let (strip, rest) = scratch.split_at_mut(words[0]);
+    let (tiles, sums) = rest.split_at_mut(words[1]);
+    strip.fill(u32::from_ne_bytes([layer.padding; 4])); // the padding and the channels that fill the last pairs, which stay
+    let [rows, columns] = geometry.tiles();
+    let width = usize::from(geometry.output.width);
+    let mut records = [Tile { out: ptr::null_mut(), lacks: 0 }; WINOGRAD_TILES];
+    let mut slot = 0;
+    for row in 0..rows {
+        fill_strip(layer, input, row, strip, sums);
+        for column in 0..columns {
+            let (y, x) = (row * TILE, column * TILE);
+            records[slot] = Tile {
+                out: out.as_mut_ptr().wrapping_add(y * width + x),
+                lacks: usize::from(x + 1 == width) | usize::from(y + 1 == usize::from(geometry.output.height)) << 1,
+            };
+            let first = strip.as_ptr().wrapping_add(x * 2);
+            let pitch = geometry.strip_columns() * 8;
+            // SAFETY: the tile's four columns of every pair lie in the strip; every pair has 16 products of four tiles.
+            unsafe { doppel_winograd_input(first, pitch, tiles.as_mut_ptr().wrapping_add(slot), pairs) };
+            slot += 1;
+            if slot < WINOGRAD_TILES && (row, column) != (rows - 1, columns - 1) {
+                continue;
+            }
+            let work = WinogradTiles {
+                tiles: tiles.as_ptr(),
+                weights: layer.weights.as_ptr(),
+                sums: sums.as_mut_ptr(),
+                channels: layer.channels.as_ptr(),
+                records: records.as_mut_ptr(),
+                count_len: slot * 4,
+                plane: geometry.output.plane_len(),
+                width,
+                table: table_ptr(layer.table),
+                outputs: usize::from(geometry.output.channels),
+                pairs_len: pairs * 8,
+            };
+            // SAFETY: weights, channels and scratch are as long as checked above; each tile writes what of its outputs lies
+            // in the planes of `out`.
+            unsafe { doppel_winograd_tiles(&work) };
+            slot = 0;
+        }
+    }
+}
+
+/// Fills the strip under a row of tiles; `blank` is overwritten with padding.
+fn fill_strip(layer: &Winograd<'_>, input: &[u8], row: usize, strip: &mut [u32], blank: &mut [u32]) {
+    let geometry = layer.geometry;
+    let [top, left, ..] = geometry.pad.map(usize::from);
+    let (width, height) = (usize::from(geometry.input.width), usize::from(geometry.input.height));
+    let inside = |line: usize| (row * TILE + line).checked_sub(top).filter(|&y| y < height);
+    if (0..4).any(|line| inside(line).is_none()) {
+        blank.fill(u32::from_ne_bytes([layer.padding; 4]));
+    }
+    let work = WinogradStrip {
+        rows: array::from_fn(|line| match inside(line) {
+            Some(y) => input.as_ptr().wrapping_add(y * width),
+            None => blank.as_ptr().cast(),
+        }),
+        planes: array::from_fn(|line| inside(line).map_or(0, |_| geometry.input.plane_len())),
+        columns: width,
+        channels: usize::from(geometry.input.channels),
+        strip: strip.as_mut_ptr().wrapping_add(left * 2),
+        steps: [4, geometry.strip_columns() * 8 - 4],
+    };
+    // SAFETY: `winograd` checked that the input has its planes, that a row fits the blank, and that the strip has the columns
+    // of a padded row for every channel.
+    unsafe { doppel_winograd_strip(&work) }
 }
 
 /// Elements that the search takes at a time.

@@ -16,7 +16,7 @@ use portable as chosen;
 use x86_64 as chosen;
 
 pub use chosen::{
-    Probe, code_len, dense_row, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows,
+    Probe, dense_row, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows, winograd,
 };
 
 use crate::bundle::{Order, TABLE_LEN};
@@ -115,6 +115,21 @@ impl PlaneByPlane<'_> {
         let [top, left, ..] = self.geometry.pad.map(usize::from);
         top * self.geometry.row_len() + left
     }
+}
+
+/// A Winograd layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Winograd<'a> {
+    /// Its shapes.
+    pub geometry: &'a Geometry,
+    /// The input's byte for the real number 0.
+    pub padding: u8,
+    /// The layer's stored weights (see [`crate::bundle`]).
+    pub weights: &'a [i16],
+    /// The layer's stored channels.
+    pub channels: &'a [Requantizer],
+    /// What follows the requantisation.
+    pub table: Table<'a>,
 }
 
 /// An input and an output tensor that may lie over each other, as [`Entry::order`](crate::bundle::Entry::order) allows.

@@ -1,17 +1,20 @@
 //! The kernels in plain Rust: the definition that every other variant must equal, and the fallback of every other core.
+//!
+//! Whole kernels stay out of line, so that a fallback takes no room in its caller.
 
-use super::{DenseRow, Nearest, PlanarRows, PlaneByPlane, PlaneRows, Tensors, WideRows, finish};
+use super::{DenseRow, Nearest, PlanarRows, PlaneByPlane, PlaneRows, Tensors, WideRows, Winograd, finish};
+use core::array;
+
+use bytemuck::cast_slice_mut;
 use heapless::Vec;
 
 use crate::bundle::unpack;
 use crate::embedding::MAX_DIM;
-
-/// Bytes of machine code that this variant adds to the compiled program: none.
-pub fn code_len() -> usize {
-    0
-}
+use crate::geometry::{WINOGRAD_OUTPUTS, WINOGRAD_TILES};
+use crate::winograd::{PRODUCTS, TILE, transform_input, transform_output};
 
 /// `wide[row * pitch + column] = bytes[row * columns + column]`.
+#[inline(never)]
 pub fn widen_rows(bytes: &[u8], columns: usize, wide: &mut WideRows<'_>) {
     for (row, bytes) in bytes.chunks_exact(columns.max(1)).enumerate() {
         let wide = wide.wide.get_mut(row * wide.pitch..).unwrap_or_default();
@@ -23,6 +26,7 @@ pub fn widen_rows(bytes: &[u8], columns: usize, wide: &mut WideRows<'_>) {
 
 /// `wide[pair][column] = (row of channel 2 * pair, row of channel 2 * pair + 1)[column]`, where a pair has `2 * pitch`
 /// elements of `wide`. A last channel without a partner stands on both sides; its partner's weights are zero.
+#[inline(never)]
 pub fn interleave(rows: &PlaneRows<'_>, wide: &mut [i16], pitch: usize) {
     let row = |channel: usize| {
         let at = channel.min(rows.channels.saturating_sub(1)) * rows.plane;
@@ -38,6 +42,7 @@ pub fn interleave(rows: &PlaneRows<'_>, wide: &mut [i16], pitch: usize) {
 }
 
 /// `out[channel * plane + pixel] = finish(sum over rows, pairs and columns of x * w)`.
+#[inline(never)]
 pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
     let row_weights = layer.pairs * layer.columns * 4;
     if row_weights == 0 || layer.rows.is_empty() {
@@ -79,6 +84,7 @@ pub(super) fn accumulate(sums: &mut [i32; 4], x: &[i16], w: &[i16]) {
 }
 
 /// `out[channel * distance + row * pixels + pixel] = finish(sum over the window of x * w)`.
+#[inline(never)]
 pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
     let [rows, columns] = layer.kernel;
     if rows * columns == 0 {
@@ -105,6 +111,7 @@ pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
 }
 
 /// A depthwise convolution, plane by plane through `wide`, which holds the padding.
+#[inline(never)]
 pub fn depthwise(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>, wide: &mut [i16]) {
     let geometry = layer.geometry;
     let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
@@ -136,6 +143,7 @@ pub fn depthwise(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>, wide: &mut
 }
 
 /// Sums of windows, plane by plane: `out[channel][row][column] = finish(sum over the window of x)`.
+#[inline(never)]
 pub fn pool(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>) {
     let geometry = layer.geometry;
     let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
@@ -161,6 +169,113 @@ pub fn pool(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>) {
 /// The sum of `rows` times `columns` bytes, rows `row_len` apart.
 fn window_sum(bytes: &[u8], row_len: usize, [rows, columns]: [usize; 2]) -> i32 {
     bytes.chunks(row_len.max(1)).take(rows).flat_map(|row| row.iter().take(columns)).map(|&byte| i32::from(byte)).sum()
+}
+
+/// A Winograd layer, some tiles at a time; see [`crate::winograd`].
+#[inline(never)]
+pub fn winograd(layer: &Winograd<'_>, input: &[u8], out: &mut [u8], scratch: &mut [u32]) {
+    winograd_by(layer, input, out, scratch, multiply);
+}
+
+/// The same with another way to multiply: `(weights of two outputs, transformed tiles, sums)`, as [`multiply`] does.
+pub(super) fn winograd_by(
+    layer: &Winograd<'_>,
+    input: &[u8],
+    out: &mut [u8],
+    scratch: &mut [u32],
+    multiply: impl Fn(&[i16], &[i16], &mut [i32]),
+) {
+    let geometry = layer.geometry;
+    let [strip, tiles_len, sums_len] = geometry.winograd_words();
+    let Some((tiles, sums)) = scratch.get_mut(strip..).and_then(|s| s.split_at_mut_checked(tiles_len)) else {
+        return;
+    };
+    let tiles: &mut [i16] = cast_slice_mut(tiles);
+    let Some(sums) = sums.get_mut(..sums_len).map(cast_slice_mut::<u32, i32>) else {
+        return;
+    };
+    let [rows, columns] = geometry.tiles();
+    for first in (0..rows * columns).step_by(WINOGRAD_TILES) {
+        let count = WINOGRAD_TILES.min(rows * columns - first);
+        for slot in 0..count {
+            let at = first + slot;
+            transform_tile(layer, input, (at / columns, at % columns), slot, tiles);
+        }
+        let weights = layer.weights.chunks_exact(PRODUCTS * geometry.pairs() * 4);
+        for (pair, weights) in weights.enumerate() {
+            multiply(weights, tiles, sums);
+            for which in 0..count * WINOGRAD_OUTPUTS {
+                let (slot, output) = (which % count, pair * WINOGRAD_OUTPUTS + which / count);
+                let at = first + slot;
+                let products = |product: usize| {
+                    let at = product * WINOGRAD_TILES * WINOGRAD_OUTPUTS + which / count * WINOGRAD_TILES + slot;
+                    sums.get(at).copied().unwrap_or(0)
+                };
+                put_tile(layer, transform_output(array::from_fn(products)), output, (at / columns, at % columns), out);
+            }
+        }
+    }
+}
+
+/// Transforms the tile of one place, all channels, into `slot` of `tiles`: `[pair][product][slot][2]`.
+fn transform_tile(layer: &Winograd<'_>, input: &[u8], tile: (usize, usize), slot: usize, tiles: &mut [i16]) {
+    let geometry = layer.geometry;
+    let [top, left, ..] = geometry.pad.map(usize::from);
+    let (height, width) = (usize::from(geometry.input.height), usize::from(geometry.input.width));
+    let plane = geometry.input.plane_len();
+    for channel in 0..usize::from(geometry.input.channels) {
+        let element = |at: usize| {
+            let row = (tile.0 * TILE + at / 4).checked_sub(top).filter(|&row| row < height);
+            let column = (tile.1 * TILE + at % 4).checked_sub(left).filter(|&column| column < width);
+            let byte = match (row, column) {
+                (Some(row), Some(column)) => input.get(channel * plane + row * width + column).copied(),
+                _ => None,
+            };
+            i16::from(byte.unwrap_or(layer.padding))
+        };
+        let transformed = transform_input(array::from_fn(element));
+        for (product, value) in transformed.into_iter().enumerate() {
+            let at = ((channel / 2 * PRODUCTS + product) * WINOGRAD_TILES + slot) * 2 + channel % 2;
+            if let Some(place) = tiles.get_mut(at) {
+                *place = value;
+            }
+        }
+    }
+}
+
+/// `sums[product][output][slot] = sum over input channels of u * v`, of two output channels.
+fn multiply(weights: &[i16], tiles: &[i16], sums: &mut [i32]) {
+    let pairs = weights.len() / (PRODUCTS * 4);
+    let sums = sums.chunks_exact_mut(WINOGRAD_TILES * WINOGRAD_OUTPUTS);
+    for (product, (weights, sums)) in weights.chunks_exact(pairs.max(1) * 4).zip(sums).enumerate() {
+        sums.fill(0);
+        for (pair, u) in weights.chunks_exact(4).enumerate() {
+            let from = (pair * PRODUCTS + product) * WINOGRAD_TILES * 2;
+            let tiles = tiles.get(from..from + WINOGRAD_TILES * 2).unwrap_or_default();
+            for (u, sums) in u.chunks_exact(2).zip(sums.chunks_exact_mut(WINOGRAD_TILES)) {
+                for (v, sum) in tiles.chunks_exact(2).zip(sums) {
+                    let products = u.iter().zip(v).map(|(&u, &v)| i32::from(u) * i32::from(v));
+                    *sum = products.fold(*sum, i32::wrapping_add);
+                }
+            }
+        }
+    }
+}
+
+/// Writes what of the tile's outputs is inside the plane.
+fn put_tile(layer: &Winograd<'_>, sums: [i32; TILE * TILE], output: usize, tile: (usize, usize), out: &mut [u8]) {
+    let shape = layer.geometry.output;
+    let (height, width) = (usize::from(shape.height), usize::from(shape.width));
+    let Some(channel) = layer.channels.get(output).filter(|_| output < usize::from(shape.channels)) else {
+        return;
+    };
+    for (at, sum) in sums.into_iter().enumerate() {
+        let (row, column) = (tile.0 * TILE + at / TILE, tile.1 * TILE + at % TILE);
+        let place = out.get_mut(output * shape.plane_len() + row * width + column);
+        if let Some(place) = place.filter(|_| row < height && column < width) {
+            *place = finish(sum, channel, layer.table);
+        }
+    }
 }
 
 /// `sum of a * b`; exact for at most [`crate::embedding::MAX_DIM`] elements.

@@ -12,9 +12,10 @@ use core::array;
 
 use bytemuck::{cast, cast_slice, pod_read_unaligned};
 
-use super::{DenseRow, finish, portable};
+use super::{DenseRow, Winograd, finish, portable};
+use crate::winograd::PRODUCTS;
 
-pub use portable::{Probe, code_len, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows};
+pub use portable::{Probe, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows};
 
 /// Bytes of a vector.
 const VECTOR: usize = size_of::<__m128i>();
@@ -149,4 +150,31 @@ fn pixel(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) -> Option<()> {
         }
     }
     Some(())
+}
+
+/// See [`portable::winograd`].
+pub fn winograd(layer: &Winograd<'_>, input: &[u8], out: &mut [u8], scratch: &mut [u32]) {
+    portable::winograd_by(layer, input, out, scratch, |weights, tiles, sums| {
+        // SAFETY: SSE2 is part of x86-64.
+        unsafe { multiply(weights, tiles, sums) }
+    });
+}
+
+/// The sums of products of two output channels: four tiles are a vector. See `portable::multiply`.
+#[target_feature(enable = "sse2")]
+fn multiply(weights: &[i16], tiles: &[i16], sums: &mut [i32]) {
+    let pairs = weights.len() / (PRODUCTS * 4);
+    let (tiles, _) = cast_slice::<i16, u8>(tiles).as_chunks::<VECTOR>();
+    let (weights, _) = cast_slice::<i16, u8>(weights).as_chunks::<8>();
+    let (sums, _) = sums.as_chunks_mut::<8>();
+    for (product, (weights, sums)) in weights.chunks_exact(pairs.max(1)).zip(sums).enumerate() {
+        let mut both = [_mm_setzero_si128(); 2];
+        for (v, u) in tiles.iter().skip(product).step_by(PRODUCTS).zip(weights) {
+            let [a, b]: [i32; 2] = cast(*u);
+            let v: __m128i = cast(*v);
+            both[0] = _mm_add_epi32(both[0], _mm_madd_epi16(v, _mm_set1_epi32(a)));
+            both[1] = _mm_add_epi32(both[1], _mm_madd_epi16(v, _mm_set1_epi32(b)));
+        }
+        *sums = cast(both);
+    }
 }

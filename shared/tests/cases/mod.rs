@@ -281,7 +281,7 @@ impl Workspace {
 /// Weights that one output is made of.
 fn macs_per_output(geometry: &Geometry) -> usize {
     let inputs = match geometry.kind {
-        Kind::Dense => usize::from(geometry.input.channels),
+        Kind::Dense | Kind::Winograd => usize::from(geometry.input.channels),
         Kind::Planar | Kind::Pool => 1,
     };
     inputs * usize::from(geometry.kernel[0]) * usize::from(geometry.kernel[1])
@@ -342,7 +342,7 @@ fn define(layer: &LayerSource<'_>, biases: &[i32], input: &[i8], output: &mut [i
     for at in 0..y.len() {
         let (channel, row, column) = position(y, at);
         let planes = match geometry.kind {
-            Kind::Dense => 0..usize::from(x.channels),
+            Kind::Dense | Kind::Winograd => 0..usize::from(x.channels),
             _ if x.channels == 1 => 0..1,
             _ => channel..channel + 1,
         };

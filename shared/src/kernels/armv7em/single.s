@@ -36,6 +36,18 @@
     smlad   r3, \x, \wcd, r3
     .endm
 
+@ B += (S - A) >> 8, S = A.
+    .macro  SG_EXTRACT
+    ldrd    r4, r5, [sp, #SG_B]
+    sub     r0, r0, r1
+    sub     r2, r2, r3
+    add     r4, r4, r0, asr #8
+    add     r5, r5, r2, asr #8
+    strd    r4, r5, [sp, #SG_B]
+    mov     r0, r1
+    mov     r2, r3
+    .endm
+
 @ One column, the pitch between pairs: two pairs a round.
 FUNCTION doppel_single_1
     ldm     r12!, {r4-r7}
@@ -49,21 +61,32 @@ FUNCTION doppel_single_1
     bne     doppel_single_1
     ldr     pc, [sp, #SG_AFTER]
 
-@ Pairs without a gap: four a round, `_half` enters for two more.
-    .balign 4
-    LABEL   doppel_single_flat
-    ldm     r12!, {r4-r7}
+@ Pairs without a gap, any number of them: cut here, so that a segment may be a whole row.
+    .equ    SG_CUT, 1024        @ bytes of weights between two extractions of B
+FUNCTION doppel_single_flat
+    mov     r10, r11            @ the end of the segment; r11 the end of this part
+1:  add     r11, r12, #SG_CUT
+    cmp     r11, r10
+    it      hi
+    movhi   r11, r10
+    sub     r4, r11, r12
+    tst     r4, #16             @ pairs in fours, or two more
+    bne     3f
+2:  ldm     r12!, {r4-r7}
     ldm     lr!, {r8, r9}
     SG_COLUMN r8, r4, r5
     SG_COLUMN r9, r6, r7
-    LABEL   doppel_single_flat_half
-    ldm     r12!, {r4-r7}
+3:  ldm     r12!, {r4-r7}
     ldm     lr!, {r8, r9}
     SG_COLUMN r8, r4, r5
     SG_COLUMN r9, r6, r7
     cmp     r12, r11
-    bne     doppel_single_flat
-    ldr     pc, [sp, #SG_AFTER]
+    bne     2b
+    cmp     r11, r10
+    it      eq
+    ldreq   pc, [sp, #SG_AFTER]
+    SG_EXTRACT
+    b       1b
 
 @ Three columns.
 FUNCTION doppel_single_3
@@ -109,14 +132,7 @@ FUNCTION doppel_single
     strd    r0, r1, [sp, #SG_B]
     b       sg_begin
     LABEL   doppel_single_carry
-    ldrd    r4, r5, [sp, #SG_B]
-    sub     r0, r0, r1
-    sub     r2, r2, r3
-    add     r4, r4, r0, asr #8
-    add     r5, r5, r2, asr #8
-    strd    r4, r5, [sp, #SG_B]
-    mov     r0, r1
-    mov     r2, r3
+    SG_EXTRACT
     LABEL   doppel_single_segment
     ldr     r9, [sp, #SG_NEXT]
 sg_begin:
