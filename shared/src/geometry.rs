@@ -63,6 +63,9 @@ pub const MAX_DENSE_ROWS: usize = 7;
 /// Most input channels of a Winograd layer: four times any sum of products stays within 32 bits.
 pub const MAX_WINOGRAD_CHANNELS: u16 = 1024;
 
+/// Columns of the input of a Winograd layer: a strip is filled four at a time, and a row of padding fits the sums' place.
+pub const WINOGRAD_WIDTHS: core::ops::RangeInclusive<u16> = 4..=512;
+
 /// Tiles that a Winograd layer multiplies at a time.
 pub const WINOGRAD_TILES: usize = 4;
 
@@ -110,7 +113,10 @@ impl Geometry {
     }
 
     fn is_winograd_shape(&self) -> bool {
-        self.kernel == [3, 3] && self.stride == 1 && self.input.channels <= MAX_WINOGRAD_CHANNELS
+        self.kernel == [3, 3]
+            && self.stride == 1
+            && self.input.channels <= MAX_WINOGRAD_CHANNELS
+            && WINOGRAD_WIDTHS.contains(&self.input.width)
     }
 
     /// Whether a dense layer is faster as a Winograd layer: enough channels on both sides to pay for the transforms, and
