@@ -3,7 +3,9 @@
 #
 #   tests/run.sh                    all tests
 #   tests/run.sh board              the emulated board replays the golden vectors of DOPPEL_MODEL (default models/glyphs)
-#   tests/run.sh bench [--json]     instructions of every layer on the emulated board, beside CMSIS-NN's
+#   tests/run.sh bench [--json] [MODEL…]
+#                                   instructions of every layer on the emulated board: of the reference nets, beside
+#                                   CMSIS-NN's, or of exported models
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # One rustc job a core; the dependencies are built once, in the release profile, for everything that runs on the desktop.
@@ -72,6 +74,10 @@ case "${1:-all}" in
   board)
     prepare
     cargo run -q "${board[@]}" --bin selftest
+    ;;
+  bench)
+    prepare
+    cargo run -q --release -p parity --example bench -- "${@:2}"
     ;;
   *)
     fail "unknown command ${1}: use no argument, board or bench"

@@ -240,8 +240,8 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize> App
     }
 
     fn list(&self, first: u16) -> Result<Response<'static>, Fault> {
-        let templates = self.memory.gallery.as_ref().map_or(&[][..], Gallery::templates);
-        let page = templates.iter().skip(usize::from(first)).take(MAX_LABELS);
+        let templates = self.memory.gallery.iter().flat_map(Gallery::templates);
+        let page = templates.skip(usize::from(first)).take(MAX_LABELS);
         Ok(Response::Identities {
             total: self.enrolled(),
             labels: page.map(|template| template.label.clone()).collect(),

@@ -104,7 +104,7 @@ pub fn open(path: &Path, header: &Header) -> Result<DesktopGallery, GalleryError
 
 /// Writes `gallery` to `path`.
 pub fn save(path: &Path, header: &Header, gallery: &DesktopGallery) -> Result<(), GalleryError> {
-    let templates = gallery.templates().iter();
+    let templates = gallery.templates();
     let templates =
         templates.map(|t| Template { label: t.label.to_string(), embedding: t.embedding.to_vec() }).collect();
     let text = serde_json::to_vec(&File { model: id(header), templates }).unwrap_or_default();

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::bundle::Header;
 use crate::embedding::{Distance, Metric};
+use crate::kernels::{Nearest, Probe};
 
 /// Longest label of an identity, in bytes of UTF-8.
 pub const MAX_LABEL: usize = 24;
@@ -14,12 +15,12 @@ pub const MAX_LABEL: usize = 24;
 pub type Label = String<MAX_LABEL>;
 
 /// One enrolled identity.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Template<const DIM: usize> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Template<'a> {
     /// Whose template it is.
-    pub label: Label,
+    pub label: &'a Label,
     /// The embedding that was enrolled.
-    pub embedding: Vec<i8, DIM>,
+    pub embedding: &'a [i8],
 }
 
 /// What a probe turned out to be.
@@ -70,7 +71,9 @@ pub struct Gallery<const IDENTITIES: usize, const DIM: usize> {
     metric: Metric,
     dim: usize,
     threshold: Distance,
-    templates: Vec<Template<DIM>, IDENTITIES>,
+    labels: Vec<Label, IDENTITIES>,
+    /// One of each label; behind the model's elements come zeros.
+    embeddings: Vec<[i8; DIM], IDENTITIES>,
 }
 
 impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
@@ -79,12 +82,23 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     pub fn new(header: &Header) -> Option<Self> {
         let dim = usize::from(header.dim);
         let threshold = header.threshold?.distance;
-        (dim <= DIM).then_some(Gallery { metric: header.metric, dim, threshold, templates: Vec::new() })
+        (dim <= DIM).then_some(Gallery {
+            metric: header.metric,
+            dim,
+            threshold,
+            labels: Vec::new(),
+            embeddings: Vec::new(),
+        })
     }
 
     /// The templates, in the order in which they were enrolled.
-    pub fn templates(&self) -> &[Template<DIM>] {
-        &self.templates
+    pub fn templates(&self) -> impl ExactSizeIterator<Item = Template<'_>> {
+        (0..self.labels.len()).map(|index| self.template(index))
+    }
+
+    fn template(&self, index: usize) -> Template<'_> {
+        // The two lists are always of one length.
+        Template { label: &self.labels[index], embedding: &self.embeddings[index][..self.dim] }
     }
 
     /// The largest distance that is accepted.
@@ -103,45 +117,45 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
         if embedding.len() != self.dim {
             return Err(EnrolError::Dimension);
         }
-        let embedding = Vec::from_slice(embedding).map_err(|_| EnrolError::Dimension)?;
-        let template = Template { label: label.clone(), embedding };
-        self.templates.push(template).map_err(|_| EnrolError::Full)
+        let mut padded = [0; DIM];
+        for (element, &given) in padded.iter_mut().zip(embedding) {
+            *element = given;
+        }
+        self.labels.push(label.clone()).map_err(|_| EnrolError::Full)?;
+        // There is as much room as for labels.
+        self.embeddings.push(padded).map_err(|_| EnrolError::Full)
     }
 
     /// Removes the identity `label`; the order of the others stays.
     pub fn delete(&mut self, label: &str) -> Result<(), NotEnrolled> {
         let index = self.find(label).ok_or(NotEnrolled)?;
-        self.templates.remove(index);
+        self.labels.remove(index);
+        self.embeddings.remove(index);
         Ok(())
     }
 
     /// Compares `probe` with the identity that it claims to be.
     pub fn verify(&self, label: &str, probe: &[i8]) -> Result<Decision, NotEnrolled> {
-        let template = self.find(label).and_then(|index| self.templates.get(index)).ok_or(NotEnrolled)?;
-        let distance = self.metric.distance(&template.embedding, probe);
+        let template = self.find(label).map(|index| self.template(index)).ok_or(NotEnrolled)?;
+        let distance = self.metric.distance(template.embedding, probe);
         Ok(self.decide(Candidate { label: template.label.clone(), distance, runner_up: None }))
     }
 
     /// Compares `probe` with every identity; the nearest one decides, the one enrolled earlier among equals.
     pub fn identify(&self, probe: &[i8]) -> Decision {
-        let mut nearest: Option<(&Template<DIM>, Distance)> = None;
-        let mut runner_up = None;
-        for template in &self.templates {
-            let distance = self.metric.distance(&template.embedding, probe);
-            match nearest {
-                Some((_, best)) if distance >= best => {
-                    if runner_up.is_none_or(|second| distance < second) {
-                        runner_up = Some(distance);
-                    }
-                }
-                _ => {
-                    runner_up = nearest.map(|(_, best)| best);
-                    nearest = Some((template, distance));
-                }
+        let nearest = match self.metric {
+            Metric::Euclidean => Probe::new(probe).nearest(self.embeddings.as_flattened(), DIM),
+            Metric::Cosine => {
+                let distances = self.templates().map(|template| self.metric.distance(template.embedding, probe).0);
+                Nearest::of(distances)
             }
-        }
+        };
         match nearest {
-            Some((template, distance)) => self.decide(Candidate { label: template.label.clone(), distance, runner_up }),
+            Some(Nearest { index, distance, runner_up }) => self.decide(Candidate {
+                label: self.labels[index].clone(),
+                distance: Distance(distance),
+                runner_up: runner_up.map(Distance),
+            }),
             None => Decision::Unknown(None),
         }
     }
@@ -155,6 +169,6 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     }
 
     fn find(&self, label: &str) -> Option<usize> {
-        self.templates.iter().position(|template| template.label == label)
+        self.labels.iter().position(|enrolled| enrolled == label)
     }
 }

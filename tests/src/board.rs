@@ -77,11 +77,20 @@ pub struct Outcome {
 
 /// Runs the program `elf` on the emulated board to its end.
 pub fn run(elf: &[u8]) -> anyhow::Result<Outcome> {
+    run_with(elf, &[])
+}
+
+/// Runs the program `elf` with one instruction a tick of the board's clock, so that its timer counts instructions.
+pub fn run_counting(elf: &[u8]) -> anyhow::Result<Outcome> {
+    run_with(elf, &["-icount", "shift=0"])
+}
+
+fn run_with(elf: &[u8], arguments: &[&str]) -> anyhow::Result<Outcome> {
     let dir = TempDir::new()?;
     let path = dir.path().join("program");
     fs::write(&path, elf)?;
     let mut command = emulator()?;
-    command.arg(&path).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.arg(&path).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = start(&mut command)?;
     let (output, errors) = (read_all(child.stdout.take()), read_all(child.stderr.take()));
     let deadline = Instant::now() + PATIENCE;

@@ -7,8 +7,8 @@ use host::evaluate::{Embedded, Engine, EngineKind, scores};
 use host::model::BundleBytes;
 use shared::embedding::COSINE_ONE;
 
-/// Largest difference of any two cosine distances: a twentieth of the span from "the same" to "nothing in common".
-const DISTANCE_BOUND: f64 = 0.05;
+/// Largest difference of any two cosine distances, where 1 is the distance of embeddings with nothing in common.
+const DISTANCE_BOUND: f64 = 0.075;
 /// Largest share of decisions at the sealed threshold that may differ.
 const DECISION_BOUND: f64 = 0.005;
 

@@ -7,8 +7,10 @@
 
 use cortex_m_rt::entry;
 use firmware::board::{self, Counter, Stack, println};
-use shared::bundle::BundleError;
-use shared::embedding::{Distance, Metric};
+use shared::bundle::{BundleError, Header};
+use shared::embedding::Metric;
+use shared::gallery::{Decision, EnrolError, Gallery};
+use shared::golden;
 use shared::kernels;
 use shared::network::{self, NetworkError, Step};
 use thiserror::Error;
@@ -27,13 +29,19 @@ enum Failure {
     Network(#[from] NetworkError),
     #[error("the board's memory or counter is in use already")]
     Memory,
+    #[error("the model has no threshold, so it cannot search")]
+    Threshold,
+    #[error(transparent)]
+    Enrol(#[from] EnrolError),
+    #[error("the search missed the template that equals the probe")]
+    Search,
 }
 
 fn run() -> Result<(), Failure> {
     let bundle = board::bundle()?;
     let arena = board::arena().ok_or(Failure::Memory)?;
     let counter = Counter::take().ok_or(Failure::Memory)?;
-    fill(network::input_tensor(&bundle, arena)?);
+    fill(network::input_tensor(&bundle, arena)?, 1);
     for (index, step) in network::steps(&bundle).enumerate() {
         let count = measure(&counter, || run_step(&step, arena));
         println!("step {} {} {}", index, macs(&step), count);
@@ -53,8 +61,7 @@ fn run() -> Result<(), Failure> {
         kernels::code_len(),
         bundle.bytes().len()
     );
-    search(&counter);
-    Ok(())
+    search(&counter, bundle.header())
 }
 
 /// A step between the markers that the `m4cycles` plugin of the emulator looks for.
@@ -77,34 +84,30 @@ fn macs(step: &Step<'_>) -> u64 {
     front + step.layer.entry.geometry.macs()
 }
 
-fn fill(bytes: &mut [u8]) {
-    let mut state = 1u32;
+fn fill(bytes: &mut [u8], seed: u32) {
+    let mut state = seed;
     for byte in bytes {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         *byte = (state >> 24) as u8;
     }
 }
 
-/// The exact search among templates as the gallery makes it.
-fn search(counter: &Counter) {
-    let Some(templates) = cortex_m::singleton!(: [[i8; DIM]; TEMPLATES] = [[0; DIM]; TEMPLATES]) else {
-        return;
-    };
-    let mut probe = [0u8; DIM];
-    fill(&mut probe);
-    let probe = probe.map(|byte| byte as i8);
-    let mut state = 7u32;
-    for element in templates.as_flattened_mut() {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        *element = (state >> 24) as i8;
+/// The exact search among templates.
+fn search(counter: &Counter, header: &Header) -> Result<(), Failure> {
+    let header = Header { dim: DIM as u16, metric: Metric::Euclidean, ..*header };
+    let gallery = cortex_m::singleton!(: Option<Gallery<TEMPLATES, DIM>> = None).ok_or(Failure::Memory)?;
+    let gallery = gallery.insert(Gallery::new(&header).ok_or(Failure::Threshold)?);
+    let mut embedding = [0u8; DIM];
+    for identity in 0..TEMPLATES {
+        fill(&mut embedding, identity as u32);
+        gallery.enrol(&golden::label(identity as u16), &embedding.map(|byte| byte as i8))?;
     }
-    let mut nearest = Distance(u32::MAX);
-    let count = measure(counter, || {
-        for template in templates.iter() {
-            nearest = nearest.min(Metric::Euclidean.distance(template, &probe));
-        }
-    });
-    println!("search {} {} {} nearest {}", TEMPLATES, DIM, count, nearest.0);
+    let probe = embedding.map(|byte| byte as i8);
+    let mut decision = Decision::Unknown(None);
+    let count = measure(counter, || decision = gallery.identify(&probe));
+    let found = matches!(&decision, Decision::Match(candidate) if candidate.distance.0 == 0);
+    println!("search {} {} {}", TEMPLATES, DIM, count);
+    if found { Ok(()) } else { Err(Failure::Search) }
 }
 
 #[entry]

@@ -10,6 +10,7 @@ use cases::{Case, Failure, Fill, LayerCase, Rng, Workspace};
 use cortex_m_rt::entry;
 use firmware::board::{self, println};
 use shared::geometry::{Kind, Shape};
+use shared::kernels::{Nearest, Probe};
 
 /// Passed and failed cases.
 #[derive(Default)]
@@ -165,11 +166,46 @@ fn distances(tally: &mut Tally) {
     }
 }
 
+/// The nearest of many vectors against the definition: every length, vectors apart and at any alignment, equal ones.
+fn search(tally: &mut Tally) {
+    let mut rng = Rng(4);
+    let (mut probe, mut rows) = ([0i8; 144], [0i8; 160 * 4 + 3]);
+    for len in 1..=probe.len() {
+        for round in 0..4 {
+            let stride = len + [0, (16 - len % 16) % 16, 3, 16][round];
+            let skip = usize::from(round == 3) * (len % 4);
+            probe.fill_with(|| if len % 5 == 0 { -128 } else { rng.next() as i8 });
+            let rows = &mut rows[skip..skip + 4 * stride];
+            for row in rows.chunks_exact_mut(stride) {
+                row.fill(0);
+                row[..len].fill_with(|| if len % 5 == 0 { 127 } else { rng.next() as i8 });
+            }
+            let mut distances = [0u64; 4];
+            for (distance, row) in distances.iter_mut().zip(rows.chunks_exact(stride)) {
+                let pairs = row.iter().zip(&probe[..len]);
+                *distance = pairs.map(|(&x, &y)| (i64::from(x) - i64::from(y)).pow(2) as u64).sum();
+            }
+            let index = (0..4).rev().min_by_key(|&i| (distances[i], i));
+            let index = index.unwrap_or(0);
+            let runner_up = (0..4).filter(|&i| i != index).map(|i| distances[i]).min();
+            let got = Probe::new(&probe[..len]).nearest(rows, stride);
+            let expected = Nearest { index, distance: distances[index] as u32, runner_up: runner_up.map(|d| d as u32) };
+            if got == Some(expected) {
+                tally.passed += 1;
+            } else {
+                tally.failed += 1;
+                println!("search of {} elements, stride {}: {:?}, not {:?}", len, stride, got, expected);
+            }
+        }
+    }
+}
+
 #[entry]
 fn main() -> ! {
     let Some(workspace) = cortex_m::singleton!(: Workspace = Workspace::new()) else { board::exit(false) };
     let mut tally = Tally::default();
     distances(&mut tally);
+    search(&mut tally);
     dense(&mut tally, workspace);
     planar(&mut tally, workspace);
     println!("{} passed, {} failed", tally.passed, tally.failed);

@@ -10,8 +10,9 @@ use core::ptr;
 
 use heapless::Vec;
 
-use super::{DenseRow, PlanarRows, PlaneByPlane, PlaneRows, Table, Tensors, WideRows, portable};
+use super::{DenseRow, Nearest, PlanarRows, PlaneByPlane, PlaneRows, Table, Tensors, WideRows, portable};
 use crate::bundle::Order;
+use crate::embedding::MAX_DIM;
 use crate::geometry::{Geometry, POINTWISE_PIXELS};
 use crate::quant::Requantizer;
 
@@ -144,6 +145,20 @@ struct WidenRows {
     pitch: usize,
 }
 
+/// The words of distance.s's frame.
+#[repr(C)]
+struct Search {
+    best: u32,
+    second: u32,
+    found: *const i8,
+    skip: usize,
+    last: *const i8,
+    probe: *const u32,
+    rows: *const i8,
+    len: usize,
+    entry: Label,
+}
+
 unsafe extern "C" {
     fn doppel_pointwise(work: &Pointwise);
     fn doppel_conv3(work: &Conv3);
@@ -184,6 +199,11 @@ unsafe extern "C" {
     fn doppel_pool(work: &Pool);
     fn doppel_interleave(work: &Interleave);
     fn doppel_widen_rows(work: &WidenRows);
+    fn doppel_nearest(work: &mut Search);
+    fn doppel_nearest_16();
+    fn doppel_nearest_32();
+    fn doppel_nearest_48();
+    fn doppel_nearest_64();
     fn doppel_kernels_start();
     fn doppel_kernels_end();
 }
@@ -604,4 +624,69 @@ pub fn widen_rows(bytes: &[u8], columns: usize, wide: &mut WideRows<'_>) {
     let work = WidenRows { bytes: bytes.as_ptr(), columns, rows, wide: wide.wide.as_mut_ptr(), pitch: wide.pitch * 2 };
     // SAFETY: so many rows of bytes and of halfwords are there, as checked above; the stores may be unaligned.
     unsafe { doppel_widen_rows(&work) }
+}
+
+/// Elements that the search takes at a time.
+const SEARCH_STEP: usize = 16;
+
+/// See [`portable::Probe`].
+#[derive(Clone, Debug)]
+pub struct Probe {
+    /// Negated and widened, in the order of distance.s; zeros fill the last step.
+    negated: [u32; MAX_DIM / 2],
+    len: usize,
+}
+
+impl Probe {
+    /// See [`portable::Probe::new`].
+    pub fn new(elements: &[i8]) -> Self {
+        let elements = elements.get(..MAX_DIM).unwrap_or(elements);
+        let mut negated = [0; MAX_DIM / 2];
+        for (at, &element) in elements.iter().enumerate() {
+            let half = u32::from(-i16::from(element) as u16);
+            negated[at / 4 * 2 + at % 2] |= half << (at % 4 / 2 * 16);
+        }
+        Probe { negated, len: elements.len() }
+    }
+
+    /// See [`portable::Probe::nearest`].
+    pub fn nearest(&self, rows: &[i8], stride: usize) -> Option<Nearest> {
+        let len = self.len.next_multiple_of(SEARCH_STEP);
+        let count = rows.len().checked_div(stride)?;
+        let start = rows.as_ptr();
+        let sound = len > 0 && len <= stride && count > 0 && stride % 4 == 0 && start.addr() % 4 == 0;
+        if !sound {
+            return self.portable().nearest(rows, stride);
+        }
+        let entries: [Label; 4] = [doppel_nearest_64, doppel_nearest_16, doppel_nearest_32, doppel_nearest_48];
+        let mut work = Search {
+            best: u32::MAX,
+            second: u32::MAX,
+            found: start,
+            skip: stride - len,
+            last: start.wrapping_add(count * stride),
+            probe: self.negated.as_ptr(),
+            rows: start,
+            len,
+            entry: entries[len / SEARCH_STEP % 4],
+        };
+        // SAFETY: `count` vectors of `stride` elements lie in `rows`, of which the first `len` are read; `len` is a multiple of
+        // the step, for which the probe has words; vectors and probe are aligned to four.
+        unsafe { doppel_nearest(&mut work) };
+        Some(Nearest {
+            index: (work.found.addr() - start.addr()) / stride - usize::from(work.skip == 0),
+            distance: work.best,
+            runner_up: Some(work.second).filter(|&second| second != u32::MAX),
+        })
+    }
+
+    /// The same probe for vectors that the kernel cannot take.
+    fn portable(&self) -> portable::Probe {
+        let mut elements = [0; MAX_DIM];
+        for (at, element) in elements.iter_mut().enumerate() {
+            let word = self.negated[at / 4 * 2 + at % 2];
+            *element = -((word >> (at % 4 / 2 * 16)) as i16) as i8;
+        }
+        portable::Probe::new(elements.get(..self.len).unwrap_or_default())
+    }
 }

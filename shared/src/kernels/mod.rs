@@ -5,13 +5,19 @@
 #[cfg(armv7em)]
 mod armv7em;
 pub mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
 
 #[cfg(armv7em)]
 use armv7em as chosen;
-#[cfg(not(armv7em))]
+#[cfg(not(any(armv7em, target_arch = "x86_64")))]
 use portable as chosen;
+#[cfg(target_arch = "x86_64")]
+use x86_64 as chosen;
 
-pub use chosen::{code_len, dense_row, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows};
+pub use chosen::{
+    Probe, code_len, dense_row, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows,
+};
 
 use crate::bundle::{Order, TABLE_LEN};
 use crate::geometry::Geometry;
@@ -131,6 +137,34 @@ impl Order {
             Order::Ascending => step,
             Order::Descending => count - 1 - step,
         })
+    }
+}
+
+/// The nearest of some vectors by their distances.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nearest {
+    /// Which one it is.
+    pub index: usize,
+    /// Its distance.
+    pub distance: u32,
+    /// The distance of the next one.
+    pub runner_up: Option<u32>,
+}
+
+impl Nearest {
+    /// The smallest of `distances`, the first one among equals; none of none.
+    pub fn of(distances: impl Iterator<Item = u32>) -> Option<Self> {
+        let mut nearest: Option<Nearest> = None;
+        for (index, distance) in distances.enumerate() {
+            nearest = match nearest {
+                Some(best) if distance >= best.distance => {
+                    let runner_up = best.runner_up.map_or(distance, |second| second.min(distance));
+                    Some(Nearest { runner_up: Some(runner_up), ..best })
+                }
+                _ => Some(Nearest { index, distance, runner_up: nearest.map(|best| best.distance) }),
+            };
+        }
+        nearest
     }
 }
 

@@ -1,7 +1,10 @@
 //! The kernels in plain Rust: the definition that every other variant must equal, and the fallback of every other core.
 
-use super::{DenseRow, PlanarRows, PlaneByPlane, PlaneRows, Tensors, WideRows, finish};
+use super::{DenseRow, Nearest, PlanarRows, PlaneByPlane, PlaneRows, Tensors, WideRows, finish};
+use heapless::Vec;
+
 use crate::bundle::unpack;
+use crate::embedding::MAX_DIM;
 
 /// Bytes of machine code that this variant adds to the compiled program: none.
 pub fn code_len() -> usize {
@@ -65,7 +68,7 @@ pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
 
 /// Adds the products of a pair of elements with its two words of weights.
 #[inline(always)]
-fn accumulate(sums: &mut [i32; 4], x: &[i16], w: &[i16]) {
+pub(super) fn accumulate(sums: &mut [i32; 4], x: &[i16], w: &[i16]) {
     for (word, sums) in w.chunks_exact(2).zip(sums.chunks_exact_mut(2)) {
         for (&x, &w) in x.iter().zip(word) {
             let (low, high) = unpack(w);
@@ -168,4 +171,24 @@ pub fn dot(a: &[i8], b: &[i8]) -> i32 {
 /// `sum of (a - b)^2`; exact for at most [`crate::embedding::MAX_DIM`] elements.
 pub fn squared_distance(a: &[i8], b: &[i8]) -> u32 {
     a.iter().zip(b).map(|(&x, &y)| (i32::from(x) - i32::from(y)).pow(2) as u32).sum()
+}
+
+/// An embedding that many others are compared with.
+#[derive(Clone, Debug)]
+pub struct Probe {
+    elements: Vec<i8, MAX_DIM>,
+}
+
+impl Probe {
+    /// The probe of `elements`, at most [`MAX_DIM`] of them.
+    pub fn new(elements: &[i8]) -> Self {
+        let kept = elements.get(..MAX_DIM).unwrap_or(elements);
+        Probe { elements: Vec::from_slice(kept).unwrap_or_default() }
+    }
+
+    /// The nearest of the vectors that lie in `rows`, `stride` elements from one to the next one, whose elements behind the
+    /// probe's length are zero; the first one among equals, none among none.
+    pub fn nearest(&self, rows: &[i8], stride: usize) -> Option<Nearest> {
+        Nearest::of(rows.chunks_exact(stride.max(1)).map(|row| squared_distance(&self.elements, row)))
+    }
 }
