@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use object::{Object, ObjectSymbol};
 use parity::board::{build, run_counting};
 use parity::model;
 use parity::reference::REFERENCES;
@@ -70,7 +71,8 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn measure(dir: &Path, bundle: &Bundle<'_>, cmsis_nn: &[u32]) -> anyhow::Result<Measured> {
-    let outcome = run_counting(&build("bench", dir)?)?;
+    let elf = build("bench", dir)?;
+    let outcome = run_counting(&elf)?;
     if outcome.status != 0 {
         bail!("bench failed on the board: {}{}", outcome.output, outcome.errors);
     }
@@ -92,7 +94,7 @@ fn measure(dir: &Path, bundle: &Bundle<'_>, cmsis_nn: &[u32]) -> anyhow::Result<
         Row { layer: name(&step, first), macs, instructions, cmsis_nn }
     });
     let steps = rows.collect();
-    let [macs, instructions, arena, stack, code, model] = numbers("net")?[..] else { bail!("a short line of bench") };
+    let [macs, instructions, arena, stack, model] = numbers("net")?[..] else { bail!("a short line of bench") };
     let total = cmsis_nn.iter().map(|&n| u64::from(n)).sum();
     let search =
         numbers("search")?.get(..3).and_then(|three| three.try_into().ok()).context("a short line of bench")?;
@@ -102,10 +104,22 @@ fn measure(dir: &Path, bundle: &Bundle<'_>, cmsis_nn: &[u32]) -> anyhow::Result<
         whole: Row { layer: "whole".into(), macs, instructions, cmsis_nn: (total > 0).then_some(total) },
         arena,
         stack,
-        code,
+        code: kernel_code(&elf)?,
         model,
         search,
     })
+}
+
+/// Bytes of the kernels in a board's program: the assembly, and the compiled functions of their module.
+fn kernel_code(elf: &[u8]) -> anyhow::Result<u64> {
+    let file = object::File::parse(elf)?;
+    let address = |name: &str| {
+        let symbol = file.symbol_by_name(name).with_context(|| format!("the program has no symbol {name}"))?;
+        Ok::<_, anyhow::Error>(symbol.address())
+    };
+    let compiled = file.symbols().filter(|symbol| symbol.name().is_ok_and(|name| name.contains("6shared7kernels")));
+    let assembly = address("doppel_kernels_end")? - address("doppel_kernels_start")?;
+    Ok(assembly + compiled.map(|symbol| symbol.size()).sum::<u64>())
 }
 
 /// A step's name: its layers' kinds with their places, counted from 1.
@@ -114,6 +128,7 @@ fn name(step: &Step<'_>, first: usize) -> String {
         let geometry = &layer.entry.geometry;
         let kind = match geometry.kind {
             Kind::Pool => "pool",
+            Kind::Winograd => "winograd",
             Kind::Planar if geometry.input.channels == geometry.output.channels => "depthwise",
             Kind::Dense if geometry.input.height == 1 && geometry.input.width == 1 => "fc",
             Kind::Dense if geometry.kernel == [1, 1] => "pointwise",

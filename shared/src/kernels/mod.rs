@@ -192,3 +192,79 @@ pub fn finish(sum: i32, channel: &Requantizer, table: Table<'_>) -> u8 {
         None => byte,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::geometry::{Kind, Shape};
+    use proptest::prelude::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    /// Halfwords from a seed, in `-bound..=bound`.
+    fn halfwords(seed: u64, len: usize, bound: u64) -> Vec<i16> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            ((state >> 33) % (2 * bound + 1)) as i16 - bound as i16
+        };
+        (0..len).map(|_| next()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn dense_rows_are_the_portable_ones(
+            (height, columns, stride, extra) in (1usize..=3, 1usize..=4, 1usize..=3, 0usize..=3),
+            (pairs, outputs, pixels, seed) in (1usize..=5, 1usize..=9, 1usize..=20, any::<u64>()),
+        ) {
+            let (pairs, groups) = (2 * pairs, outputs.div_ceil(4));
+            let pitch = if pixels * columns * height == 1 { 1 } else { (pixels - 1) * stride + columns + extra };
+            let elements = halfwords(seed, height * pairs * pitch * 2, 127);
+            let rows: Vec<&[i16]> = elements.chunks_exact(pairs * pitch * 2).collect();
+            let weights = halfwords(seed ^ 1, groups * height * pairs * columns * 4, 32_000);
+            let channels = vec![Requantizer { multiplier: 3, offset: 128 << 16 }; groups * 4];
+            let layer = DenseRow {
+                rows: &rows,
+                columns,
+                pitch,
+                pairs,
+                stride,
+                weights: &weights,
+                channels: &channels,
+                outputs,
+                pixels,
+                table: None,
+            };
+            let (mut got, mut expected) = (vec![0; outputs * (pixels + extra)], vec![0; outputs * (pixels + extra)]);
+            dense_row(&layer, &mut got, pixels + extra);
+            portable::dense_row(&layer, &mut expected, pixels + extra);
+            prop_assert_eq!(got, expected);
+        }
+
+        #[test]
+        fn winograd_layers_are_the_portable_ones(
+            (height, width, inputs, outputs) in (3u16..=9, 4u16..=11, 1u16..=9, 1u16..=5),
+            (pad, padding, seed) in (0u8..=2, any::<u8>(), any::<u64>()),
+        ) {
+            let side = |n: u16| n + 2 * u16::from(pad) - 2;
+            let geometry = Geometry {
+                kind: Kind::Winograd,
+                kernel: [3, 3],
+                stride: 1,
+                pad: [pad; 4],
+                input: Shape { height, width, channels: inputs },
+                output: Shape { height: side(height), width: side(width), channels: outputs },
+            };
+            let weights = halfwords(seed, geometry.stored_channels() * geometry.weights_per_channel(), 1143);
+            let channels = vec![Requantizer { multiplier: 3, offset: 128 << 16 }; geometry.stored_channels()];
+            let layer = Winograd { geometry: &geometry, padding, weights: &weights, channels: &channels, table: None };
+            let input: Vec<u8> = halfwords(seed ^ 1, geometry.input.len(), 127).iter().map(|&x| x as u8).collect();
+            let mut scratch = vec![0; geometry.scratch_len() / 4];
+            let (mut got, mut expected) = (vec![0; geometry.output.len()], vec![0; geometry.output.len()]);
+            winograd(&layer, &input, &mut got, &mut scratch);
+            portable::winograd(&layer, &input, &mut expected, &mut scratch);
+            prop_assert_eq!(got, expected);
+        }
+    }
+}
