@@ -94,7 +94,7 @@ mod tests {
     fn distances_of_three_points() {
         // (0, 0), (3, 4), (1, 0)
         let squared = squared_distances(tensor(&[0., 0., 3., 4., 1., 0.], 2));
-        let values = squared.into_data().convert::<f32>().into_vec::<f32>();
+        let values = squared.into_data().convert::<f32>().try_into_vec::<f32>();
         assert_eq!(values.unwrap(), [0., 25., 1., 25., 0., 20., 1., 20., 0.], "row by row");
     }
 
@@ -124,7 +124,7 @@ mod tests {
     fn normalized_distances_are_two_minus_two_cosines() {
         let unit = normalize(tensor(&[2., 0., 0., 5., -3., 0., 0., 0.], 2));
         let squared = squared_distances(unit);
-        let values = squared.into_data().convert::<f32>().into_vec::<f32>();
+        let values = squared.into_data().convert::<f32>().try_into_vec::<f32>();
         let values = values.unwrap();
         close(values[1], 2.0); // right angle
         close(values[2], 4.0); // opposite
@@ -136,7 +136,7 @@ mod tests {
         let x = tensor(points, columns);
         let gradients = loss(x.clone()).backward();
         let gradient = x.grad(&gradients).unwrap();
-        let gradient = gradient.into_data().into_vec::<f32>().unwrap();
+        let gradient = gradient.into_data().try_into_vec::<f32>().unwrap();
         let step = 1e-2;
         for index in 0..points.len() {
             let at = |offset: f32| {
@@ -168,14 +168,14 @@ mod tests {
         let gradients = loss.backward();
         close(value(loss), 0.25 + 1.0); // mean of 0 and 0.5 * 1^2, and the margin
         let gradient = x.grad(&gradients).unwrap().into_data();
-        for got in gradient.into_vec::<f32>().unwrap() {
+        for got in gradient.try_into_vec::<f32>().unwrap() {
             close(got, 0.0);
         }
 
         let zeros = tensor(&[0.0; 6], 2);
         let loss = triplet(squared_distances(normalize(zeros.clone())), &[TRIPLET], 1.0);
         let gradient = zeros.grad(&loss.backward()).unwrap().into_data();
-        for got in gradient.into_vec::<f32>().unwrap() {
+        for got in gradient.try_into_vec::<f32>().unwrap() {
             assert!(got.is_finite());
         }
     }

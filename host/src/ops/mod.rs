@@ -14,6 +14,8 @@
 //! | `plan` | offsets that the kernels follow, forward and backward, any stride |
 //! | `block` | the step over a batch on all cores |
 //! | `autodiff` | the step as burn's operation |
+// Loops over the registers of a block count by index, so that each index is one register.
+#![allow(clippy::needless_range_loop, clippy::too_many_arguments)]
 
 mod autodiff;
 mod block;

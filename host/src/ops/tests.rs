@@ -80,7 +80,7 @@ impl Case {
 }
 
 fn vector<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
-    tensor.to_data().into_vec().unwrap()
+    tensor.to_data().try_into_vec().unwrap()
 }
 
 fn assert_close(what: &str, got: &[f32], expected: &[f32]) {

@@ -290,7 +290,7 @@ fn is_sound(layer: &DenseRow<'_>, out_len: usize, plane: usize) -> bool {
 }
 
 fn is_aligned(halfwords: &[i16]) -> bool {
-    halfwords.as_ptr().addr() % 4 == 0
+    halfwords.as_ptr().addr().is_multiple_of(4)
 }
 
 /// Whether the pairs of a row lie without gaps, as a fully connected layer's do: such a row is one segment.
@@ -369,7 +369,7 @@ impl Path {
                 }
                 // `is_sound` bounded their number.
                 let _ = segments.push(Segment {
-                    inner_loop: if pairs % 4 == 0 { self.fours } else { self.half },
+                    inner_loop: if pairs.is_multiple_of(4) { self.fours } else { self.half },
                     weights_len: pairs * layer.columns * 8,
                     after: self.segment,
                     input: row.as_ptr().wrapping_add((pair * layer.pitch + pixel * layer.stride) * 2),
@@ -486,7 +486,7 @@ fn is_planar_sound(layer: &PlanarRows<'_>) -> bool {
         && !layer.channels.is_empty()
         && layer.rows > 0
         && layer.pixels > 0
-        && layer.row_len % 2 == 0
+        && layer.row_len.is_multiple_of(2)
         && is_aligned(layer.plane)
         && (layer.pixels - 1) * layer.stride + 3 <= layer.row_len
         && layer.plane.len() >= ((layer.rows - 1) * layer.stride + 3) * layer.row_len
@@ -775,7 +775,7 @@ impl Probe {
         let len = self.len.next_multiple_of(SEARCH_STEP);
         let count = rows.len().checked_div(stride)?;
         let start = rows.as_ptr();
-        let sound = len > 0 && len <= stride && count > 0 && stride % 4 == 0 && start.addr() % 4 == 0;
+        let sound = len > 0 && len <= stride && count > 0 && stride.is_multiple_of(4) && start.addr().is_multiple_of(4);
         if !sound {
             return self.portable().nearest(rows, stride);
         }

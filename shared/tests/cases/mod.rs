@@ -339,6 +339,7 @@ fn define(layer: &LayerSource<'_>, biases: &[i32], input: &[i8], output: &mut [i
     let zero = signed(layer.entry.input_zero_point);
     let [kh, kw] = geometry.kernel.map(usize::from);
     let mut ties = 0;
+    #[allow(clippy::needless_range_loop)] // a place has three coordinates, and the output is one of its uses
     for at in 0..y.len() {
         let (channel, row, column) = position(y, at);
         let planes = match geometry.kind {
