@@ -41,7 +41,7 @@ fn board() -> Result<(), String> {
 /// Copies the model that `DOPPEL_MODEL` names to `out` and writes down the sizes that follow from it.
 fn model(out: &Path) -> Result<(), String> {
     println!("cargo:rerun-if-env-changed=DOPPEL_MODEL");
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace has no folder")?;
     let name = env::var("DOPPEL_MODEL").unwrap_or_else(|_| "models/glyphs".to_string());
     let (bundle_path, golden_path) = (root.join(&name).join("model.bundle"), root.join(&name).join("golden.bin"));
     for path in [&bundle_path, &golden_path] {

@@ -35,8 +35,17 @@ pub struct Memory<const ROOM: usize, const DIM: usize, const BYTES: usize> {
 }
 
 impl<const ROOM: usize, const DIM: usize, const BYTES: usize> Memory<ROOM, DIM, BYTES> {
-    /// Nobody enrolled, no sample; all zero, so a static of it takes no flash.
-    pub const EMPTY: Self = Memory { gallery: None, sample: [0; BYTES] };
+    /// Nobody enrolled, no sample. Inlined, it is written in place: a constant of it would be copied from flash.
+    #[inline(always)]
+    pub fn new() -> Self {
+        Memory { gallery: None, sample: [0; BYTES] }
+    }
+}
+
+impl<const ROOM: usize, const DIM: usize, const BYTES: usize> Default for Memory<ROOM, DIM, BYTES> {
+    fn default() -> Self {
+        Memory::new()
+    }
 }
 
 /// The app, in a [`Memory`] that someone else keeps.

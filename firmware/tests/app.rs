@@ -73,7 +73,7 @@ fn fault(app: &mut TestApp<'_>, request: Request<'_>) -> Fault {
 
 #[test]
 fn enrols_verifies_identifies_and_deletes() {
-    let mut memory = TestMemory::EMPTY;
+    let mut memory = TestMemory::new();
     let mut app = app(&mut memory, Some(10));
     send(&mut app, &[1, 2, 3, 4]);
     assert_eq!(app.answer(&Request::Embed), Response::embedding(&[1, 2, 3, 4]));
@@ -102,7 +102,7 @@ fn enrols_verifies_identifies_and_deletes() {
 
 #[test]
 fn a_sample_must_be_whole() {
-    let mut memory = TestMemory::EMPTY;
+    let mut memory = TestMemory::new();
     let mut app = app(&mut memory, Some(10));
     for request in [Request::Embed, Request::Identify, Request::Enrol { label: "a" }] {
         assert_eq!(fault(&mut app, request), Fault::NoSample);
@@ -128,7 +128,7 @@ fn a_sample_must_be_whole() {
 
 #[test]
 fn pictures_that_do_not_suit_are_refused() {
-    let mut memory = TestMemory::EMPTY;
+    let mut memory = TestMemory::new();
     let mut app = app(&mut memory, Some(10));
     let begin = |width, height, channels| Request::Begin(Picture { width, height, channels });
     assert_eq!(fault(&mut app, begin(0, 2, 1)), Fault::Size);
@@ -140,7 +140,7 @@ fn pictures_that_do_not_suit_are_refused() {
 
 #[test]
 fn labels_and_room_have_bounds() {
-    let mut memory = TestMemory::EMPTY;
+    let mut memory = TestMemory::new();
     let mut app = app(&mut memory, Some(10));
     send(&mut app, &[1, 2, 3, 4]);
     let long = "x".repeat(25);
@@ -166,7 +166,7 @@ fn labels_and_room_have_bounds() {
 
 #[test]
 fn without_a_threshold_nothing_is_decided() {
-    let mut memory = TestMemory::EMPTY;
+    let mut memory = TestMemory::new();
     let mut app = app(&mut memory, None);
     send(&mut app, &[1, 2, 3, 4]);
     assert_eq!(app.answer(&Request::Embed), Response::embedding(&[1, 2, 3, 4]));
@@ -186,7 +186,7 @@ fn without_a_threshold_nothing_is_decided() {
 
 #[test]
 fn a_model_that_is_too_long_is_refused() {
-    let mut memory = Memory::<1, 3, 1>::EMPTY;
+    let mut memory = Memory::<1, 3, 1>::new();
     let engine = FirstBytes { header: header(Some(1)) };
     let error = App::new(engine, &mut memory).err().unwrap();
     assert_eq!((error.dim, error.room), (4, 3));
@@ -225,7 +225,7 @@ impl embedded_io::Write for Link {
 
 /// What a fresh app sends back for `input`: sequence numbers and answers, in their debug form.
 fn serve(input: &[u8]) -> Vec<(u8, String)> {
-    let mut memory = TestMemory::EMPTY;
+    let mut memory = TestMemory::new();
     let mut link = Link { input: input.iter().copied().collect(), output: vec![] };
     let Ok(()) = app(&mut memory, Some(10)).serve(&mut link, |_| ());
     let mut decoder = Decoder::new();
@@ -263,7 +263,7 @@ fn request() -> impl Strategy<Value = (u8, u16, u16, u8, u32, Vec<u8>)> {
 proptest! {
     #[test]
     fn any_order_of_requests_is_answered(requests in prop::collection::vec(request(), 0..60)) {
-        let mut memory = TestMemory::EMPTY;
+        let mut memory = TestMemory::new();
         let mut app = app(&mut memory, Some(10));
         for (kind, width, height, channels, offset, bytes) in &requests {
             let label = ["", "a", "b", "c", "d", "e"][*offset as usize];

@@ -76,7 +76,8 @@ impl Builder {
             self.ints(part("bias"), &[channels as i64], &layer.bias),
         ];
         let geometry = &layer.geometry;
-        let depthwise = matches!(geometry.kind, Kind::Planar | Kind::Pool) && geometry.input.channels == geometry.output.channels;
+        let depthwise =
+            matches!(geometry.kind, Kind::Planar | Kind::Pool) && geometry.input.channels == geometry.output.channels;
         let groups = if depthwise { channels as i64 } else { 1 };
         let attributes = vec![
             ints("kernel_shape", &[kernel[1] as i64, kernel[2] as i64]),

@@ -40,7 +40,7 @@ pub const PROTOCOL: u8 = 1;
 pub const MAX_CHUNK: usize = 256;
 /// Most labels in one [`Response::Identities`].
 pub const MAX_LABELS: usize = 8;
-/// Most bytes of a frame before it is stuffed: an [`Response::Embedding`] is the longest message.
+/// Most bytes of a frame before it is stuffed: a [`Response::Embedding`] is the longest message.
 pub const MAX_BODY: usize = 1 + 3 + MAX_DIM + CHECKSUM_LEN;
 /// Most bytes of a frame on the link, its closing zero included.
 pub const MAX_FRAME: usize = cobs::max_encoding_length(MAX_BODY) + 1;

@@ -19,10 +19,6 @@ fn main() {
         }
         let each = start.elapsed() / rounds;
         let rate = bundle.macs() as f64 / each.as_secs_f64() / 1e9;
-        println!(
-            "{}: {:.3} ms, {rate:.2} GMAC/s",
-            reference.net.name,
-            each.as_secs_f64() * 1e3
-        );
+        println!("{}: {:.3} ms, {rate:.2} GMAC/s", reference.net.name, each.as_secs_f64() * 1e3);
     }
 }

@@ -101,7 +101,7 @@ fn board_and_desktop_answer_alike() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let server = thread::spawn(move || {
-        let mut memory = DesktopMemory::EMPTY;
+        let mut memory = DesktopMemory::new();
         let model = OnnxModel::from_bytes(&exported.onnx).unwrap();
         let mut app = DesktopApp::new(TractEngine::new(model), &mut memory).unwrap();
         let (stream, _) = listener.accept().unwrap();

@@ -4,12 +4,16 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use firmware::desktop::TractEngine;
-use firmware::onnx::{OnnxError, OnnxModel};
+use firmware::onnx::pb::ModelProto;
+use firmware::onnx::{self, OnnxError, OnnxModel};
 use firmware::replay::replay;
 use host::net::{Activation, Architecture, LayerSpec, Shape};
 use parity::exported::{Exported, export};
 use parity::inputs;
 use parity::model::Aligned;
+use prost::Message;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use shared::bundle::Bundle;
 use shared::golden::Golden;
 use shared::network;
@@ -131,5 +135,127 @@ fn every_flipped_bit_is_refused() {
         let mut broken = onnx.clone();
         broken[at] ^= 1 << (at % 8);
         assert!(OnnxModel::from_bytes(&broken).is_err(), "byte {at}");
+    }
+}
+
+#[test]
+fn a_file_of_another_project_is_refused() {
+    let mut model = ModelProto::decode(export(&small(), 1).unwrap().onnx.as_slice()).unwrap();
+    model.metadata_props.clear();
+    let error = OnnxModel::from_bytes(&model.encode_to_vec()).unwrap_err();
+    assert!(matches!(error, OnnxError::Foreign(_)), "{error}");
+    let told = OnnxModel::load(Path::new("no/model.onnx")).unwrap_err();
+    let expected = "no/model.onnx is missing: make it with `doppel export`";
+    assert_eq!(told.to_string(), expected);
+}
+
+/// A graph that was changed before it was sealed: whatever the check lets through, tract runs without a panic.
+#[test]
+fn no_sealed_graph_makes_tract_panic() {
+    let exported = export(&small(), 1).unwrap();
+    let bundle = Bundle::check(exported.bundle.bytes()).unwrap();
+    let model = ModelProto::decode(exported.onnx.as_slice()).unwrap();
+    let mut rng = StdRng::seed_from_u64(17);
+    let (mut refused, mut ran) = (0, 0);
+    for round in 0..1000 {
+        let mut changed = model.clone();
+        let what = mutate(&mut changed, &mut rng);
+        onnx::seal(&mut changed, &bundle);
+        let result = OnnxModel::from_bytes(&changed.encode_to_vec()).and_then(|m| m.run(&[7; 64]));
+        match result {
+            Ok(_) => ran += 1,
+            Err(OnnxError::Graph(_)) => refused += 1,
+            Err(error) => panic!("round {round}, {what}: {error}"),
+        }
+    }
+    assert!(refused > 300 && ran > 20, "{refused} refused, {ran} ran");
+}
+
+/// Changes one field of the graph, and says which.
+fn mutate(model: &mut ModelProto, rng: &mut StdRng) -> String {
+    const NUMBERS: [i64; 12] = [0, 1, 2, 3, 4, 5, 8, 255, 256, -1, 1 << 40, i64::MIN];
+    const OPERATORS: [&str; 7] =
+        ["QLinearConv", "Flatten", "DequantizeLinear", "QuantizeLinear", "LeakyRelu", "Clip", "Loop"];
+    let graph = model.graph.as_mut().unwrap();
+    let number = NUMBERS[rng.random_range(0..NUMBERS.len())];
+    let names: Vec<String> = graph.node.iter().flat_map(|node| node.input.clone()).collect();
+    let name = names[rng.random_range(0..names.len())].clone();
+    let node = rng.random_range(0..graph.node.len());
+    let tensor = rng.random_range(0..graph.initializer.len());
+    let (nodes, tensors) = (graph.node.len(), graph.initializer.len());
+    match rng.random_range(0..13) {
+        0 => {
+            let tensor = &mut graph.initializer[tensor];
+            if tensor.dims.is_empty() {
+                tensor.dims.push(number);
+            } else {
+                let at = rng.random_range(0..tensor.dims.len());
+                tensor.dims[at] = number;
+            }
+            format!("a side of {} is {number}", tensor.name)
+        }
+        1 => {
+            graph.initializer[tensor].dims.push(number);
+            format!("a further side of {tensor} is {number}")
+        }
+        2 => {
+            graph.initializer[tensor].data_type = rng.random_range(0..12);
+            format!("the type of {tensor}")
+        }
+        3 => {
+            graph.initializer[tensor].raw_data.pop();
+            format!("a byte less in {tensor}")
+        }
+        4 => {
+            for byte in &mut graph.initializer[tensor].raw_data {
+                *byte = rng.random();
+            }
+            format!("the numbers of {}", graph.initializer[tensor].name)
+        }
+        5 => {
+            let attributes = &mut graph.node[node].attribute;
+            if attributes.is_empty() {
+                return "nothing".to_string();
+            }
+            let at = rng.random_range(0..attributes.len());
+            let attribute = &mut attributes[at];
+            match attribute.ints.len() {
+                0 => attribute.i = number,
+                len => attribute.ints[rng.random_range(0..len)] = number,
+            }
+            attribute.f = number as f32;
+            format!("{} of node {node} is {number}", attribute.name)
+        }
+        6 => {
+            let attributes = &mut graph.node[node].attribute;
+            let dropped = attributes.pop().map(|attribute| attribute.name);
+            format!("no {dropped:?} in node {node}")
+        }
+        7 => {
+            let len = graph.node[node].input.len();
+            graph.node[node].input[rng.random_range(0..len)] = name.clone();
+            format!("node {node} reads {name}")
+        }
+        8 => {
+            graph.node[node].input.pop();
+            format!("node {node} reads one tensor less")
+        }
+        9 => {
+            let operator = OPERATORS[rng.random_range(0..OPERATORS.len())];
+            graph.node[node].op_type = operator.to_string();
+            format!("node {node} is a {operator}")
+        }
+        10 => {
+            graph.node.swap(node, rng.random_range(0..nodes));
+            format!("node {node} stands elsewhere")
+        }
+        11 => {
+            graph.initializer.swap_remove(tensor);
+            format!("no constant {tensor} of {tensors}")
+        }
+        _ => {
+            graph.node[node].output[0] = name.clone();
+            format!("node {node} gives {name}")
+        }
     }
 }

@@ -47,7 +47,7 @@ pub fn arena() -> Option<&'static mut [u32; ARENA_WORDS]> {
 
 /// The app's memory, for the first caller.
 pub fn memory() -> Option<&'static mut AppMemory> {
-    singleton!(MEMORY: AppMemory = AppMemory::EMPTY)
+    singleton!(MEMORY: AppMemory = AppMemory::new())
 }
 
 /// Room for an input tensor, for the first caller.

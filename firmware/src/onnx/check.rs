@@ -202,12 +202,12 @@ fn infer(node: &NodeProto, inputs: &[&Tensor]) -> Result<Tensor, &'static str> {
         ("DequantizeLinear", [x, scale, zero]) => {
             allow(node, &[])?;
             let sound = x.is_activation(Int8) && scale.is_scalar(Float) && zero.is_scalar(Int8);
-            sound.then(|| keep(Float, x)).unwrap_or(Err(WRONG))
+            if sound { keep(Float, x) } else { Err(WRONG) }
         }
         ("QuantizeLinear", [x, scale, zero]) => {
             allow(node, &[])?;
             let sound = x.is_activation(Float) && scale.is_scalar(Float) && zero.is_scalar(Int8);
-            sound.then(|| keep(Int8, x)).unwrap_or(Err(WRONG))
+            if sound { keep(Int8, x) } else { Err(WRONG) }
         }
         ("LeakyRelu", [x]) if x.is_activation(Float) => {
             allow(node, &["alpha"])?;
@@ -216,7 +216,7 @@ fn infer(node: &NodeProto, inputs: &[&Tensor]) -> Result<Tensor, &'static str> {
         ("Clip", [x, bounds @ ..]) if x.is_activation(Int8) && bounds.len() <= 2 => {
             allow(node, &[])?;
             let sound = bounds.iter().all(|bound| bound.is_scalar(Int8));
-            sound.then(|| keep(Int8, x)).unwrap_or(Err(WRONG))
+            if sound { keep(Int8, x) } else { Err(WRONG) }
         }
         ("Flatten" | "DequantizeLinear" | "QuantizeLinear" | "LeakyRelu" | "Clip", _) => Err(WRONG),
         _ => Err("is of an operator that Doppel does not write"),

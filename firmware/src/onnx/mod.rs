@@ -12,6 +12,7 @@
 mod check;
 
 use std::fs;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -46,9 +47,12 @@ const MAX_FILE: u64 = 64 << 20;
 /// Why an ONNX file cannot be used.
 #[derive(Debug, Error)]
 pub enum OnnxError {
+    /// There is no such file.
+    #[error("is missing: make it with `doppel export`")]
+    Missing,
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
-    Read(#[from] std::io::Error),
+    Read(String),
     /// The file is longer than any model here.
     #[error("is longer than {} MiB, which no Doppel model is", MAX_FILE >> 20)]
     Long,
@@ -71,7 +75,7 @@ pub enum OnnxError {
     Header(BundleError),
     /// The graph is not one that Doppel writes.
     #[error("has a graph that Doppel did not write: {0}")]
-    Graph(#[from] GraphError),
+    Graph(GraphError),
     /// tract could not load or run the graph.
     #[error("could not be run by tract: {0}")]
     Engine(String),
@@ -92,7 +96,6 @@ pub struct LoadError {
     /// The file.
     pub path: String,
     /// What is wrong with it.
-    #[source]
     pub error: OnnxError,
 }
 
@@ -144,10 +147,14 @@ impl OnnxModel {
     }
 
     fn read(path: &Path) -> Result<Self, OnnxError> {
-        if fs::metadata(path)?.len() > MAX_FILE {
+        let unreadable = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => OnnxError::Missing,
+            _ => OnnxError::Read(error.to_string()),
+        };
+        if fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE {
             return Err(OnnxError::Long);
         }
-        Self::from_bytes(&fs::read(path)?)
+        Self::from_bytes(&fs::read(path).map_err(unreadable)?)
     }
 
     /// Checks and prepares the bytes of a file.
@@ -156,7 +163,7 @@ impl OnnxModel {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, OnnxError> {
         let mut model = ModelProto::decode(bytes).map_err(|_| OnnxError::Decode)?;
         let header = open_seal(&mut model)?;
-        check::check(&model, &header)?;
+        check::check(&model, &header).map_err(OnnxError::Graph)?;
         let plan = guarded(|| {
             let onnx = tract_onnx::onnx().with_ignore_value_info(true);
             onnx.model_for_proto_model(&model)?.into_optimized()?.into_runnable()

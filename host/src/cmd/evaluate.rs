@@ -51,7 +51,7 @@ pub struct Args {
     #[arg(long, default_value_t = 10_000)]
     pub trials: usize,
     /// Neighbours that vote (knn)
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 5)]
     pub k: usize,
     /// Seed of random choices (nway)
     #[arg(long, default_value_t = 1)]

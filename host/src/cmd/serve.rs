@@ -29,7 +29,7 @@ pub struct Args {
 /// Answers a board's messages until it is stopped, or until the standard input ends.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let model = OnnxModel::load(&args.model.join(ONNX))?;
-    let mut memory = DesktopMemory::EMPTY;
+    let mut memory = DesktopMemory::new();
     let mut app = DesktopApp::new(TractEngine::new(model), &mut memory)?;
     let observe = |response: &Response<'_>| {
         if args.verbose {
