@@ -8,7 +8,6 @@ use core::array;
 use bytemuck::cast_slice_mut;
 use heapless::Vec;
 
-use crate::bundle::unpack;
 use crate::embedding::MAX_DIM;
 use crate::geometry::{WINOGRAD_OUTPUTS, WINOGRAD_TILES};
 use crate::winograd::{PRODUCTS, TILE, transform_input, transform_output};
@@ -44,67 +43,107 @@ pub fn interleave(rows: &PlaneRows<'_>, wide: &mut [i16], pitch: usize) {
 /// `out[channel * plane + pixel] = finish(sum over rows, pairs and columns of x * w)`.
 #[inline(never)]
 pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
-    let row_weights = layer.pairs * layer.columns * 4;
+    match layer.columns {
+        1 => dense_row_of::<1>(layer, out, plane),
+        3 => dense_row_of::<3>(layer, out, plane),
+        _ => dense_row_of::<0>(layer, out, plane),
+    }
+}
+
+/// Words of weights, of two output channels each, that share a pass over the inputs: what the registers hold.
+const WORDS: usize = if cfg!(all(target_arch = "arm", not(armv7em))) { 1 } else { 2 };
+
+/// The same for a known number of columns, or for any number where that is 0.
+#[inline(always)]
+fn dense_row_of<const COLUMNS: usize>(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
+    let columns = if COLUMNS == 0 { layer.columns } else { COLUMNS };
+    let row_weights = layer.pairs * columns * 4;
     if row_weights == 0 || layer.rows.is_empty() {
         return;
     }
     let groups = layer.weights.chunks_exact(layer.rows.len() * row_weights).zip(layer.channels.chunks_exact(4));
     for (group, (weights, channels)) in groups.enumerate() {
-        let outputs = layer.outputs.saturating_sub(group * 4).min(4);
-        for pixel in 0..layer.pixels {
-            let mut sums = [0i32; 4];
-            for (row, weights) in layer.rows.iter().zip(weights.chunks_exact(row_weights)) {
-                for (pair, weights) in weights.chunks_exact(layer.columns * 4).enumerate() {
-                    let at = (pair * layer.pitch + pixel * layer.stride) * 2;
-                    let window = row.get(at..).unwrap_or_default();
-                    for (x, w) in window.chunks_exact(2).zip(weights.chunks_exact(4)) {
-                        accumulate(&mut sums, x, w);
-                    }
+        for word in (0..2).step_by(WORDS) {
+            for pixel in 0..layer.pixels {
+                let mut sums = [[0i32; 2]; WORDS];
+                for (row, weights) in layer.rows.iter().zip(weights.chunks_exact(row_weights)) {
+                    let row = row.get(pixel * layer.stride * 2..).unwrap_or_default();
+                    add_row::<COLUMNS>(&mut sums, columns, row.chunks(layer.pitch * 2), weights, word * 2);
                 }
-            }
-            for (c, (&sum, channel)) in sums.iter().zip(channels).take(outputs).enumerate() {
-                if let Some(out) = out.get_mut((group * 4 + c) * plane + pixel) {
-                    *out = finish(sum, channel, layer.table);
+                let first = group * 4 + word * 2;
+                for (c, (&sum, channel)) in sums.as_flattened().iter().zip(&channels[word * 2..]).enumerate() {
+                    let place = out.get_mut((first + c) * plane + pixel);
+                    if let Some(place) = place.filter(|_| first + c < layer.outputs) {
+                        *place = finish(sum, channel, layer.table);
+                    }
                 }
             }
         }
     }
 }
 
-/// Adds the products of a pair of elements with its two words of weights.
+/// Adds the products of one row: of each pair's first `columns` words of two elements with the weights from halfword `first`
+/// of every four.
 #[inline(always)]
-pub(super) fn accumulate(sums: &mut [i32; 4], x: &[i16], w: &[i16]) {
-    for (word, sums) in w.chunks_exact(2).zip(sums.chunks_exact_mut(2)) {
-        for (&x, &w) in x.iter().zip(word) {
-            let (low, high) = unpack(w);
-            sums[0] += i32::from(x) * i32::from(low);
-            sums[1] += i32::from(x) * i32::from(high);
+fn add_row<'x, const COLUMNS: usize>(
+    sums: &mut [[i32; 2]; WORDS],
+    columns: usize,
+    pairs: impl Iterator<Item = &'x [i16]>,
+    weights: &[i16],
+    first: usize,
+) {
+    for (x, w) in pairs.zip(weights.chunks_exact(columns * 4)) {
+        let (Some(x), Some(w)) = (x.get(..columns * 2), w.get(..columns * 4)) else { return };
+        for (x, w) in x.as_chunks::<2>().0.iter().zip(w.as_chunks::<4>().0) {
+            for (sums, w) in sums.iter_mut().zip(w[first..].as_chunks::<2>().0) {
+                accumulate(sums, x, w);
+            }
         }
+    }
+}
+
+/// Adds the products of two elements with the weights of two channels.
+#[inline(always)]
+pub(super) fn accumulate(sums: &mut [i32; 2], x: &[i16; 2], w: &[i16; 2]) {
+    for (&x, &w) in x.iter().zip(w) {
+        let low = i32::from(w as i8);
+        sums[0] += i32::from(x) * low;
+        sums[1] += i32::from(x) * ((i32::from(w) - low) >> 8);
     }
 }
 
 /// `out[channel * distance + row * pixels + pixel] = finish(sum over the window of x * w)`.
 #[inline(never)]
 pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
-    let [rows, columns] = layer.kernel;
+    match layer.kernel {
+        [3, 3] => planar_rows_of::<3>(layer, out, distance),
+        _ => planar_rows_of::<0>(layer, out, distance),
+    }
+}
+
+/// The same for a square kernel of known sides, or for any kernel where that is 0.
+#[inline(always)]
+fn planar_rows_of<const SIDE: usize>(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
+    let [rows, columns] = if SIDE == 0 { layer.kernel } else { [SIDE; 2] };
     if rows * columns == 0 {
         return;
     }
     let channels = layer.channels.iter().zip(layer.weights.chunks_exact(rows * columns));
     for (c, (channel, weights)) in channels.enumerate() {
         for row in 0..layer.rows {
-            for pixel in 0..layer.pixels {
+            let lines = layer.plane.get(row * layer.stride * layer.row_len..).unwrap_or_default();
+            let at = c * distance + row * layer.pixels;
+            let Some(out) = out.get_mut(at..at + layer.pixels) else { return };
+            for (pixel, out) in out.iter_mut().enumerate() {
                 let mut sum = 0i32;
-                for (ky, weights) in weights.chunks_exact(columns).enumerate() {
-                    let at = (row * layer.stride + ky) * layer.row_len + pixel * layer.stride;
-                    let window = layer.plane.get(at..).unwrap_or_default();
-                    for (&x, &w) in window.iter().zip(weights) {
+                let lines = lines.get(pixel * layer.stride..).unwrap_or_default().chunks(layer.row_len);
+                for (line, weights) in lines.zip(weights.chunks_exact(columns)) {
+                    let Some(line) = line.get(..columns) else { return };
+                    for (&x, &w) in line.iter().zip(weights) {
                         sum += i32::from(x) * i32::from(w);
                     }
                 }
-                if let Some(out) = out.get_mut(c * distance + row * layer.pixels + pixel) {
-                    *out = finish(sum, channel, layer.table);
-                }
+                *out = finish(sum, channel, layer.table);
             }
         }
     }
@@ -113,6 +152,16 @@ pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
 /// A depthwise convolution, plane by plane through `wide`, which holds the padding.
 #[inline(never)]
 pub fn depthwise(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>, wide: &mut [i16]) {
+    depthwise_by(layer, tensors, wide, planar_rows);
+}
+
+/// The same with another way to compute the rows.
+pub(super) fn depthwise_by(
+    layer: &PlaneByPlane<'_>,
+    tensors: &mut Tensors<'_>,
+    wide: &mut [i16],
+    planar_rows: impl Fn(&PlanarRows<'_>, &mut [u8], usize),
+) {
     let geometry = layer.geometry;
     let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
     let window = geometry.weights_per_channel();
