@@ -216,7 +216,7 @@ mod tests {
         let mut state = seed;
         let mut next = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            ((state >> 33) % (2 * bound + 1)) as i16 - bound as i16
+            (((state >> 33) % (2 * bound + 1)) as i64 - bound as i64) as i16
         };
         (0..len).map(|_| next()).collect()
     }
