@@ -3,7 +3,7 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(armv6m, armv7em)");
+    println!("cargo::rustc-check-cfg=cfg(armv6m, armv7em, riscv32m)");
     let target = std::env::var("TARGET").unwrap_or_default();
     let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     // A Cortex-M33 has the extension as an option: `-C target-feature=+dsp` says that it is there.
@@ -12,5 +12,7 @@ fn main() {
         println!("cargo::rustc-cfg=armv7em");
     } else if target.starts_with("thumb") {
         println!("cargo::rustc-cfg=armv6m");
+    } else if target.starts_with("riscv32") && features.split(',').any(|feature| feature == "m") {
+        println!("cargo::rustc-cfg=riscv32m");
     }
 }

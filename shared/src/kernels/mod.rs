@@ -2,20 +2,20 @@
 //!
 //! The choice is made here, once, by a cfg; every variant faces the same tests.
 
-#[cfg(armv6m)]
-mod armv6m;
 #[cfg(armv7em)]
 mod armv7em;
 pub mod portable;
+#[cfg(any(armv6m, riscv32m))]
+mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
-#[cfg(armv6m)]
-use armv6m as chosen;
 #[cfg(armv7em)]
 use armv7em as chosen;
-#[cfg(not(any(armv6m, armv7em, target_arch = "x86_64")))]
+#[cfg(not(any(armv6m, armv7em, riscv32m, target_arch = "x86_64")))]
 use portable as chosen;
+#[cfg(any(armv6m, riscv32m))]
+use scalar as chosen;
 #[cfg(target_arch = "x86_64")]
 use x86_64 as chosen;
 
@@ -29,7 +29,7 @@ use crate::quant::Requantizer;
 
 /// Words of a widened row whose products with packed weights may be summed before the sum of the upper channel is taken out:
 /// twice as many products of at most 127 * 255 stay below 2^23.
-#[cfg(any(armv6m, armv7em))]
+#[cfg(any(armv6m, armv7em, riscv32m))]
 const SEGMENT_WORDS: usize = 128;
 
 /// The table of an activation that is not a plain saturation: it maps the requantized byte to the activation.

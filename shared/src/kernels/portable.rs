@@ -43,60 +43,28 @@ pub fn interleave(rows: &PlaneRows<'_>, wide: &mut [i16], pitch: usize) {
 /// `out[channel * plane + pixel] = finish(sum over rows, pairs and columns of x * w)`.
 #[inline(never)]
 pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
-    match layer.columns {
-        1 => dense_row_of::<1>(layer, out, plane),
-        3 => dense_row_of::<3>(layer, out, plane),
-        _ => dense_row_of::<0>(layer, out, plane),
-    }
-}
-
-/// Words of weights, of two output channels each, that share a pass over the inputs: what the registers hold.
-const WORDS: usize = if cfg!(all(target_arch = "arm", not(armv7em))) { 1 } else { 2 };
-
-/// The same for a known number of columns, or for any number where that is 0.
-#[inline(always)]
-fn dense_row_of<const COLUMNS: usize>(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
-    let columns = if COLUMNS == 0 { layer.columns } else { COLUMNS };
-    let row_weights = layer.pairs * columns * 4;
+    let row_weights = layer.pairs * layer.columns * 4;
     if row_weights == 0 || layer.rows.is_empty() {
         return;
     }
     let groups = layer.weights.chunks_exact(layer.rows.len() * row_weights).zip(layer.channels.chunks_exact(4));
     for (group, (weights, channels)) in groups.enumerate() {
-        for word in (0..2).step_by(WORDS) {
-            for pixel in 0..layer.pixels {
-                let mut sums = [[0i32; 2]; WORDS];
-                for (row, weights) in layer.rows.iter().zip(weights.chunks_exact(row_weights)) {
-                    let row = row.get(pixel * layer.stride * 2..).unwrap_or_default();
-                    add_row::<COLUMNS>(&mut sums, columns, row.chunks(layer.pitch * 2), weights, word * 2);
-                }
-                let first = group * 4 + word * 2;
-                for (c, (&sum, channel)) in sums.as_flattened().iter().zip(&channels[word * 2..]).enumerate() {
-                    let place = out.get_mut((first + c) * plane + pixel);
-                    if let Some(place) = place.filter(|_| first + c < layer.outputs) {
-                        *place = finish(sum, channel, layer.table);
+        for pixel in 0..layer.pixels {
+            let mut sums = [[0i32; 2]; 2];
+            for (row, weights) in layer.rows.iter().zip(weights.chunks_exact(row_weights)) {
+                let pairs = row.get(pixel * layer.stride * 2..).unwrap_or_default().chunks(layer.pitch * 2);
+                for (x, w) in pairs.zip(weights.chunks_exact(layer.columns * 4)) {
+                    for (x, [a, b, c, d]) in x.as_chunks::<2>().0.iter().zip(w.as_chunks::<4>().0) {
+                        accumulate(&mut sums[0], x, &[*a, *b]);
+                        accumulate(&mut sums[1], x, &[*c, *d]);
                     }
                 }
             }
-        }
-    }
-}
-
-/// Adds the products of one row: of each pair's first `columns` words of two elements with the weights from halfword `first`
-/// of every four.
-#[inline(always)]
-fn add_row<'x, const COLUMNS: usize>(
-    sums: &mut [[i32; 2]; WORDS],
-    columns: usize,
-    pairs: impl Iterator<Item = &'x [i16]>,
-    weights: &[i16],
-    first: usize,
-) {
-    for (x, w) in pairs.zip(weights.chunks_exact(columns * 4)) {
-        let (Some(x), Some(w)) = (x.get(..columns * 2), w.get(..columns * 4)) else { return };
-        for (x, w) in x.as_chunks::<2>().0.iter().zip(w.as_chunks::<4>().0) {
-            for (sums, w) in sums.iter_mut().zip(w[first..].as_chunks::<2>().0) {
-                accumulate(sums, x, w);
+            for (c, (&sum, channel)) in sums.as_flattened().iter().zip(channels).enumerate() {
+                let place = out.get_mut((group * 4 + c) * plane + pixel);
+                if let Some(place) = place.filter(|_| group * 4 + c < layer.outputs) {
+                    *place = finish(sum, channel, layer.table);
+                }
             }
         }
     }
@@ -115,16 +83,7 @@ pub(super) fn accumulate(sums: &mut [i32; 2], x: &[i16; 2], w: &[i16; 2]) {
 /// `out[channel * distance + row * pixels + pixel] = finish(sum over the window of x * w)`.
 #[inline(never)]
 pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
-    match layer.kernel {
-        [3, 3] => planar_rows_of::<3>(layer, out, distance),
-        _ => planar_rows_of::<0>(layer, out, distance),
-    }
-}
-
-/// The same for a square kernel of known sides, or for any kernel where that is 0.
-#[inline(always)]
-fn planar_rows_of<const SIDE: usize>(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
-    let [rows, columns] = if SIDE == 0 { layer.kernel } else { [SIDE; 2] };
+    let [rows, columns] = layer.kernel;
     if rows * columns == 0 {
         return;
     }
@@ -132,18 +91,13 @@ fn planar_rows_of<const SIDE: usize>(layer: &PlanarRows<'_>, out: &mut [u8], dis
     for (c, (channel, weights)) in channels.enumerate() {
         for row in 0..layer.rows {
             let lines = layer.plane.get(row * layer.stride * layer.row_len..).unwrap_or_default();
-            let at = c * distance + row * layer.pixels;
-            let Some(out) = out.get_mut(at..at + layer.pixels) else { return };
-            for (pixel, out) in out.iter_mut().enumerate() {
-                let mut sum = 0i32;
+            let out = out.get_mut(c * distance + row * layer.pixels..).unwrap_or_default();
+            for (pixel, out) in out.iter_mut().take(layer.pixels).enumerate() {
                 let lines = lines.get(pixel * layer.stride..).unwrap_or_default().chunks(layer.row_len);
-                for (line, weights) in lines.zip(weights.chunks_exact(columns)) {
-                    let Some(line) = line.get(..columns) else { return };
-                    for (&x, &w) in line.iter().zip(weights) {
-                        sum += i32::from(x) * i32::from(w);
-                    }
-                }
-                *out = finish(sum, channel, layer.table);
+                let products = lines
+                    .zip(weights.chunks_exact(columns))
+                    .flat_map(|(line, weights)| line.iter().zip(weights).map(|(&x, &w)| i32::from(x) * i32::from(w)));
+                *out = finish(products.sum(), channel, layer.table);
             }
         }
     }

@@ -1,18 +1,27 @@
-//! The kernels of cores with the instructions of Armv6-M (Cortex-M0, M0+), whose compiler spills what it multiplies: the
-//! inner loops in assembly, the rest portable.
+//! The kernels of small cores without vector instructions, whose compilers spill what they multiply: Armv6-M (Cortex-M0,
+//! M0+; the M3 runs it too) and 32-bit RISC-V. The inner loops are assembly, the rest is portable.
 #![allow(unsafe_code)] // the calls of assembly; the checks before each call make them sound
 
 use core::arch::global_asm;
 use core::array;
 
-use super::{DenseRow, PlanarRows, PlaneByPlane, SEGMENT_WORDS, Tensors, Winograd, finish, portable};
+#[cfg(armv6m)]
+use super::Winograd;
+use super::{DenseRow, PlanarRows, PlaneByPlane, SEGMENT_WORDS, Tensors, finish, portable};
+#[cfg(armv6m)]
 use crate::geometry::{WINOGRAD_OUTPUTS, WINOGRAD_TILES};
 use crate::quant::Requantizer;
+#[cfg(armv6m)]
 use crate::winograd::PRODUCTS;
 
+#[cfg(riscv32m)]
+pub use portable::winograd;
 pub use portable::{Probe, dot, interleave, pool, squared_distance, widen_rows};
 
-global_asm!(include_str!("armv6m/kernels.s"), options(raw));
+#[cfg(armv6m)]
+global_asm!(include_str!("scalar/armv6m.s"), options(raw));
+#[cfg(riscv32m)]
+global_asm!(include_str!("scalar/riscv32.s"), options(raw));
 
 #[repr(C)]
 struct Planar3 {
@@ -25,10 +34,11 @@ struct Planar3 {
 }
 
 unsafe extern "C" {
-    fn doppel_v6_row1(x: *const i16, weights: *const i16, end: *const i16, pitch: usize) -> u64;
-    fn doppel_v6_row3(x: *const i16, weights: *const i16, end: *const i16, pitch: usize) -> u64;
-    fn doppel_v6_winograd(tiles: *const i16, weights: *const i16, end: *const i16) -> u64;
-    fn doppel_v6_planar3(work: &Planar3);
+    fn doppel_scalar_row1(x: *const i16, weights: *const i16, end: *const i16, pitch: usize) -> u64;
+    fn doppel_scalar_row3(x: *const i16, weights: *const i16, end: *const i16, pitch: usize) -> u64;
+    #[cfg(armv6m)]
+    fn doppel_scalar_winograd(tiles: *const i16, weights: *const i16, end: *const i16) -> u64;
+    fn doppel_scalar_planar3(work: &Planar3);
 }
 
 /// See [`portable::dense_row`].
@@ -78,8 +88,8 @@ unsafe fn add_row(sums: &mut [i32; 2], layer: &DenseRow<'_>, x: &[i16], from: us
         let end = weights.wrapping_add(pairs * layer.columns * 4);
         // SAFETY: the caller's promise, for these pairs.
         let both = match layer.columns {
-            1 => unsafe { doppel_v6_row1(x, weights, end, layer.pitch * 4) },
-            _ => unsafe { doppel_v6_row3(x, weights, end, layer.pitch * 4) },
+            1 => unsafe { doppel_scalar_row1(x, weights, end, layer.pitch * 4) },
+            _ => unsafe { doppel_scalar_row3(x, weights, end, layer.pitch * 4) },
         };
         let (packed, low) = (both as i32, (both >> 32) as i32);
         sums[0] += low;
@@ -114,7 +124,7 @@ pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
                 weights: weights.map(i32::from),
             };
             // SAFETY: every window lies in the plane, as checked above, and `out` has the pixels.
-            unsafe { doppel_v6_planar3(&work) };
+            unsafe { doppel_scalar_planar3(&work) };
             if let Some(table) = layer.table {
                 out.iter_mut().for_each(|byte| *byte = table[usize::from(*byte)]);
             }
@@ -127,12 +137,14 @@ pub fn depthwise(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>, wide: &mut
     portable::depthwise_by(layer, tensors, wide, planar_rows);
 }
 
-/// See [`portable::winograd`].
+/// See [`portable::winograd`], whose products RISC-V compilers do well.
+#[cfg(armv6m)]
 pub fn winograd(layer: &Winograd<'_>, input: &[u8], out: &mut [u8], scratch: &mut [u32]) {
     portable::winograd_by(layer, input, out, scratch, multiply);
 }
 
 /// The sums of products of two output channels; see `portable::multiply`.
+#[cfg(armv6m)]
 fn multiply(weights: &[i16], tiles: &[i16], sums: &mut [i32]) {
     let pairs = weights.len() / (PRODUCTS * 4);
     let sound = pairs > 0
@@ -147,7 +159,7 @@ fn multiply(weights: &[i16], tiles: &[i16], sums: &mut [i32]) {
         let first = weights.as_ptr().wrapping_add(product * pairs * 4 + output * 2);
         let x = tiles.as_ptr().wrapping_add((product * WINOGRAD_TILES + tile) * 2);
         // SAFETY: there are as many pairs of weights and of tiles, as checked above.
-        let both = unsafe { doppel_v6_winograd(x, first, first.wrapping_add(pairs * 4)) };
+        let both = unsafe { doppel_scalar_winograd(x, first, first.wrapping_add(pairs * 4)) };
         sums.copy_from_slice(&[both as i32, (both >> 32) as i32]);
     }
 }

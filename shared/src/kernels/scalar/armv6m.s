@@ -55,7 +55,7 @@
     .endm
 
 @ One column: two pairs a round.
-FUNCTION doppel_v6_row1
+FUNCTION doppel_scalar_row1
     V6_ENTER
 1:  V6_WORD 0, 0
     add     r0, r0, r9
@@ -67,7 +67,7 @@ FUNCTION doppel_v6_row1
     V6_LEAVE
 
 @ Three columns.
-FUNCTION doppel_v6_row3
+FUNCTION doppel_scalar_row3
     V6_ENTER
 1:  V6_WORD 0, 0
     V6_WORD 4, 8
@@ -93,7 +93,7 @@ FUNCTION doppel_v6_row3
     adds    \sum, \sum, r6
     .endm
 
-FUNCTION doppel_v6_winograd
+FUNCTION doppel_scalar_winograd
     V6_ENTER
     movs    r4, #255
     adds    r4, r4, #1
@@ -119,7 +119,7 @@ FUNCTION doppel_v6_winograd
     adds    r3, r3, r4
     .endm
 
-FUNCTION doppel_v6_planar3
+FUNCTION doppel_scalar_planar3
     push    {r4-r7, lr}
     mov     r4, r8
     mov     r5, r9
