@@ -71,6 +71,21 @@ impl Net {
         x.flatten(1, 3)
     }
 
+    /// Every number that inference uses, running statistics included, one list a tensor.
+    pub(crate) fn numbers(&self) -> Vec<Vec<f32>> {
+        self.layers.iter().flat_map(Layer::numbers).collect()
+    }
+
+    /// The network with other [`numbers`](Net::numbers), for inference; lists of another shape leave a tensor as it is.
+    pub(crate) fn with_numbers(&self, numbers: &[Vec<f32>]) -> Net {
+        let mut net = self.valid();
+        let mut numbers = numbers.iter();
+        for layer in &mut net.layers {
+            layer.take_numbers(&mut numbers);
+        }
+        net
+    }
+
     /// The network for inference, BatchNorm folded into the weights.
     pub fn fold(&self) -> FloatNet {
         FloatNet::fold(self)
@@ -95,6 +110,35 @@ impl Layer {
             weight: Some(Param::from_data(TensorData::new(weights, dims), device)),
             bias: (!batch_norm).then(|| Param::from_data(TensorData::new(vec![0f32; dims[0]], [dims[0]]), device)),
             norm: batch_norm.then(|| BatchNormConfig::new(dims[0]).init(device)),
+        }
+    }
+
+    fn numbers(&self) -> Vec<Vec<f32>> {
+        let weight = self.weight.iter().map(|weight| values(&weight.val()));
+        let bias = self.bias.iter().map(|bias| values(&bias.val()));
+        let norm = self.norm.iter().flat_map(|norm| {
+            let (mean, variance) = (norm.running_mean.value_sync(), norm.running_var.value_sync());
+            [values(&norm.gamma.val()), values(&norm.beta.val()), values(&mean), values(&variance)]
+        });
+        weight.chain(bias).chain(norm).collect()
+    }
+
+    fn take_numbers<'a>(&mut self, numbers: &mut impl Iterator<Item = &'a Vec<f32>>) {
+        if let Some(weight) = &mut self.weight {
+            replace(weight, numbers.next());
+        }
+        if let Some(bias) = &mut self.bias {
+            replace(bias, numbers.next());
+        }
+        if let Some(norm) = &mut self.norm {
+            replace(&mut norm.gamma, numbers.next());
+            replace(&mut norm.beta, numbers.next());
+            for running in [&norm.running_mean, &norm.running_var] {
+                if let Some(values) = numbers.next() {
+                    let device = running.value_sync().device();
+                    running.update(Tensor::from_data(TensorData::new(values.clone(), [values.len()]), &device));
+                }
+            }
         }
     }
 
@@ -186,6 +230,15 @@ impl Layer {
     }
 }
 
+/// Puts `values` in the place of a parameter's, where there are as many.
+fn replace<const D: usize>(parameter: &mut Param<Tensor<D>>, values: Option<&Vec<f32>>) {
+    let old = parameter.val();
+    let dims = old.dims();
+    if let Some(values) = values.filter(|values| values.len() == dims.iter().product::<usize>()) {
+        *parameter = Param::from_data(TensorData::new(values.clone(), dims), &old.device());
+    }
+}
+
 pub(crate) fn values<const D: usize>(tensor: &Tensor<D>) -> Vec<f32> {
     tensor.to_data().iter::<f32>().collect()
 }
@@ -218,6 +271,18 @@ mod tests {
         let net = |seed| Net::new(&architecture, seed, &device).unwrap();
         assert_eq!(weights(&net(7)), weights(&net(7)));
         assert_ne!(weights(&net(7)), weights(&net(8)));
+    }
+
+    #[test]
+    fn numbers_come_back() {
+        let architecture = Architecture::compact(Shape::new(1, 12, 12), 0.5, 4);
+        let net = |seed| Net::new(&architecture, seed, &Device::flex()).unwrap();
+        let (one, two) = (net(1), net(2));
+        assert_ne!(one.numbers(), two.numbers());
+        assert_eq!(two.with_numbers(&one.numbers()).numbers(), one.numbers());
+        let images = Tensor::ones([1, 1, 12, 12], &Device::flex());
+        let of = |net: &Net| values(&net.get_embedding(images.clone()));
+        assert_eq!(of(&two.with_numbers(&one.numbers())), of(&one.valid()));
     }
 
     #[test]

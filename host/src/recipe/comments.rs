@@ -27,6 +27,11 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("augment", "brightness", "Summand either way, 1 being the whole range."),
     ("optimizer", "", "Adam with decoupled weight decay."),
     ("optimizer", "weight_decay", "Part of every weight that a step of learning rate 1 takes away."),
+    (
+        "optimizer",
+        "average",
+        "Decay of the average of the weights, which is what is kept; 0 for the weights themselves.",
+    ),
     ("validation", "", "The equal error rate is measured on samples of the threshold part."),
     ("validation", "every_steps", "A checkpoint is kept after each measurement."),
     ("validation", "patience", "Measurements without a new best after which a phase ends; 0 for never."),

@@ -72,7 +72,7 @@ impl Choices {
             input,
             net: Network { family: self.family, width_multiplier: 1.0, embedding: self.embedding, metric },
             augment: self.default_augment(),
-            optimizer: Optimizer { weight_decay: 1e-4 },
+            optimizer: Optimizer { weight_decay: 1e-4, average: 0.0 },
             validation: Validation { every_steps: 100, samples: 1000, pairs: 20_000, patience: 0 },
             export: Export { target_fmr: 0.01, calibration_samples: 500 },
             phases: phases.map(|method| self.default_phase(method, metric)).collect(),

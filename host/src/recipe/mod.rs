@@ -124,6 +124,9 @@ pub struct Network {
 pub struct Optimizer {
     /// Part of every weight that a step of learning rate 1 takes away.
     pub weight_decay: f32,
+    /// Decay of the exponential average of the weights, which is what is measured and kept; 0 for the weights themselves.
+    #[serde(default)]
+    pub average: f32,
 }
 
 /// How training is watched.
@@ -376,6 +379,9 @@ impl Recipe {
             return range("net.embedding", self.net.embedding, "between 1 and 4096");
         }
         share("optimizer.weight_decay", self.optimizer.weight_decay.into())?;
+        if !(0.0..1.0).contains(&self.optimizer.average) {
+            return range("optimizer.average", self.optimizer.average, "at least 0 and below 1");
+        }
         at_least_one("validation.every_steps", self.validation.every_steps)?;
         at_least_one("validation.samples", self.validation.samples)?;
         at_least_one("validation.pairs", self.validation.pairs)?;

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `network.bpk` | burn's record of the network |
 //! | `optimizer.bpk` | burn's record of Adam's moments (`last-STEP` only) |
+//! | `average.bpk` | burn's record of the averaged network (`last-STEP` only, where the recipe averages) |
 //! | `head.bpk` | burn's record of the phase's classifier (`last-STEP` only, where there is one) |
 //! | `state.json` | [`State`] |
 //!
@@ -70,13 +71,20 @@ pub(super) fn clear(model: &Path) -> Result<(), TrainError> {
     }
 }
 
+/// What goes on changing beside the network.
+pub(super) struct Learning<'a> {
+    pub(super) optimizer: &'a ModuleOptimizer,
+    pub(super) head: Option<&'a Head>,
+    pub(super) average: Option<&'a Net>,
+}
+
 /// Keeps a checkpoint and removes the older ones of its kind.
 pub(super) fn save(
     model: &Path,
     kind: Kind,
     state: &State,
     net: &Net,
-    learning: Option<(&ModuleOptimizer, Option<&Head>)>,
+    learning: Option<Learning<'_>>,
 ) -> Result<(), TrainError> {
     let all = folder(model);
     let path = all.join(format!("{}{:09}", kind.prefix(), state.step));
@@ -89,8 +97,11 @@ pub(super) fn save(
         fs::create_dir_all(&beside)?;
         let record = |result: Result<(), RecordError>| result.map_err(std::io::Error::other);
         record(net.clone().into_record().save(beside.join(NETWORK)))?;
-        if let Some((optimizer, head)) = learning {
+        if let Some(Learning { optimizer, head, average }) = learning {
             record(optimizer.save(beside.join(OPTIMIZER)))?;
+            if let Some(average) = average {
+                record(average.clone().into_record().save(beside.join(AVERAGE)))?;
+            }
             if let Some(head) = head {
                 record(head.clone().into_record().save(beside.join(HEAD)))?;
             }
@@ -111,6 +122,7 @@ pub(super) fn save(
 const NETWORK: &str = "network.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
 const HEAD: &str = "head.bpk";
+const AVERAGE: &str = "average.bpk";
 const STATE: &str = "state.json";
 
 /// The newest checkpoint of a kind: its state, and `net` with its weights. `None` where there is none.
@@ -138,6 +150,14 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// `net` with the averaged weights that were kept.
+    pub(super) fn average(&self, net: Net) -> Result<Net, TrainError> {
+        let path = self.path.join(AVERAGE);
+        ModuleRecord::load(&path)
+            .and_then(|record| net.try_load_record(record))
+            .map_err(|error| TrainError::Unusable { message: one_line(&error), path })
+    }
+
     /// `head` with the weights that were kept.
     pub(super) fn head(&self, head: Head) -> Result<Head, TrainError> {
         let path = self.path.join(HEAD);

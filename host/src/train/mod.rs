@@ -1,5 +1,6 @@
 //! Trains a network by a recipe.
 
+mod average;
 mod checkpoint;
 mod embed;
 mod log;

@@ -16,7 +16,8 @@ use crate::data::{Batch, DataError, Part, Shape, Tensors, TrainingData};
 use crate::net::Net;
 use crate::recipe::{Metric, Phase, Recipe, Validation};
 
-use super::checkpoint::{self, Checkpoint, Kind, State};
+use super::average::Average;
+use super::checkpoint::{self, Checkpoint, Kind, Learning, State};
 use super::embed::images;
 use super::log::{EVERY, Line, Log};
 use super::monitor::Monitor;
@@ -99,7 +100,11 @@ impl Run<'_> {
         let mut objective =
             Objective::new(phase, metric, classes, d, self.recipe.seed.wrapping_add(number as u64), &device);
         let mut optimizer = fresh_optimizer(self.recipe);
+        let mut average = Average::new(self.recipe.optimizer.average, &net);
         if let Some(kept) = kept {
+            if average.is_some() {
+                average = Average::new(self.recipe.optimizer.average, &kept.average(net.valid())?);
+            }
             optimizer = kept.optimizer(optimizer)?;
             objective.head = objective.head.map(|head| kept.head(head)).transpose()?;
         }
@@ -120,6 +125,7 @@ impl Run<'_> {
             });
             let mut stepper = Stepper {
                 net,
+                average,
                 optimizer,
                 phase: *phase,
                 metric,
@@ -198,7 +204,8 @@ impl Run<'_> {
         loss: f32,
         observer: Observer<'_>,
     ) -> Result<bool, TrainError> {
-        let net = stepper.net.valid();
+        let averaged = stepper.average.as_ref().map(|average| average.net(&stepper.net));
+        let net = averaged.clone().unwrap_or_else(|| stepper.net.valid());
         let eer = self.validation.eer(&net, stepper.metric).unwrap_or(1.0);
         let best = self.state.best.is_none_or(|(lowest, _)| eer <= lowest);
         let (number, step) = (self.state.phase, self.state.step_in_phase);
@@ -219,7 +226,8 @@ impl Run<'_> {
         if best {
             checkpoint::save(self.folder, Kind::Best, &self.state, &net, None)?;
         }
-        let learning = Some((&stepper.optimizer, stepper.objective.head.as_ref()));
+        let head = stepper.objective.head.as_ref();
+        let learning = Some(Learning { optimizer: &stepper.optimizer, head, average: averaged.as_ref() });
         checkpoint::save(self.folder, Kind::Last, &self.state, &stepper.net, learning)?;
         let event = Event::Validation { phase: number, step, loss, eer, best };
         let _ = observer(event);
@@ -230,6 +238,7 @@ impl Run<'_> {
 /// What a training step works on.
 struct Stepper {
     net: Net,
+    average: Option<Average>,
     optimizer: ModuleOptimizer,
     phase: Phase,
     metric: Metric,
@@ -264,6 +273,9 @@ impl Stepper {
             let net = self.net.clone();
             self.net = self.optimizer.step(rate, net, own);
             self.objective.step(rate, &mut gradients, &mut self.optimizer);
+            if let Some(average) = &mut self.average {
+                average.add(&self.net, step_in_phase);
+            }
         }
         (value, warning)
     }

@@ -24,6 +24,7 @@ fn recipe() -> Recipe {
     recipe.input.height = 16;
     recipe.net.width_multiplier = 0.5;
     recipe.validation.every_steps = 4;
+    recipe.optimizer.average = 0.9;
     for phase in &mut recipe.phases {
         phase.epochs = 2;
         phase.warmup_steps = 3;
