@@ -35,6 +35,7 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("validation", "", "The equal error rate is measured on samples of the threshold part."),
     ("validation", "every_steps", "A checkpoint is kept after each measurement."),
     ("validation", "patience", "Measurements without a new best after which a phase ends; 0 for never."),
+    ("validation", "keep", "best (the lowest rate) or last (where the threshold part has few identities)."),
     ("export", "target_fmr", "False-match rate that the decision threshold is chosen for."),
     ("export", "calibration_samples", "Samples of the train part that the quantization ranges are taken from."),
     ("phase", "", "One training; further [[phase]] tables go on with its network."),

@@ -5,7 +5,7 @@ use crate::data::{Part, Sampling, Spec, Split};
 use crate::mining::Mining;
 
 use super::{
-    Data, Export, Family, Input, Loss, Method, Metric, Network, Optimizer, Phase, Recipe, RecipeError, Validation,
+    Data, Export, Family, Input, Keep, Loss, Method, Metric, Network, Optimizer, Phase, Recipe, RecipeError, Validation,
 };
 
 /// The choices that most decide a recipe; the others follow from them.
@@ -73,7 +73,7 @@ impl Choices {
             net: Network { family: self.family, width_multiplier: 1.0, embedding: self.embedding, metric },
             augment: self.default_augment(),
             optimizer: Optimizer { weight_decay: 1e-4, average: 0.0 },
-            validation: Validation { every_steps: 100, samples: 1000, pairs: 20_000, patience: 0 },
+            validation: Validation { every_steps: 100, samples: 1000, pairs: 20_000, patience: 0, keep: Keep::Best },
             export: Export { target_fmr: 0.01, calibration_samples: 500 },
             phases: phases.map(|method| self.default_phase(method, metric)).collect(),
         };

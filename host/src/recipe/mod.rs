@@ -142,6 +142,20 @@ pub struct Validation {
     /// Measurements without a new best after which a phase ends early; 0 for never.
     #[serde(default)]
     pub patience: usize,
+    /// Which network is kept.
+    #[serde(default)]
+    pub keep: Keep,
+}
+
+/// Which network of a training is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// That of the lowest equal error rate on the threshold part.
+    #[default]
+    Best,
+    /// The last one: where the threshold part has so few identities that its lowest rate is chance.
+    Last,
 }
 
 /// What the export does with the trained network.

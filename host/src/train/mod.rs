@@ -34,7 +34,7 @@ use checkpoint::Kind;
 pub struct Trained {
     /// The recipe.
     pub recipe: Recipe,
-    /// The network with the lowest equal error rate of all measurements, for inference.
+    /// The network that was kept, for inference: see [`recipe::Keep`].
     pub net: Net,
 }
 
@@ -71,7 +71,7 @@ pub enum Event<'a> {
         loss: f32,
         /// The rate, a fraction.
         eer: f64,
-        /// No measurement was lower.
+        /// The network of this measurement is kept.
         best: bool,
     },
     /// Something that the user should know, one sentence.

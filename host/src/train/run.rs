@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::data::{Batch, DataError, Part, Shape, Tensors, TrainingData};
 use crate::net::Net;
-use crate::recipe::{Metric, Phase, Recipe, Validation};
+use crate::recipe::{Keep, Metric, Phase, Recipe, Validation};
 
 use super::average::Average;
 use super::checkpoint::{self, Checkpoint, Kind, Learning, State};
@@ -207,7 +207,8 @@ impl Run<'_> {
         let averaged = stepper.average.as_ref().map(|average| average.net(&stepper.net));
         let net = averaged.clone().unwrap_or_else(|| stepper.net.valid());
         let eer = self.validation.eer(&net, stepper.metric).unwrap_or(1.0);
-        let best = self.state.best.is_none_or(|(lowest, _)| eer <= lowest);
+        let lowest = self.state.best.is_none_or(|(lowest, _)| eer <= lowest);
+        let best = lowest || self.recipe.validation.keep == Keep::Last;
         let (number, step) = (self.state.phase, self.state.step_in_phase);
         let mut line = Line::new(number, self.state.step);
         line.eer = Some(eer);
