@@ -72,6 +72,45 @@ fn a_missing_folder() {
 }
 
 #[test]
+fn sources_without_what_they_need() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (empty, broken, out) = (dir.path().join("empty"), dir.path().join("broken"), dir.path().join("m"));
+    fs::create_dir(&empty).expect("a folder");
+    let write = |file: String, bytes: &[u8]| {
+        let path = broken.join(file);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, bytes).expect("a file");
+    };
+    // One pixel of plain PGM is a picture.
+    for writer in 1..=6 {
+        for kind in ["genuine", "forged"] {
+            write(format!("{writer:03}/{kind}/1.pgm"), b"P5 1 1 255\n0");
+        }
+    }
+    write("006/forged/2.png".into(), b"not a picture");
+    let train = |data: &str, folder: &Path| {
+        doppel(&["train", "--data", &format!("{data}:{}", text(folder)), "--out", text(&out)])
+    };
+    for source in ["omniglot", "signatures"] {
+        refused(&train(source, Path::new("/no/such/folder")), &["there is no folder /no/such/folder"]);
+    }
+    refused(&train("omniglot", &empty), &["empty", "ALPHABET/CHARACTER"]);
+    refused(&train("signatures", &empty), &["empty", "folder"]);
+    // The same folders are no source of the other kind, except that `genuine` and `forged` may be two characters.
+    fs::create_dir_all(empty.join("001/character01")).expect("a folder");
+    fs::create_dir_all(empty.join("002/character01")).expect("a folder");
+    refused(&train("signatures", &empty), &["001", "genuine"]);
+    // The broken picture is of the test part, which evaluation reads; of the training part training does.
+    let data = format!("signatures:{}", text(&broken));
+    let parts = ["--train-on", "005-006", "--threshold-on", "001-002", "--test-on", "003-004"];
+    let asked = ["train", "--data", &data, "--out", text(&out)].into_iter().chain(parts);
+    refused(&doppel(&asked.collect::<Vec<_>>()), &["2.png", "PNG"]);
+    fs::write(broken.join("004/genuine/1.pgm"), b"P5 9 9 255\n0").expect("a file");
+    let data = format!("omniglot:{}", text(&broken));
+    refused(&doppel(&["train", "--data", &data, "--out", text(&out)]), &["004", "1.pgm", "PNG"]);
+}
+
+#[test]
 fn a_truncated_idx_file() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let header: Vec<u8> = [2051u32, 100, 28, 28].iter().flat_map(|n| n.to_be_bytes()).collect();
