@@ -81,13 +81,13 @@ fn sources_without_what_they_need() {
         fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
         fs::write(path, bytes).expect("a file");
     };
-    // One pixel of plain PGM is a picture.
     for writer in 1..=6 {
         for kind in ["genuine", "forged"] {
+            // Pictures of one grey pixel.
             write(format!("{writer:03}/{kind}/1.pgm"), b"P5 1 1 255\n0");
+            write(format!("{writer:03}/{kind}/2.pgm"), b"P5 1 1 255\n9");
         }
     }
-    write("006/forged/2.png".into(), b"not a picture");
     let train = |data: &str, folder: &Path| {
         doppel(&["train", "--data", &format!("{data}:{}", text(folder)), "--out", text(&out)])
     };
@@ -96,18 +96,28 @@ fn sources_without_what_they_need() {
     }
     refused(&train("omniglot", &empty), &["empty", "ALPHABET/CHARACTER"]);
     refused(&train("signatures", &empty), &["empty", "folder"]);
-    // The same folders are no source of the other kind, except that `genuine` and `forged` may be two characters.
-    fs::create_dir_all(empty.join("001/character01")).expect("a folder");
-    fs::create_dir_all(empty.join("002/character01")).expect("a folder");
+    for writer in ["001", "002"] {
+        fs::create_dir_all(empty.join(writer).join("forged")).expect("a folder");
+    }
+    refused(&train("omniglot", &empty), &["empty", "ALPHABET/CHARACTER"]);
     refused(&train("signatures", &empty), &["001", "genuine"]);
-    // The broken picture is of the test part, which evaluation reads; of the training part training does.
-    let data = format!("signatures:{}", text(&broken));
-    let parts = ["--train-on", "005-006", "--threshold-on", "001-002", "--test-on", "003-004"];
-    let asked = ["train", "--data", &data, "--out", text(&out)].into_iter().chain(parts);
-    refused(&doppel(&asked.collect::<Vec<_>>()), &["2.png", "PNG"]);
-    fs::write(broken.join("004/genuine/1.pgm"), b"P5 9 9 255\n0").expect("a file");
-    let data = format!("omniglot:{}", text(&broken));
-    refused(&doppel(&["train", "--data", &data, "--out", text(&out)]), &["004", "1.pgm", "PNG"]);
+
+    // A forgery of the threshold part, then a genuine signature of it; as characters they are read alike.
+    for broken_file in ["004/forged/3.png", "004/genuine/3.png"] {
+        write(broken_file.into(), b"not a picture");
+        for source in ["signatures", "omniglot"] {
+            let data = format!("{source}:{}", text(&broken));
+            let [train, threshold, test] = match source {
+                "signatures" => ["001-002", "003-004", "005-006"],
+                _ => ["001/genuine,001/forged", "004/genuine,004/forged", "005/genuine,005/forged"],
+            };
+            let parts = ["--train-on", train, "--threshold-on", threshold, "--test-on", test];
+            let asked: Vec<_> = ["train", "--data", &data, "--out", text(&out)].into_iter().chain(parts).collect();
+            refused(&doppel(&asked), &["004", "3.png", "PNG"]);
+        }
+        fs::remove_file(broken.join(broken_file)).expect("the file");
+    }
+    assert!(!out.exists(), "nothing is left behind");
 }
 
 #[test]

@@ -149,6 +149,19 @@ impl Spec {
         }
     }
 
+    /// The names of the identities that `pattern` means.
+    pub fn identities(&self, pattern: &Pattern) -> Result<Vec<String>, DataError> {
+        let mut names = match self {
+            Spec::Glyphs => return Ok(glyphs::numbers(pattern)?.iter().map(u32::to_string).collect()),
+            Spec::Mnist(_) => DIGITS.map(String::from).to_vec(),
+            Spec::Omniglot(folder) => omniglot::identities(folder)?,
+            Spec::Images(folder) => images::identities(folder)?,
+            Spec::Signatures(folder) => signatures::identities(folder)?,
+        };
+        names.retain(|name| pattern.matches(name));
+        Ok(names)
+    }
+
     /// Refuses a split whose parts share an identity, unless all of MNIST's digits train.
     pub fn check(&self, split: &Split) -> Result<(), DataError> {
         let all_digits = DIGITS.iter().all(|digit| split.train.matches(digit));
@@ -323,6 +336,7 @@ mod tests {
         let test = spec.load(Part::Test, &split, 0).expect("sound");
         assert_eq!(test.identities, ["s11", "s12"]);
         assert_eq!(values(&test), [111, 112, 121, 122]);
+        assert_eq!(spec.identities(&split.test).expect("sound"), test.identities);
         let all = spec.load_all(&Pattern::all(), 0).expect("sound");
         assert_eq!(all.identities.len(), 12);
         assert_eq!(all.retain(|name| split.unseen(name)), test);

@@ -62,6 +62,7 @@ impl Choices {
             ..=3 => Metric::Euclidean,
             _ => Metric::Cosine,
         });
+        let identities = self.source.identities(&split.train)?.len();
         let methods = [Some(self.method), self.then];
         let phases = methods.into_iter().flatten();
         let recipe = Recipe {
@@ -81,7 +82,7 @@ impl Choices {
             optimizer: Optimizer { weight_decay: 1e-4 },
             validation: Validation { every_steps: 100, samples: 1000, pairs: 20_000 },
             export: Export { target_fmr: 0.01, calibration_samples: 500 },
-            phases: phases.map(|method| self.default_phase(method, metric)).collect(),
+            phases: phases.map(|method| self.default_phase(method, metric, identities)).collect(),
         };
         recipe.check()?;
         Ok(recipe)
@@ -131,9 +132,11 @@ impl Choices {
         }
     }
 
-    fn default_phase(&self, method: Method, metric: Metric) -> Phase {
+    fn default_phase(&self, method: Method, metric: Metric, identities: usize) -> Phase {
         let few = matches!(self.source, Spec::Mnist(_));
-        let (identities, samples) = if few { (10, 13) } else { (32, 4) };
+        // About 128 samples.
+        let identities = identities.clamp(1, 32);
+        let samples = (128usize.div_ceil(identities)).min(16);
         let epochs = match self.source {
             Spec::Mnist(_) => 6,
             Spec::Glyphs => 10,
