@@ -18,6 +18,7 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("net", "width_multiplier", "Factor of the compact network's channels."),
     ("net", "embedding", "Values of an embedding."),
     ("net", "metric", "euclidean or cosine (embeddings are scaled to length 1)."),
+    ("net", "start", "A model's folder whose weights training starts from."),
     ("augment", "", "How far training samples are varied; nothing at 0."),
     ("augment", "shift", "Part of the side."),
     ("augment", "scale", "From 1 - scale to 1 + scale."),

@@ -78,7 +78,7 @@ impl Choices {
                 split,
             },
             input,
-            net: Network { family: self.family, width_multiplier: 1.0, embedding: self.embedding, metric },
+            net: Network { family: self.family, width_multiplier: 1.0, embedding: self.embedding, metric, start: None },
             augment: self.default_augment(),
             optimizer: Optimizer { weight_decay: 1e-4, average: 0.0 },
             validation: Validation { every_steps: 100, samples: 1000, pairs: 20_000, patience: 0, keep: Keep::Best },

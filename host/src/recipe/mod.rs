@@ -111,7 +111,7 @@ impl From<Metric> for shared::embedding::Metric {
 }
 
 /// The network.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Network {
     /// Family.
@@ -122,6 +122,9 @@ pub struct Network {
     pub embedding: usize,
     /// How embeddings are compared.
     pub metric: Metric,
+    /// A model's folder whose weights training starts from, if not by chance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<PathBuf>,
 }
 
 /// Settings of Adam with decoupled weight decay.

@@ -1,5 +1,7 @@
 //! The exponential average of a network's weights (Polyak, Juditsky 1992; the decayed form of Tarvainen, Valpola 2017).
 
+use burn::module::Module;
+
 use crate::net::Net;
 
 /// The average of the weights after every step.
@@ -27,7 +29,7 @@ impl Average {
 
     /// The averaged network, for inference.
     pub(super) fn net(&self, like: &Net) -> Net {
-        like.with_numbers(&self.numbers)
+        like.valid().with_numbers(&self.numbers)
     }
 }
 

@@ -123,6 +123,12 @@ pub enum TrainError {
         /// The checkpoint.
         path: PathBuf,
     },
+    /// The model to start from has another network.
+    #[error("{} has other layers than this recipe asks for; train from a model of the same family and width, or leave `start` out", folder.display())]
+    OtherStart {
+        /// The model's folder.
+        folder: PathBuf,
+    },
     /// There is no checkpoint.
     #[error("{} has no checkpoint; train it with `doppel train` first", folder.display())]
     NoCheckpoint {

@@ -24,7 +24,7 @@ use super::monitor::Monitor;
 use super::objective::{Judged, Objective};
 use super::schedule::learning_rate;
 use super::validation::ValidationSet;
-use super::{Event, TrainError};
+use super::{Event, TrainError, Trained};
 
 /// Batches that are made ahead of the training steps.
 const AHEAD: usize = 2;
@@ -53,6 +53,7 @@ pub(super) fn run(recipe: &Recipe, folder: &Path, resume: bool, observer: Observ
     let (state, mut net, kept) = match found {
         Some((state, net, kept)) => (state, net, Some(kept)),
         None => {
+            let fresh = started(recipe, fresh)?;
             checkpoint::clear(folder)?;
             let state = State { architecture: recipe.architecture(), step: 0, phase: 0, step_in_phase: 0, best: None };
             (state, fresh, None)
@@ -65,6 +66,20 @@ pub(super) fn run(recipe: &Recipe, folder: &Path, resume: bool, observer: Observ
         net = run.phase(net, kept.take(), observer)?;
     }
     Ok(())
+}
+
+/// `fresh` with the weights of the model that the recipe starts from, if it names one: of all layers but the last, whose size is
+/// the embedding's, and of that where it fits.
+fn started(recipe: &Recipe, fresh: Net) -> Result<Net, TrainError> {
+    let Some(folder) = &recipe.net.start else {
+        return Ok(fresh);
+    };
+    let other = Trained::load(folder)?.net;
+    let inner = |net: &Net| net.architecture().layers.split_last().map(|(_, inner)| inner.to_vec());
+    match inner(&other) == inner(&fresh) {
+        true => Ok(fresh.with_numbers(&other.numbers())),
+        false => Err(TrainError::OtherStart { folder: folder.clone() }),
+    }
 }
 
 fn fresh_optimizer(recipe: &Recipe) -> ModuleOptimizer {
