@@ -29,6 +29,7 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("optimizer", "weight_decay", "Part of every weight that a step of learning rate 1 takes away."),
     ("validation", "", "The equal error rate is measured on samples of the threshold part."),
     ("validation", "every_steps", "A checkpoint is kept after each measurement."),
+    ("validation", "patience", "Measurements without a new best after which a phase ends; 0 for never."),
     ("export", "target_fmr", "False-match rate that the decision threshold is chosen for."),
     ("export", "calibration_samples", "Samples of the train part that the quantization ranges are taken from."),
     ("phase", "", "One training; further [[phase]] tables go on with its network."),
@@ -40,6 +41,9 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("phase.sampling.shuffled", "", "Batches of so many samples in shuffled order."),
     ("phase.loss", "", "What is minimized."),
     ("phase.loss", "mining", "random, semi-hard or hard."),
+    ("phase.loss", "lambda_min", "Where the annealed weight of the plain cosine ends."),
+    ("phase.loss", "scale", "Factor of the cosines."),
+    ("phase.contrast", "", "Besides: the supervised contrastive loss of the batch."),
 ];
 
 /// Puts the comments above the lines that they explain.

@@ -58,8 +58,9 @@ impl Choices {
             None => self.default_input(&split)?,
         };
         // A plane or a space to look at has no use for angles alone.
+        let angular = matches!(self.method, Method::Sphereface | Method::Cosface | Method::Arcface);
         let metric = self.metric.unwrap_or(match self.embedding {
-            ..=3 => Metric::Euclidean,
+            ..=3 if !angular => Metric::Euclidean,
             _ => Metric::Cosine,
         });
         let methods = [Some(self.method), self.then];
@@ -72,7 +73,7 @@ impl Choices {
             net: Network { family: self.family, width_multiplier: 1.0, embedding: self.embedding, metric },
             augment: self.default_augment(),
             optimizer: Optimizer { weight_decay: 1e-4 },
-            validation: Validation { every_steps: 100, samples: 1000, pairs: 20_000 },
+            validation: Validation { every_steps: 100, samples: 1000, pairs: 20_000, patience: 0 },
             export: Export { target_fmr: 0.01, calibration_samples: 500 },
             phases: phases.map(|method| self.default_phase(method, metric)).collect(),
         };
@@ -123,6 +124,11 @@ impl Choices {
             (Method::Contrastive, Metric::Cosine) => Loss::Contrastive { margin: 1.0, mining: Mining::Hard },
             (Method::Triplet, Metric::Euclidean) => Loss::Triplet { margin: 1.0, mining: Mining::SemiHard },
             (Method::Triplet, Metric::Cosine) => Loss::Triplet { margin: 0.3, mining: Mining::SemiHard },
+            (Method::Softmax, _) => Loss::Softmax,
+            (Method::Sphereface, _) => Loss::Sphereface { margin: 4, lambda_min: 5.0 },
+            // With fewer directions classes are nearer to each other, and a wide margin cannot be kept.
+            (Method::Cosface, _) => Loss::Cosface { scale: 30.0, margin: if self.embedding <= 3 { 0.1 } else { 0.35 } },
+            (Method::Arcface, _) => Loss::Arcface { scale: 30.0, margin: if self.embedding <= 3 { 0.1 } else { 0.3 } },
         };
         Phase {
             epochs,
@@ -131,6 +137,7 @@ impl Choices {
             final_learning_rate: 0.01,
             sampling: Sampling::Balanced { identities, samples },
             loss,
+            contrast: None,
         }
     }
 }
