@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(value_name = "MODEL", conflicts_with_all = ["data", "recipe", "out"])]
     pub model: Option<PathBuf>,
 
-    /// Where samples come from: glyphs, mnist:DIR, images:DIR.
+    /// Where samples come from: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR.
     #[arg(long, value_name = "SPEC", conflicts_with = "recipe")]
     pub data: Option<Spec>,
 

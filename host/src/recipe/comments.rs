@@ -4,8 +4,10 @@
 const COMMENTS: &[(&str, &str, &str)] = &[
     ("", "seed", "Weights, batches, augmentation and mining follow from it."),
     ("data", "", "Where samples come from."),
-    ("data", "source", "glyphs, mnist:DIR or images:DIR."),
+    ("data", "source", "glyphs, mnist:DIR, omniglot:DIR, images:DIR or signatures:DIR."),
     ("data", "world", "Which world of glyphs is drawn; files do not heed it."),
+    ("data", "rotations_as_classes", "Turned by 90, 180 and 270 degrees, each training identity is another one."),
+    ("data", "forgeries_as_classes", "The forgeries of each training identity train as an identity of their own."),
     ("data.split", "", "Identities of each part, as s1-s20,anna or *."),
     ("data.split", "threshold", "Choose the threshold; never trained on."),
     ("input", "", "What the network gets to see, in pixels."),

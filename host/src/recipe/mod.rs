@@ -11,7 +11,7 @@ use shared::frontend::{Image, Pixels, Raw};
 use thiserror::Error;
 
 use crate::data::augment::Augment;
-use crate::data::{Batching, Sampling, Spec, Split};
+use crate::data::{Batching, Classes, DataError, Sampling, Spec, Split};
 use crate::mining::Mining;
 use crate::net::{Architecture, ArchitectureError, Shape};
 
@@ -51,10 +51,16 @@ pub struct Recipe {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The source: glyphs, mnist:DIR, images:DIR.
+    /// The source: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR.
     pub source: Spec,
     /// Which world of glyphs is drawn; files do not heed it.
     pub world: u64,
+    /// Every identity that trains becomes four: as it is and turned by 90, 180 and 270 degrees.
+    #[serde(default)]
+    pub rotations_as_classes: bool,
+    /// The forgeries of every identity that trains become one more identity; without it they do not train.
+    #[serde(default)]
+    pub forgeries_as_classes: bool,
     /// The identities that train, choose the threshold and test.
     pub split: Split,
 }
@@ -416,6 +422,10 @@ impl Recipe {
             }
         }
         self.augment.check()?;
+        let Input { height, width, .. } = self.input;
+        if self.data.rotations_as_classes && height != width {
+            return Err(DataError::Rotations { height: height.into(), width: width.into() }.into());
+        }
         self.data.source.check(&self.data.split)?;
         self.architecture().shapes()?;
         Ok(())
@@ -439,7 +449,9 @@ impl Recipe {
 
     /// How the batches of phase number `phase` are made.
     pub fn batching(&self, phase: usize) -> Option<Batching> {
+        let Data { rotations_as_classes: rotations, forgeries_as_classes: forgeries, .. } = self.data;
         self.phases.get(phase).map(|this| Batching {
+            classes: Classes { rotations, forgeries },
             sampling: this.sampling,
             augment: self.augment,
             seed: self.seed.wrapping_add(phase as u64),
@@ -533,6 +545,8 @@ mod tests {
         assert!(wrong(|r| r.phases.clear()).contains("[[phase]]"));
         assert!(wrong(|r| r.phases[0].learning_rate = f64::NAN).contains("learning_rate"));
         assert!(wrong(|r| r.input.width = 2).contains("too small"));
+        let turned = |r: &mut Recipe| (r.data.rotations_as_classes, r.input.width) = (true, 40);
+        assert!(wrong(turned).contains("square"));
         let shuffled = |r: &mut Recipe| r.phases[0].sampling = Sampling::Shuffled { batch: 9 };
         assert!(wrong(shuffled).contains("balanced"));
     }

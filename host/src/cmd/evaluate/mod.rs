@@ -133,11 +133,16 @@ fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Res
     if let Some(note) = &selected.note {
         eprintln!("{note}");
     }
-    let data = selected.data;
+    let mut data = selected.data;
+    let forgeries = data.take_forgeries();
     if !args.json {
-        println!("{} samples of {} identities", data.samples.len(), data.identities.len());
+        let forged = match forgeries.samples.len() {
+            0 => String::new(),
+            count => format!(" and {count} forgeries"),
+        };
+        println!("{} samples of {} identities{forged}", data.samples.len(), data.identities.len());
     }
-    let embedded = engine.embed(&data)?;
+    let embedded = engine.embed(&data)?.with_forgeries(engine.embed(&forgeries)?);
     Ok(match args.protocol {
         Protocol::Verify => Rates::Verified(Box::new(verified(args, &embedded, args.references)?)),
         Protocol::Signatures => {
@@ -200,7 +205,8 @@ fn verified(args: &Args, embedded: &Embedded, references: Option<usize>) -> anyh
     let identified = identify(embedded, enrolled, None, how);
     Ok(Verified {
         rates,
-        references,
+        // Forgeries bring the same figure.
+        references: references.filter(|_| forgeries.is_none()),
         rank1: identified.as_ref().map(|found| found.rank1),
         rank1_interval: identified.and_then(|found| found.rank1_interval),
         forgeries,
