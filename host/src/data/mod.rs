@@ -14,6 +14,7 @@ pub mod batches;
 mod error;
 pub mod glyphs;
 pub mod images;
+mod mixed;
 pub mod mnist;
 mod natural;
 pub mod omniglot;
@@ -28,6 +29,7 @@ mod training;
 use std::collections::HashMap;
 
 pub use error::DataError;
+pub use mixed::MixedData;
 pub use natural::natural_order;
 pub use pattern::{Pattern, PatternError};
 use shared::frontend::{Image, Raw};

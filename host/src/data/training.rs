@@ -11,7 +11,7 @@ use shared::frontend::Pixels;
 use super::augment::Augment;
 use super::batches::{PkSampler, Shuffled};
 use super::glyphs::{self, Glyph};
-use super::{DataError, Part, Shape, Spec, Split, Tensors};
+use super::{DataError, Part, Pattern, Shape, Spec, Split, Tensors};
 
 /// How batches are made up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,16 +98,29 @@ enum Sampler {
 impl TrainingData {
     /// The training part of `spec`; `world` is the seed of its samples, as in [`Spec::load`].
     pub fn load(spec: &Spec, split: &Split, world: u64, front: Pixels, batching: Batching) -> Result<Self, DataError> {
-        if *spec != Spec::Glyphs {
-            let mut dataset = spec.load(Part::Train, split, world)?;
-            if batching.classes.forgeries {
-                dataset = dataset.forgeries_as_identities();
-            }
-            return Self::stored(Tensors::new(&dataset, &front)?, batching);
-        }
         spec.check(split)?;
-        let glyphs =
-            glyphs::numbers(split.part(Part::Train))?.into_par_iter().map(|number| Glyph::new(world, number)).collect();
+        if *spec == Spec::Glyphs {
+            return Self::load_all(spec, split.part(Part::Train), world, front, batching);
+        }
+        let mut dataset = spec.load(Part::Train, split, world)?;
+        if batching.classes.forgeries {
+            dataset = dataset.forgeries_as_identities();
+        }
+        Self::stored(Tensors::new(&dataset, &front)?, batching)
+    }
+
+    /// The identities of `spec` that `pattern` accepts, all of their samples.
+    pub fn load_all(
+        spec: &Spec,
+        pattern: &Pattern,
+        world: u64,
+        front: Pixels,
+        batching: Batching,
+    ) -> Result<Self, DataError> {
+        if *spec != Spec::Glyphs {
+            return Self::stored(Tensors::new(&spec.load_all(pattern, world)?, &front)?, batching);
+        }
+        let glyphs = glyphs::numbers(pattern)?.into_par_iter().map(|number| Glyph::new(world, number)).collect();
         Self::drawn(glyphs, front, batching)
     }
 
@@ -172,11 +185,16 @@ impl TrainingData {
 
     /// The batches of epoch number `epoch`, each made when it is asked for.
     pub fn epoch(&self, epoch: u64) -> impl Iterator<Item = Result<Batch, DataError>> + '_ {
+        self.epoch_from(epoch, 0)
+    }
+
+    /// As [`epoch`](Self::epoch), without the first `skip` batches, which are not made.
+    pub(super) fn epoch_from(&self, epoch: u64, skip: usize) -> impl Iterator<Item = Result<Batch, DataError>> + '_ {
         let dealt: Box<dyn Iterator<Item = Vec<usize>>> = match &self.sampler {
             Sampler::Balanced(sampler) => Box::new(sampler.epoch(epoch)),
             Sampler::Shuffled(sampler) => Box::new(sampler.epoch(epoch)),
         };
-        dealt.enumerate().map(move |(number, indices)| self.batch(epoch, number, &indices))
+        dealt.enumerate().skip(skip).map(move |(number, indices)| self.batch(epoch, number, &indices))
     }
 
     fn batch(&self, epoch: u64, number: usize, indices: &[usize]) -> Result<Batch, DataError> {

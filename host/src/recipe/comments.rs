@@ -10,6 +10,7 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("data", "forgeries_as_classes", "The forgeries of each training identity train as an identity of their own."),
     ("data.split", "", "Identities of each part, as s1-s20,anna or *."),
     ("data.split", "threshold", "Choose the threshold; never trained on."),
+    ("data.also", "", "A source that only trains: every batch holds some of its samples besides."),
     ("input", "", "What the network gets to see, in pixels."),
     ("input", "channels", "1 for grey, 3 for RGB."),
     ("input", "invert", "Dark on light becomes light on dark."),

@@ -76,6 +76,7 @@ impl Choices {
                 rotations_as_classes: matches!(self.source, Spec::Omniglot(_)) && input.width == input.height,
                 forgeries_as_classes: matches!(self.source, Spec::Signatures(_)),
                 split,
+                also: Vec::new(),
             },
             input,
             net: Network { family: self.family, width_multiplier: 1.0, embedding: self.embedding, metric, start: None },

@@ -11,7 +11,7 @@ use shared::frontend::{Image, Pixels, Raw};
 use thiserror::Error;
 
 use crate::data::augment::Augment;
-use crate::data::{Batching, Classes, DataError, Sampling, Spec, Split};
+use crate::data::{Batching, Classes, DataError, Pattern, Sampling, Spec, Split};
 use crate::mining::Mining;
 use crate::net::{Architecture, ArchitectureError, Shape};
 
@@ -63,6 +63,26 @@ pub struct Data {
     pub forgeries_as_classes: bool,
     /// The identities that train, choose the threshold and test.
     pub split: Split,
+    /// Other sources that train along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Also>,
+}
+
+/// A source that only trains: every batch holds some of its samples behind those of the main source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Also {
+    /// The source.
+    pub source: Spec,
+    /// Its identities that train.
+    pub identities: Pattern,
+    /// Whether dark on light becomes light on dark; the rest of the front end is the recipe's.
+    pub invert: bool,
+    /// Every identity becomes four: as it is and turned by 90, 180 and 270 degrees.
+    #[serde(default)]
+    pub rotations_as_classes: bool,
+    /// Its part of every batch.
+    pub sampling: Sampling,
 }
 
 /// The front end's settings.
@@ -442,6 +462,16 @@ impl Recipe {
                     let expected = "`balanced` with at least 2 `samples` for a loss on pairs or triplets";
                     return range("phase.sampling", format!("{sampling:?}"), expected);
                 }
+            }
+        }
+        for also in &self.data.also {
+            if !matches!(also.sampling, Sampling::Balanced { samples: 2.., .. }) {
+                let expected = "`balanced` with at least 2 `samples`";
+                return range("data.also.sampling", format!("{:?}", also.sampling), expected);
+            }
+            if also.rotations_as_classes && self.input.height != self.input.width {
+                let size = format!("{}x{}", self.input.height, self.input.width);
+                return range("input with data.also.rotations_as_classes", size, "square");
             }
         }
         self.augment.check()?;

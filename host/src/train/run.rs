@@ -12,9 +12,11 @@ use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::data::{Batch, DataError, Part, Shape, Tensors, TrainingData};
+use shared::frontend::Pixels;
+
+use crate::data::{Batch, Batching, Classes, DataError, MixedData, Part, Shape, Tensors, TrainingData};
 use crate::net::Net;
-use crate::recipe::{Keep, Metric, Phase, Recipe, Validation};
+use crate::recipe::{Also, Data, Keep, Metric, Phase, Recipe, Validation};
 
 use super::average::Average;
 use super::checkpoint::{self, Checkpoint, Kind, Learning, State};
@@ -98,6 +100,23 @@ fn load_validation(recipe: &Recipe) -> Result<ValidationSet, TrainError> {
     }
 }
 
+/// The recipe's training data, of all its sources.
+fn load_training(recipe: &Recipe, batching: Batching) -> Result<MixedData, TrainError> {
+    let Data { source, split, world, also, .. } = &recipe.data;
+    let main = TrainingData::load(source, split, *world, recipe.front_end(), batching)?;
+    let load = |also: &Also| {
+        let front = Pixels { invert: also.invert, ..recipe.front_end() };
+        let classes = Classes { rotations: also.rotations_as_classes, forgeries: false };
+        let batching = Batching { classes, sampling: also.sampling, ..batching };
+        TrainingData::load_all(&also.source, &also.identities, *world, front, batching)
+    };
+    let also = also.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+    let shape = main.shape();
+    // All sources pass front ends of one size.
+    MixedData::new(main, also)
+        .ok_or(TrainError::Data(DataError::Rotations { height: shape.height, width: shape.width }))
+}
+
 impl Run<'_> {
     /// Trains one phase to its end, from a checkpoint within it if one is given.
     fn phase(&mut self, net: Net, kept: Option<Checkpoint>, observer: Observer<'_>) -> Result<Net, TrainError> {
@@ -105,8 +124,7 @@ impl Run<'_> {
         let (Some(phase), Some(batching)) = (self.recipe.phases.get(number), self.recipe.batching(number)) else {
             return Ok(net);
         };
-        let source = &self.recipe.data;
-        let data = TrainingData::load(&source.source, &source.split, source.world, self.recipe.front_end(), batching)?;
+        let data = load_training(self.recipe, batching)?;
         let steps = data.batches() * phase.epochs;
         let first = self.state.step_in_phase;
         let device = Device::flex().autodiff();
@@ -126,15 +144,11 @@ impl Run<'_> {
         thread::scope(|scope| {
             let (sender, batches) = sync_channel(AHEAD);
             let shape = data.shape();
-            let per_epoch = data.batches();
             scope.spawn(move || {
-                for epoch in first / per_epoch..phase.epochs {
-                    let skip = first.saturating_sub(epoch * per_epoch);
-                    for batch in data.epoch(epoch as u64).skip(skip) {
-                        // The receiver goes when training stops.
-                        if sender.send(batch).is_err() {
-                            return;
-                        }
+                for batch in data.batches_from(first).take(steps - first) {
+                    // The receiver goes when training stops.
+                    if sender.send(batch).is_err() {
+                        return;
                     }
                 }
             });
