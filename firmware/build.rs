@@ -7,7 +7,10 @@ use shared::bundle::Bundle;
 use shared::golden::Golden;
 
 /// Boards by their cargo feature, with their memory map and the scripts that they link by.
-const BOARDS: [(&str, &str, &[&str]); 1] = [("QEMU", "src/board/qemu.x", &["-Tlink.x", "-Tdefmt.x"])];
+const BOARDS: [(&str, &str, &[&str]); 2] = [
+    ("QEMU", "src/board/qemu.x", &["-Tlink.x", "-Tdefmt.x"]),
+    ("QEMU_RISCV", "src/board/qemu_riscv.x", &["-Tmemory.x", "-Tlink.x"]),
+];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

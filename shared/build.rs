@@ -1,13 +1,18 @@
-//! Says whether the target has the DSP extension of Armv7E-M: stable rustc hides it from `cfg(target_feature)`.
+//! Says which assembly the target's core can run: stable rustc hides the DSP extension from `cfg(target_feature)`, and the
+//! profile of a core from `cfg(target_arch)`.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(armv7em)");
+    println!("cargo::rustc-check-cfg=cfg(armv6m, armv7em, riscv32m)");
     let target = std::env::var("TARGET").unwrap_or_default();
     let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     // A Cortex-M33 has the extension as an option: `-C target-feature=+dsp` says that it is there.
     let mainline_with_dsp = target.starts_with("thumbv8m.main") && features.split(',').any(|feature| feature == "dsp");
     if target.starts_with("thumbv7em") || mainline_with_dsp {
         println!("cargo::rustc-cfg=armv7em");
+    } else if target.starts_with("thumb") {
+        println!("cargo::rustc-cfg=armv6m");
+    } else if target.starts_with("riscv32") && features.split(',').any(|feature| feature == "m") {
+        println!("cargo::rustc-cfg=riscv32m");
     }
 }

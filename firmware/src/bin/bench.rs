@@ -5,8 +5,7 @@
 #![no_std]
 #![no_main]
 
-use cortex_m_rt::entry;
-use firmware::board::{self, Counter, Stack, println};
+use firmware::board::{self, Counter, Stack, entry, println};
 use shared::bundle::{BundleError, Header};
 use shared::embedding::Metric;
 use shared::gallery::{Decision, EnrolError, Gallery};
@@ -86,7 +85,7 @@ fn fill(bytes: &mut [u8], seed: u32) {
 /// The exact search among templates.
 fn search(counter: &Counter, header: &Header) -> Result<(), Failure> {
     let header = Header { dim: DIM as u16, metric: Metric::Euclidean, ..*header };
-    let gallery = cortex_m::singleton!(: Option<Gallery<TEMPLATES, DIM>> = None).ok_or(Failure::Memory)?;
+    let gallery = board::singleton!(: Option<Gallery<TEMPLATES, DIM>> = None).ok_or(Failure::Memory)?;
     let gallery = gallery.insert(Gallery::new(&header).ok_or(Failure::Threshold)?);
     let mut embedding = [0u8; DIM];
     for identity in 0..TEMPLATES {

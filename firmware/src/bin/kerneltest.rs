@@ -7,8 +7,7 @@
 mod cases;
 
 use cases::{Case, Failure, Fill, LayerCase, Rng, Workspace};
-use cortex_m_rt::entry;
-use firmware::board::{self, println};
+use firmware::board::{self, entry, println};
 use shared::geometry::{Kind, Shape};
 use shared::kernels::{Nearest, Probe};
 
@@ -228,7 +227,7 @@ fn search(tally: &mut Tally) {
 
 #[entry]
 fn main() -> ! {
-    let Some(workspace) = cortex_m::singleton!(: Workspace = Workspace::new()) else { board::exit(false) };
+    let Some(workspace) = board::singleton!(: Workspace = Workspace::new()) else { board::exit(false) };
     let mut tally = Tally::default();
     distances(&mut tally);
     search(&mut tally);

@@ -1,44 +1,83 @@
 //! What the bench measures with: a counter of the core, and the stack painted.
-#![allow(unsafe_code)] // the stack below the caller's is read and written, and two markers are single instructions
+#![allow(unsafe_code)] // the stack below the caller's is read and written, and a few single instructions
 
-use cortex_m::peripheral::SYST;
-use cortex_m::peripheral::syst::SystClkSource;
+use core::arch::asm;
 
-/// Instructions of the emulator in one tick of SysTick, under `-icount shift=0`: an instruction takes 1 ns there, and the
-/// board's clock runs at 25 MHz.
-const PER_TICK: u32 = 40;
-
-/// Counts instructions in the emulator, within one tick.
+/// Counts the instructions of the emulator under `-icount shift=0`: on Cortex-M within one tick of SysTick.
 #[derive(Debug)]
 pub struct Counter(());
 
-impl Counter {
-    /// The core's counter; none where someone took the core's peripherals already.
-    pub fn take() -> Option<Self> {
+#[cfg(target_arch = "arm")]
+mod source {
+    use cortex_m::peripheral::SYST;
+    use cortex_m::peripheral::syst::SystClkSource;
+
+    /// Instructions in one tick of SysTick: an instruction takes 1 ns, and the board's clock runs at 25 MHz.
+    const PER_TICK: u32 = 40;
+    const TICKS: u32 = 0x00ff_ffff;
+
+    pub(super) fn start() -> Option<()> {
         let mut timer = cortex_m::Peripherals::take()?.SYST;
         timer.set_clock_source(SystClkSource::Core);
-        timer.set_reload(0x00ff_ffff);
+        timer.set_reload(TICKS);
         timer.clear_current();
         timer.enable_counter();
-        Some(Counter(()))
+        Some(())
+    }
+
+    pub(super) fn now() -> u32 {
+        SYST::get_current()
+    }
+
+    /// SysTick counts down.
+    pub(super) fn between(before: u32, after: u32) -> u32 {
+        (before.wrapping_sub(after) & TICKS) * PER_TICK
+    }
+}
+
+#[cfg(target_arch = "riscv32")]
+mod source {
+    pub(super) fn start() -> Option<()> {
+        Some(())
+    }
+
+    pub(super) fn now() -> u32 {
+        riscv::register::instret::read() as u32
+    }
+
+    pub(super) fn between(before: u32, after: u32) -> u32 {
+        after.wrapping_sub(before)
+    }
+}
+
+impl Counter {
+    /// The core's counter; none where someone has it already.
+    pub fn take() -> Option<Self> {
+        source::start().map(Counter)
     }
 
     /// What `work` takes.
     pub fn count(&self, work: impl FnOnce()) -> u32 {
-        let before = SYST::get_current();
+        let before = source::now();
         work();
-        (before.wrapping_sub(SYST::get_current()) & 0x00ff_ffff) * PER_TICK
+        source::between(before, source::now())
     }
 }
 
-/// Runs `work` between the markers of the emulator's plugin `m4cycles`; the core takes them for no-ops.
+/// Runs `work` between the markers of the emulator's plugin `m4cycles`, where there is one; the core takes them for no-ops.
 #[inline(always)]
 pub fn region(work: impl FnOnce()) {
+    #[cfg(target_arch = "arm")]
     // SAFETY: a register is moved to itself.
-    unsafe { core::arch::asm!("mov r10, r10") };
+    unsafe {
+        asm!("mov r10, r10")
+    };
     work();
+    #[cfg(target_arch = "arm")]
     // SAFETY: as above.
-    unsafe { core::arch::asm!("mov r11, r11") };
+    unsafe {
+        asm!("mov r11, r11")
+    };
 }
 
 /// Words of stack that are painted, more than any network takes.
@@ -55,7 +94,17 @@ impl Stack {
     /// Paints what lies below the stack pointer.
     #[inline(always)]
     pub fn paint() -> Self {
-        let top = cortex_m::register::msp::read() as *mut u32;
+        let top: *mut u32;
+        #[cfg(target_arch = "arm")]
+        // SAFETY: reads a register.
+        unsafe {
+            asm!("mov {}, sp", out(reg) top)
+        };
+        #[cfg(target_arch = "riscv32")]
+        // SAFETY: reads a register.
+        unsafe {
+            asm!("mv {}, sp", out(reg) top)
+        };
         for word in 1..=PAINTED {
             // SAFETY: below the stack pointer lies unused RAM, which no handler uses while interrupts have no source; the
             // function is inlined, so it has no frame of its own there.

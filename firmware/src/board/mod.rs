@@ -1,18 +1,20 @@
-//! The boards. Each file gives the same names: `Uart`, `println`, `exit` and the handlers of faults and panics; what they
+//! The boards. Each file gives the same names: `entry`, `println`, `singleton`, `exit`, `Uart` where it has one, and the handlers of faults and panics; what they
 //! share is the model, put beside the program when it is built, and the memory that it runs in.
 
+mod measure;
 #[cfg(feature = "qemu")]
 mod qemu;
-
-mod measure;
+#[cfg(feature = "qemu-riscv")]
+mod qemu_riscv;
 
 pub use measure::{Counter, Stack, region};
 #[cfg(feature = "qemu")]
-pub use qemu::{Uart, exit, println};
+pub use qemu::{Uart, entry, exit, println, singleton};
+#[cfg(feature = "qemu-riscv")]
+pub use qemu_riscv::{entry, exit, println, singleton};
 
 use core::hint::black_box;
 
-use cortex_m::singleton;
 use shared::bundle::{Bundle, BundleError};
 use shared::golden::{Golden, GoldenError};
 

@@ -11,6 +11,8 @@ use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
 use cortex_m_semihosting::heprintln;
 use embedded_io::{ErrorType, Read, Write};
 
+pub use cortex_m::singleton;
+pub use cortex_m_rt::entry;
 pub use cortex_m_semihosting::hprintln as println;
 
 /// UART0's registers: data, state, control, interrupt status and clear, baud divider; one word each.

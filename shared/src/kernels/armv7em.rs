@@ -10,7 +10,9 @@ use core::{array, ptr};
 
 use heapless::Vec;
 
-use super::{DenseRow, Nearest, PlanarRows, PlaneByPlane, PlaneRows, Table, Tensors, WideRows, Winograd, portable};
+use super::{
+    DenseRow, Nearest, PlanarRows, PlaneByPlane, PlaneRows, SEGMENT_WORDS, Table, Tensors, WideRows, Winograd, portable,
+};
 use crate::bundle::Order;
 use crate::embedding::MAX_DIM;
 use crate::geometry::{Geometry, POINTWISE_PIXELS, WINOGRAD_TILES};
@@ -32,8 +34,6 @@ global_asm!(
     options(raw)
 );
 
-/// Words of weights between two extractions of B: twice as many products, so that `|B|` stays below 2^23.
-const SEGMENT_WORDS: usize = 128;
 /// Segments of one output pixel; a layer with more goes to the portable kernel.
 const MAX_SEGMENTS: usize = 16;
 /// Pixels that a group of fewer than four output channels computes at a time, into a buffer of its own.

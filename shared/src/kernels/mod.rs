@@ -5,13 +5,17 @@
 #[cfg(armv7em)]
 mod armv7em;
 pub mod portable;
+#[cfg(any(armv6m, riscv32m))]
+mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
 
 #[cfg(armv7em)]
 use armv7em as chosen;
-#[cfg(not(any(armv7em, target_arch = "x86_64")))]
+#[cfg(not(any(armv6m, armv7em, riscv32m, target_arch = "x86_64")))]
 use portable as chosen;
+#[cfg(any(armv6m, riscv32m))]
+use scalar as chosen;
 #[cfg(target_arch = "x86_64")]
 use x86_64 as chosen;
 
@@ -22,6 +26,11 @@ pub use chosen::{
 use crate::bundle::{Order, TABLE_LEN};
 use crate::geometry::Geometry;
 use crate::quant::Requantizer;
+
+/// Words of a widened row whose products with packed weights may be summed before the sum of the upper channel is taken out:
+/// twice as many products of at most 127 * 255 stay below 2^23.
+#[cfg(any(armv6m, armv7em, riscv32m))]
+const SEGMENT_WORDS: usize = 128;
 
 /// The table of an activation that is not a plain saturation: it maps the requantized byte to the activation.
 pub type Table<'a> = Option<&'a [u8; TABLE_LEN]>;
@@ -207,7 +216,7 @@ mod tests {
         let mut state = seed;
         let mut next = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            ((state >> 33) % (2 * bound + 1)) as i16 - bound as i16
+            (((state >> 33) % (2 * bound + 1)) as i64 - bound as i64) as i16
         };
         (0..len).map(|_| next()).collect()
     }

@@ -8,7 +8,6 @@ use core::array;
 use bytemuck::cast_slice_mut;
 use heapless::Vec;
 
-use crate::bundle::unpack;
 use crate::embedding::MAX_DIM;
 use crate::geometry::{WINOGRAD_OUTPUTS, WINOGRAD_TILES};
 use crate::winograd::{PRODUCTS, TILE, transform_input, transform_output};
@@ -50,36 +49,34 @@ pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
     }
     let groups = layer.weights.chunks_exact(layer.rows.len() * row_weights).zip(layer.channels.chunks_exact(4));
     for (group, (weights, channels)) in groups.enumerate() {
-        let outputs = layer.outputs.saturating_sub(group * 4).min(4);
         for pixel in 0..layer.pixels {
-            let mut sums = [0i32; 4];
+            let mut sums = [[0i32; 2]; 2];
             for (row, weights) in layer.rows.iter().zip(weights.chunks_exact(row_weights)) {
-                for (pair, weights) in weights.chunks_exact(layer.columns * 4).enumerate() {
-                    let at = (pair * layer.pitch + pixel * layer.stride) * 2;
-                    let window = row.get(at..).unwrap_or_default();
-                    for (x, w) in window.chunks_exact(2).zip(weights.chunks_exact(4)) {
-                        accumulate(&mut sums, x, w);
+                let pairs = row.get(pixel * layer.stride * 2..).unwrap_or_default().chunks(layer.pitch * 2);
+                for (x, w) in pairs.zip(weights.chunks_exact(layer.columns * 4)) {
+                    for (x, [a, b, c, d]) in x.as_chunks::<2>().0.iter().zip(w.as_chunks::<4>().0) {
+                        accumulate(&mut sums[0], x, &[*a, *b]);
+                        accumulate(&mut sums[1], x, &[*c, *d]);
                     }
                 }
             }
-            for (c, (&sum, channel)) in sums.iter().zip(channels).take(outputs).enumerate() {
-                if let Some(out) = out.get_mut((group * 4 + c) * plane + pixel) {
-                    *out = finish(sum, channel, layer.table);
+            for (c, (&sum, channel)) in sums.as_flattened().iter().zip(channels).enumerate() {
+                let place = out.get_mut((group * 4 + c) * plane + pixel);
+                if let Some(place) = place.filter(|_| group * 4 + c < layer.outputs) {
+                    *place = finish(sum, channel, layer.table);
                 }
             }
         }
     }
 }
 
-/// Adds the products of a pair of elements with its two words of weights.
+/// Adds the products of two elements with the weights of two channels.
 #[inline(always)]
-pub(super) fn accumulate(sums: &mut [i32; 4], x: &[i16], w: &[i16]) {
-    for (word, sums) in w.chunks_exact(2).zip(sums.chunks_exact_mut(2)) {
-        for (&x, &w) in x.iter().zip(word) {
-            let (low, high) = unpack(w);
-            sums[0] += i32::from(x) * i32::from(low);
-            sums[1] += i32::from(x) * i32::from(high);
-        }
+pub(super) fn accumulate(sums: &mut [i32; 2], x: &[i16; 2], w: &[i16; 2]) {
+    for (&x, &w) in x.iter().zip(w) {
+        let low = i32::from(w as i8);
+        sums[0] += i32::from(x) * low;
+        sums[1] += i32::from(x) * ((i32::from(w) - low) >> 8);
     }
 }
 
@@ -93,18 +90,14 @@ pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
     let channels = layer.channels.iter().zip(layer.weights.chunks_exact(rows * columns));
     for (c, (channel, weights)) in channels.enumerate() {
         for row in 0..layer.rows {
-            for pixel in 0..layer.pixels {
-                let mut sum = 0i32;
-                for (ky, weights) in weights.chunks_exact(columns).enumerate() {
-                    let at = (row * layer.stride + ky) * layer.row_len + pixel * layer.stride;
-                    let window = layer.plane.get(at..).unwrap_or_default();
-                    for (&x, &w) in window.iter().zip(weights) {
-                        sum += i32::from(x) * i32::from(w);
-                    }
-                }
-                if let Some(out) = out.get_mut(c * distance + row * layer.pixels + pixel) {
-                    *out = finish(sum, channel, layer.table);
-                }
+            let lines = layer.plane.get(row * layer.stride * layer.row_len..).unwrap_or_default();
+            let out = out.get_mut(c * distance + row * layer.pixels..).unwrap_or_default();
+            for (pixel, out) in out.iter_mut().take(layer.pixels).enumerate() {
+                let lines = lines.get(pixel * layer.stride..).unwrap_or_default().chunks(layer.row_len);
+                let products = lines
+                    .zip(weights.chunks_exact(columns))
+                    .flat_map(|(line, weights)| line.iter().zip(weights).map(|(&x, &w)| i32::from(x) * i32::from(w)));
+                *out = finish(products.sum(), channel, layer.table);
             }
         }
     }
@@ -113,6 +106,16 @@ pub fn planar_rows(layer: &PlanarRows<'_>, out: &mut [u8], distance: usize) {
 /// A depthwise convolution, plane by plane through `wide`, which holds the padding.
 #[inline(never)]
 pub fn depthwise(layer: &PlaneByPlane<'_>, tensors: &mut Tensors<'_>, wide: &mut [i16]) {
+    depthwise_by(layer, tensors, wide, planar_rows);
+}
+
+/// The same with another way to compute the rows.
+pub(super) fn depthwise_by(
+    layer: &PlaneByPlane<'_>,
+    tensors: &mut Tensors<'_>,
+    wide: &mut [i16],
+    planar_rows: impl Fn(&PlanarRows<'_>, &mut [u8], usize),
+) {
     let geometry = layer.geometry;
     let (read, written) = (geometry.input.plane_len(), geometry.output.plane_len());
     let window = geometry.weights_per_channel();

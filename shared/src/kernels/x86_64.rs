@@ -141,8 +141,11 @@ fn pixel(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) -> Option<()> {
             }
         }
         let mut sums: [i32; 4] = array::from_fn(|c| cast::<_, [i32; 4]>(sums[c]).iter().sum());
-        for (x, w) in input_rest.chunks_exact(2).zip(word_rest.chunks_exact(4)) {
-            portable::accumulate(&mut sums, x, w);
+        let words = word_rest.as_chunks::<2>().0.as_chunks::<2>().0;
+        for (x, words) in input_rest.as_chunks::<2>().0.iter().zip(words) {
+            for (sums, w) in sums.as_chunks_mut::<2>().0.iter_mut().zip(words) {
+                portable::accumulate(sums, x, w);
+            }
         }
         let outputs = layer.outputs.saturating_sub(group * 4).min(4);
         for (c, (&sum, channel)) in sums.iter().zip(channels).take(outputs).enumerate() {
