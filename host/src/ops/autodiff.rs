@@ -12,6 +12,7 @@ use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 
 use super::block::{self, Norm, Saved};
+use super::memory::keep_freed_memory;
 use super::normalize::Affine;
 use super::plan::Geometry;
 use super::simd::Isa;
@@ -70,6 +71,7 @@ pub(crate) fn conv_norm_act(
     let geometry = options.geometry(x.dims(), weight.dims());
     let n = x.dims()[0];
     let x = x.clone().try_into_primitive::<Tracked>().ok()?;
+    keep_freed_memory();
     let weight = weight.clone().try_into_primitive::<Tracked>().ok()?;
     let gamma = gamma.clone().try_into_primitive::<Tracked>().ok()?;
     let beta = beta.clone().try_into_primitive::<Tracked>().ok()?;

@@ -411,9 +411,16 @@ fn through_convolution(
                         }
                         .run(isa);
                     } else {
-                        pack_columns(isa, gradient, at, geometry.out, panels);
-                        WeightGradient { source, base, panels, rows: &rows, columns: geometry.out, out }
-                        .run(isa);
+                        let (rows, columns) = (&rows[..], geometry.out);
+                        let width = panel_width(isa, columns);
+                        let (gradient, panel, step) = match plan.source.is_plain() && columns % width == 0 {
+                            true => (gradient, width, columns),
+                            false => {
+                                pack_columns(gradient, at, columns, width, panels);
+                                (&panels[..], width * at.len(), width)
+                            }
+                        };
+                        WeightGradient { source, base, gradient, panel, step, rows, columns, out }.run(isa);
                     }
                     if let Some(dx) = &mut dx {
                         let start = (first - run.start) * from;

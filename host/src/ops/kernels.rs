@@ -155,12 +155,16 @@ impl Kernel for Gather<'_> {
     }
 }
 
-/// `out[r * columns + j] += sum over q of source[base[q] + rows[r]] * panels[j / width][q][j % width]`; `width` is [`panel_width`].
+/// `out[r * columns + j] += sum over q of source[base[q] + rows[r]] * gradient[j / width * panel + q * step + j % width]`; `width`
+/// is [`panel_width`].
 pub(super) struct WeightGradient<'a> {
     pub(super) source: &'a [f32],
     pub(super) base: &'a [usize],
-    /// The gradient of the outputs, as [`pack_columns`] lays it out.
-    pub(super) panels: &'a [f32],
+    pub(super) gradient: &'a [f32],
+    /// From one panel of columns to the next.
+    pub(super) panel: usize,
+    /// From one position to the next.
+    pub(super) step: usize,
     pub(super) rows: &'a [usize],
     pub(super) columns: usize,
     pub(super) out: &'a mut [f32],
@@ -168,8 +172,7 @@ pub(super) struct WeightGradient<'a> {
 
 /// Copies `columns` values from each `at` of `from` into panels `[columns / width][position][width]`, the last one filled up with
 /// zeros: a loop over positions then reads memory in order.
-pub(super) fn pack_columns(isa: Isa, from: &[f32], at: &[usize], columns: usize, panels: &mut Vec<f32>) {
-    let width = panel_width(isa, columns);
+pub(super) fn pack_columns(from: &[f32], at: &[usize], columns: usize, width: usize, panels: &mut Vec<f32>) {
     panels.clear();
     for first in (0..columns).step_by(width) {
         let valid = width.min(columns - first);
@@ -182,12 +185,13 @@ pub(super) fn pack_columns(isa: Isa, from: &[f32], at: &[usize], columns: usize,
 
 impl WeightGradient<'_> {
     pub(super) fn run(self, isa: Isa) {
-        if self.base.is_empty() || self.rows.is_empty() {
+        if self.base.is_empty() || self.rows.is_empty() || self.columns == 0 {
             return;
         }
         let width = panel_width(isa, self.columns);
         assert!(end(self.base) + end(self.rows) < self.source.len());
-        assert!(self.columns.div_ceil(width) * width * self.base.len() <= self.panels.len());
+        let last = (self.columns.div_ceil(width) - 1) * self.panel + (self.base.len() - 1) * self.step;
+        assert!(last + width <= self.gradient.len());
         assert!(self.rows.len() * self.columns <= self.out.len());
         // SAFETY: the assertions bound every read and write.
         unsafe { isa.run(self) }
@@ -228,14 +232,14 @@ impl WeightGradient<'_> {
             let mut sums = [[V::splat(0.0); NV]; MR];
             let mut offsets = [0usize; MR];
             offsets.copy_from_slice(self.rows.get_unchecked(first..first + MR));
-            let mut gradient = self.panels.as_ptr().add(column * self.base.len());
-            for &base in self.base {
+            let gradient = self.gradient.as_ptr().add(column / (NV * V::LANES) * self.panel);
+            for (q, &base) in self.base.iter().enumerate() {
                 let source = self.source.as_ptr().add(base);
                 let mut g = [V::splat(0.0); NV];
+                let gradient = gradient.add(q * self.step);
                 for j in 0..NV {
                     g[j] = V::load(gradient.add(j * V::LANES));
                 }
-                gradient = gradient.add(NV * V::LANES);
                 for i in 0..MR {
                     let x = V::splat(*source.add(offsets[i]));
                     for j in 0..NV {

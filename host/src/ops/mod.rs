@@ -29,4 +29,3 @@ mod simd;
 mod tests;
 
 pub(crate) use autodiff::{ConvOptions, conv_affine_act, conv_norm_act};
-pub(crate) use memory::keep_freed_memory;

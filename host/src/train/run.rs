@@ -42,7 +42,6 @@ struct Run<'a> {
 
 pub(super) fn run(recipe: &Recipe, folder: &Path, resume: bool, observer: Observer<'_>) -> Result<(), TrainError> {
     recipe.check()?;
-    crate::ops::keep_freed_memory();
     let device = Device::flex().autodiff();
     let fresh = Net::new(&recipe.architecture(), recipe.seed, &device)?;
     let found = match resume {
