@@ -29,7 +29,7 @@ pub enum Protocol {
 pub struct Args {
     /// The model's folder
     pub model: PathBuf,
-    /// The samples: glyphs, mnist:DIR, images:DIR; by default the recipe's
+    /// The samples: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR; by default the recipe's
     #[arg(long)]
     pub data: Option<Spec>,
     /// Identities to use; by default those that the recipe neither trained on nor chose the threshold with
@@ -164,7 +164,8 @@ fn test_data(args: &Args, recipe: &Recipe) -> anyhow::Result<Dataset> {
         });
     }
     if spec == source
-        || std::mem::discriminant(spec) == std::mem::discriminant(source) && !matches!(spec, Spec::Images(_))
+        || std::mem::discriminant(spec) == std::mem::discriminant(source)
+            && matches!(spec, Spec::Glyphs | Spec::Mnist(_))
     {
         return Ok(spec.load(Part::Test, split, world)?);
     }
