@@ -37,7 +37,7 @@ pub use tensors::{Shape, Tensors};
 pub use training::{Batch, Batching, Classes, Sampling, TrainingData};
 
 /// A raw sample that owns its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RawSample {
     /// A picture, laid out as [`Image`] says.
     Image {
