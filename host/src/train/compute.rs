@@ -108,7 +108,7 @@ impl Compute {
         set_hook(hook);
         let dead = |message: String| ComputeError::Dead { compute: self, message };
         match tried {
-            Ok(Some((device, sum))) if sum == 3.0 => Ok(device),
+            Ok(Some((device, 3.0))) => Ok(device),
             Ok(Some((_, sum))) => Err(dead(format!("it adds 1 and 2 to {sum}"))),
             Ok(None) => Err(ComputeError::NotBuilt { feature }),
             Err(panic) => {
