@@ -13,7 +13,10 @@ pub mod board;
 #[cfg(feature = "std")]
 pub mod desktop;
 pub mod engine;
+pub mod image;
 #[cfg(feature = "std")]
 pub mod onnx;
+pub mod platform;
 pub mod replay;
+pub mod session;
 pub mod store;

@@ -13,6 +13,8 @@ use shared::golden;
 use shared::network::{self, NetworkError, Step};
 use thiserror::Error;
 
+firmware::handlers!();
+
 /// Every step runs so often, which divides the error of one tick.
 const ROUNDS: u32 = 10;
 /// Templates of the 1:N search, and their elements.

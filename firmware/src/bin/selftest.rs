@@ -12,6 +12,8 @@ use shared::golden::GoldenError;
 use shared::network::NetworkError;
 use thiserror::Error;
 
+firmware::handlers!();
+
 #[derive(Debug, Error)]
 enum Failure {
     #[error(transparent)]
@@ -28,7 +30,6 @@ enum Failure {
 
 fn run() -> Result<Report, Failure> {
     let arena = board::arena().ok_or(Failure::Memory)?;
-    let tensor = board::tensor().ok_or(Failure::Memory)?;
     let mut engine = KernelEngine::new(board::bundle()?, arena)?;
     let header = engine.header();
     println!(
@@ -39,7 +40,7 @@ fn run() -> Result<Report, Failure> {
         header.arena
     );
     let golden = board::golden()?;
-    Ok(replay::<_, IDENTITIES, { board::DIM }>(&mut engine, &golden, tensor)?)
+    Ok(replay::<_, IDENTITIES, { board::DIM }>(&mut engine, &golden)?)
 }
 
 #[entry]

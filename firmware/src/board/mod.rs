@@ -4,12 +4,16 @@
 mod measure;
 #[cfg(feature = "qemu")]
 mod qemu;
+#[cfg(feature = "qemu")]
+mod qemu_flash;
 #[cfg(feature = "qemu-riscv")]
 mod qemu_riscv;
 
 pub use measure::{Counter, Stack, region};
 #[cfg(feature = "qemu")]
-pub use qemu::{Uart, entry, exit, println, singleton};
+pub use qemu::{Uart, entry, exit, println, singleton, tell};
+#[cfg(feature = "qemu")]
+pub use qemu_flash::{QemuFlash, QemuPlatform, flash, slot_in_place};
 #[cfg(feature = "qemu-riscv")]
 pub use qemu_riscv::{entry, exit, println, singleton};
 
@@ -18,7 +22,7 @@ use core::hint::black_box;
 use shared::bundle::{Bundle, BundleError};
 use shared::golden::{Golden, GoldenError};
 
-use crate::app::{IDENTITIES, Memory, SAMPLE_BYTES};
+use crate::app::{IDENTITIES, Memory};
 
 include!(concat!(env!("OUT_DIR"), "/sizes.rs"));
 
@@ -30,7 +34,7 @@ static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"),
 static GOLDEN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/golden.bin"));
 
 /// What the app keeps on a board.
-pub type AppMemory = Memory<IDENTITIES, DIM, SAMPLE_BYTES>;
+pub type AppMemory = Memory<IDENTITIES, DIM>;
 
 /// The model in flash. The compiler may not look into it: the check reads the bytes that are there at run time.
 pub fn bundle() -> Result<Bundle<'static>, BundleError> {
@@ -40,6 +44,11 @@ pub fn bundle() -> Result<Bundle<'static>, BundleError> {
 /// The model's golden vectors in flash.
 pub fn golden() -> Result<Golden<'static>, GoldenError> {
     Golden::check(black_box(GOLDEN))
+}
+
+/// The model's golden vectors, unchecked.
+pub fn golden_bytes() -> &'static [u8] {
+    black_box(GOLDEN)
 }
 
 /// The arena, for the first caller.
@@ -52,7 +61,28 @@ pub fn memory() -> Option<&'static mut AppMemory> {
     singleton!(MEMORY: AppMemory = AppMemory::new())
 }
 
-/// Room for an input tensor, for the first caller.
-pub fn tensor() -> Option<&'static mut [u8; INPUT_LEN]> {
-    singleton!(TENSOR: [u8; INPUT_LEN] = [0; INPUT_LEN])
+/// Bytes of RAM that the linker gave to the program without its arena, and of flash with its model and golden vectors.
+#[cfg(target_arch = "arm")]
+pub fn footprint() -> (u32, u32) {
+    #![allow(unsafe_code)] // places that the linker script names
+    unsafe extern "C" {
+        static __sdata: u8;
+        static __edata: u8;
+        static __sbss: u8;
+        static __ebss: u8;
+        static __sidata: u8;
+        static __vector_table: u8;
+    }
+    let [data, data_end, bss, bss_end, image, start] =
+        [
+            &raw const __sdata,
+            &raw const __edata,
+            &raw const __sbss,
+            &raw const __ebss,
+            &raw const __sidata,
+            &raw const __vector_table,
+        ]
+    .map(|place| place as u32);
+    let data = data_end - data;
+    ((data + bss_end - bss).saturating_sub(4 * ARENA_WORDS as u32), image + data - start)
 }

@@ -2,13 +2,10 @@
 #![allow(unsafe_code)] // registers, and handlers that the vector table calls
 
 use core::convert::Infallible;
-use core::panic::PanicInfo;
 
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
-use cortex_m_rt::{ExceptionFrame, exception};
 use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
-use cortex_m_semihosting::heprintln;
 use embedded_io::{ErrorType, Read, Write};
 
 pub use cortex_m::singleton;
@@ -114,22 +111,64 @@ pub fn exit(success: bool) -> ! {
     }
 }
 
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    heprintln!("{}", info);
-    exit(false)
+/// Tells of a fault without formatting: by a text of its own.
+pub fn tell(text: &'static core::ffi::CStr) {
+    // SAFETY: the call reads the text up to its zero.
+    unsafe { cortex_m_semihosting::syscall1(cortex_m_semihosting::nr::WRITE0, text.as_ptr() as usize) };
 }
 
-// SAFETY: the frame that the trampoline passes is the one on the faulting stack; it is only read.
-#[exception]
-unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    heprintln!("hard fault at {:#010x}, called from {:#010x}", frame.pc(), frame.lr());
-    exit(false)
+/// Handlers of faults and panics that only end the emulator, for a program that links no formatting.
+#[macro_export]
+macro_rules! quiet_handlers {
+    () => {
+        #[panic_handler]
+        fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+            $crate::board::tell(c"panic\n");
+            $crate::board::exit(false)
+        }
+
+        // SAFETY: nothing of the frame is used.
+        #[allow(unsafe_code)]
+        #[cortex_m_rt::exception]
+        unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {
+            $crate::board::tell(c"hard fault\n");
+            $crate::board::exit(false)
+        }
+
+        // SAFETY: no state is touched.
+        #[allow(unsafe_code)]
+        #[cortex_m_rt::exception]
+        unsafe fn DefaultHandler(_: i16) -> ! {
+            $crate::board::tell(c"unexpected interrupt\n");
+            $crate::board::exit(false)
+        }
+    };
 }
 
-// SAFETY: no state is touched.
-#[exception]
-unsafe fn DefaultHandler(number: i16) -> ! {
-    heprintln!("unexpected interrupt {}", number);
-    exit(false)
+/// Handlers of faults and panics that tell what they know, for tests.
+#[macro_export]
+macro_rules! handlers {
+    () => {
+        #[panic_handler]
+        fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+            cortex_m_semihosting::heprintln!("{}", info);
+            $crate::board::exit(false)
+        }
+
+        // SAFETY: the frame that the trampoline passes is the one on the faulting stack; it is only read.
+        #[allow(unsafe_code)]
+        #[cortex_m_rt::exception]
+        unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
+            cortex_m_semihosting::heprintln!("hard fault at {:#010x}, called from {:#010x}", frame.pc(), frame.lr());
+            $crate::board::exit(false)
+        }
+
+        // SAFETY: no state is touched.
+        #[allow(unsafe_code)]
+        #[cortex_m_rt::exception]
+        unsafe fn DefaultHandler(number: i16) -> ! {
+            cortex_m_semihosting::heprintln!("unexpected interrupt {}", number);
+            $crate::board::exit(false)
+        }
+    };
 }
