@@ -5,6 +5,7 @@ use std::{env, fs};
 
 use shared::bundle::Bundle;
 use shared::golden::Golden;
+use shared::network::arena_words;
 
 /// Boards by their cargo feature, with their memory map and the scripts that they link by.
 const BOARDS: [(&str, &str, &[&str]); 2] = [
@@ -75,16 +76,18 @@ fn model(out: &Path) -> Result<(), String> {
     let sizes = format!(
         "/// Words of the arena that the model runs in.\npub const ARENA_WORDS: usize = {};\n\
          /// Elements of the model's embedding.\npub const DIM: usize = {};\n\
-         /// Bytes of the model's input tensor.\npub const INPUT_LEN: usize = {};\n",
-        header.arena.div_ceil(4),
+         /// Bytes of the model's input tensor.\npub const INPUT_LEN: usize = {};\n\
+         /// Words that the model's front end works in.\npub const FRONT_WORDS: usize = {};\n",
+        arena_words(&bundle),
         header.dim,
         header.input().len(),
+        header.frontend.work_words(),
     );
     write(&out.join("sizes.rs"), sizes.as_bytes())?;
     println!(
         "cargo::warning={name} needs {} bytes of flash and an arena of {} bytes in RAM",
         bundle_bytes.len(),
-        header.arena
+        4 * arena_words(&bundle)
     );
     Ok(())
 }

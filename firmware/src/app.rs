@@ -144,7 +144,7 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize> App
             firmware: env!("CARGO_PKG_VERSION"),
             model_id: header.model_id,
             name: header.name(),
-            input: Picture { width: input.width, height: input.height, channels: header.frontend.channels },
+            input: Picture { width: input.width, height: input.height, channels: input.channels as u8 },
             metric: header.metric,
             dim: header.dim,
             embedding_scale: header.embedding_scale,
@@ -167,7 +167,7 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize> App
         if !sides.contains(&picture.width) || !sides.contains(&picture.height) {
             return Err(Fault::Size);
         }
-        let expected = self.engine.header().frontend.channels;
+        let expected = self.engine.header().input().channels as u8;
         if picture.channels != expected {
             return Err(Fault::Channels { expected });
         }

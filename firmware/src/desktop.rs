@@ -23,13 +23,14 @@ pub type DesktopMemory = Memory<IDENTITIES, MAX_DIM, SAMPLE_BYTES>;
 pub struct TractEngine {
     model: OnnxModel,
     tensor: Vec<u8>,
+    work: Vec<u32>,
 }
 
 impl TractEngine {
     /// An engine of `model`.
     pub fn new(model: OnnxModel) -> Self {
-        let tensor = vec![0; model.header().input().len()];
-        TractEngine { model, tensor }
+        let frontend = model.header().frontend;
+        TractEngine { tensor: vec![0; frontend.tensor_len()], work: vec![0; frontend.work_words()], model }
     }
 }
 
@@ -42,7 +43,7 @@ impl Engine for TractEngine {
 
     fn embed(&mut self, raw: Raw<'_>) -> Result<Embedding, OnnxError> {
         let frontend = self.model.header().frontend;
-        frontend.run(raw, &mut self.tensor).map_err(|e| OnnxError::Engine(e.to_string()))?;
+        frontend.run(raw, &mut self.tensor, &mut self.work).map_err(|e| OnnxError::Engine(e.to_string()))?;
         self.model.run(&self.tensor)
     }
 }

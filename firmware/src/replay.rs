@@ -149,13 +149,14 @@ impl fmt::Display for Report {
     }
 }
 
-/// Replays `golden` on `engine`; `tensor` has room for an input tensor.
+/// Replays `golden` on `engine`; `tensor` has room for an input tensor, `work` for the front end's working memory.
 ///
 /// The script decides over the golden embeddings, which the engine's were compared with byte by byte before.
 pub fn replay<E: Engine, const ROOM: usize, const DIM: usize>(
     engine: &mut E,
     golden: &Golden<'_>,
     tensor: &mut [u8],
+    work: &mut [u32],
 ) -> Result<Report, ReplayError> {
     let model = engine.header().model_id;
     if golden.model_id() != model {
@@ -163,8 +164,8 @@ pub fn replay<E: Engine, const ROOM: usize, const DIM: usize>(
     }
     let mut report = Report::default();
     for (index, sample) in golden.samples().enumerate() {
-        let input = match engine.header().frontend.run(sample.raw, tensor) {
-            Ok(()) => first_difference(tensor, sample.input).map(|(at, got, expected)| Difference::Input {
+        let input = match engine.header().frontend.run(sample.raw, tensor, work) {
+            Ok(_) => first_difference(tensor, sample.input).map(|(at, got, expected)| Difference::Input {
                 sample: index,
                 at,
                 got,

@@ -32,7 +32,7 @@ impl Engine for FirstBytes {
 
     fn embed(&mut self, raw: Raw<'_>) -> Result<Embedding, FrontendError> {
         let mut tensor = [0; DIM];
-        self.header.frontend.run(raw, &mut tensor)?;
+        self.header.frontend.run(raw, &mut tensor, &mut [0; 3 * DIM])?;
         Ok(tensor.iter().map(|&byte| byte as i8).collect())
     }
 }
@@ -41,7 +41,7 @@ fn header(threshold: Option<u32>) -> Header {
     Header {
         model_id: 7,
         name: [b'x'; NAME_LEN],
-        frontend: Pixels { width: 2, height: 2, channels: 1, invert: false, stretch: false },
+        frontend: Pixels { width: 2, height: 2, channels: 1, invert: false, stretch: false }.into(),
         metric: Metric::Euclidean,
         dim: DIM as u16,
         arena: 64,

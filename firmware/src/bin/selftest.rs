@@ -29,6 +29,7 @@ enum Failure {
 fn run() -> Result<Report, Failure> {
     let arena = board::arena().ok_or(Failure::Memory)?;
     let tensor = board::tensor().ok_or(Failure::Memory)?;
+    let work = board::front_work().ok_or(Failure::Memory)?;
     let mut engine = KernelEngine::new(board::bundle()?, arena)?;
     let header = engine.header();
     println!(
@@ -39,7 +40,7 @@ fn run() -> Result<Report, Failure> {
         header.arena
     );
     let golden = board::golden()?;
-    Ok(replay::<_, IDENTITIES, { board::DIM }>(&mut engine, &golden, tensor)?)
+    Ok(replay::<_, IDENTITIES, { board::DIM }>(&mut engine, &golden, tensor, work)?)
 }
 
 #[entry]

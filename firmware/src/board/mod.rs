@@ -52,6 +52,11 @@ pub fn memory() -> Option<&'static mut AppMemory> {
     singleton!(MEMORY: AppMemory = AppMemory::new())
 }
 
+/// The front end's working memory, for the first caller.
+pub fn front_work() -> Option<&'static mut [u32; FRONT_WORDS]> {
+    singleton!(WORK: [u32; FRONT_WORDS] = [0; FRONT_WORDS])
+}
+
 /// Room for an input tensor, for the first caller.
 pub fn tensor() -> Option<&'static mut [u8; INPUT_LEN]> {
     singleton!(TENSOR: [u8; INPUT_LEN] = [0; INPUT_LEN])
