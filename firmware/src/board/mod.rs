@@ -73,15 +73,14 @@ pub fn footprint() -> (u32, u32) {
         static __sidata: u8;
         static __vector_table: u8;
     }
-    let [data, data_end, bss, bss_end, image, start] =
-        [
-            &raw const __sdata,
-            &raw const __edata,
-            &raw const __sbss,
-            &raw const __ebss,
-            &raw const __sidata,
-            &raw const __vector_table,
-        ]
+    let [data, data_end, bss, bss_end, image, start] = [
+        &raw const __sdata,
+        &raw const __edata,
+        &raw const __sbss,
+        &raw const __ebss,
+        &raw const __sidata,
+        &raw const __vector_table,
+    ]
     .map(|place| place as u32);
     let data = data_end - data;
     ((data + bss_end - bss).saturating_sub(4 * ARENA_WORDS as u32), image + data - start)

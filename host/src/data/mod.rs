@@ -23,10 +23,10 @@ use std::collections::HashMap;
 pub use error::DataError;
 pub use natural::natural_order;
 pub use pattern::{Pattern, PatternError};
-use shared::frontend::{Image, Raw};
+use shared::frontend::{Image, Raw, Sound};
 pub use spec::Spec;
 pub use split::{Part, Split};
-pub use tensors::{Shape, Tensors};
+pub use tensors::{Shape, Tensors, input_tensor};
 pub use training::{Batch, Batching, Sampling, TrainingData};
 
 /// A raw sample that owns its bytes.
@@ -43,14 +43,33 @@ pub enum RawSample {
         /// `height * width * channels` bytes.
         pixels: Vec<u8>,
     },
+    /// A recording of one channel.
+    Sound {
+        /// Samples a second.
+        rate: u32,
+        /// The samples.
+        samples: Vec<i16>,
+    },
 }
 
 impl RawSample {
+    /// The bytes of a picture; of a recording none.
+    pub fn pixels(&self) -> &[u8] {
+        match self {
+            RawSample::Image { pixels, .. } => pixels,
+            RawSample::Sound { .. } => &[],
+        }
+    }
+
     /// The view that the front end takes.
     pub fn as_raw(&self) -> Raw<'_> {
         match self {
             RawSample::Image { width, height, channels, pixels } => {
                 Raw::Image(Image { width: *width, height: *height, channels: *channels, pixels })
+            }
+            RawSample::Sound { rate, samples } => {
+                // Little-endian, as the front end takes them: `shared` compiles on no other machine.
+                Raw::Sound(Sound { rate: *rate, samples: bytemuck::cast_slice(samples) })
             }
         }
     }

@@ -237,10 +237,7 @@ mod tests {
     }
 
     fn values(dataset: &Dataset) -> Vec<u8> {
-        let value = |raw: &crate::data::RawSample| match raw {
-            crate::data::RawSample::Image { pixels, .. } => pixels[0],
-        };
-        dataset.samples.iter().map(|sample| value(&sample.raw)).collect()
+        dataset.samples.iter().map(|sample| sample.raw.pixels()[0]).collect()
     }
 
     #[test]

@@ -4,12 +4,12 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use shared::frontend::Pixels;
+use shared::frontend::FrontEnd;
 
 use super::augment::Augment;
 use super::batches::{PkSampler, Shuffled};
 use super::glyphs::{self, Glyph};
-use super::{DataError, Part, Shape, Spec, Split, Tensors};
+use super::{DataError, Part, Shape, Spec, Split, Tensors, input_tensor};
 
 /// How batches are made up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,7 +69,7 @@ enum Content {
     /// [`glyphs::SAMPLES`] drawings of each in every epoch.
     Drawn {
         glyphs: Vec<Glyph>,
-        front: Pixels,
+        front: FrontEnd,
     },
 }
 
@@ -80,7 +80,13 @@ enum Sampler {
 
 impl TrainingData {
     /// The training part of `spec`; `world` is the seed of its samples, as in [`Spec::load`].
-    pub fn load(spec: &Spec, split: &Split, world: u64, front: Pixels, batching: Batching) -> Result<Self, DataError> {
+    pub fn load(
+        spec: &Spec,
+        split: &Split,
+        world: u64,
+        front: FrontEnd,
+        batching: Batching,
+    ) -> Result<Self, DataError> {
         if *spec != Spec::Glyphs {
             let tensors = Tensors::new(&spec.load(Part::Train, split, world)?, &front)?;
             return Self::stored(tensors, batching);
@@ -98,7 +104,7 @@ impl TrainingData {
     }
 
     /// Batches of new drawings in every epoch; identity `i` is `glyphs[i]`.
-    pub fn drawn(glyphs: Vec<Glyph>, front: Pixels, batching: Batching) -> Result<Self, DataError> {
+    pub fn drawn(glyphs: Vec<Glyph>, front: FrontEnd, batching: Batching) -> Result<Self, DataError> {
         let each = glyphs::SAMPLES as usize;
         let labels = (0..glyphs.len() * each).map(|index| index / each).collect();
         let content = Content::Drawn { glyphs, front };
@@ -177,20 +183,12 @@ impl TrainingData {
         &self,
         glyph: &Glyph,
         sample: u32,
-        front: &Pixels,
+        front: &FrontEnd,
         tensor: &mut [u8],
         rng: &mut ChaCha8Rng,
     ) -> Result<(), DataError> {
-        let fit = |to: &mut [u8]| {
-            front
-                .run(glyph.draw(sample).as_raw(), to)
-                .map_err(|source| DataError::Frontend { identity: glyph.number().to_string(), source })
-        };
-        if self.augment.is_none() {
-            return fit(tensor);
-        }
-        let mut plain = vec![0; tensor.len()];
-        fit(&mut plain)?;
+        let plain = input_tensor(front, &glyph.draw(sample))
+            .map_err(|source| DataError::Frontend { identity: glyph.number().to_string(), source })?;
         self.augment.apply(self.shape, &plain, tensor, rng);
         Ok(())
     }
@@ -209,9 +207,11 @@ impl TrainingData {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::frontend::Pixels;
     use std::collections::HashSet;
 
-    const FRONT: Pixels = Pixels { width: 16, height: 16, channels: 1, invert: true, stretch: false };
+    const PIXELS: Pixels = Pixels { width: 16, height: 16, channels: 1, invert: true, stretch: false };
+    const FRONT: FrontEnd = FrontEnd::Pixels(PIXELS);
 
     fn batching(sampling: Sampling) -> Batching {
         Batching { sampling, augment: Augment::default(), seed: 4 }
@@ -265,9 +265,8 @@ mod tests {
                 for (tensor, identity) in batch.data.chunks(256).zip(batch.identities) {
                     assert!(seen.insert(tensor.to_vec()), "a drawing came twice");
                     let mine = (0..40).any(|sample| {
-                        let mut own = vec![0; 256];
                         let drawing = glyphs::draw(1, 10 + identity as u32, sample);
-                        FRONT.run(drawing.as_raw(), &mut own).is_ok() && own == tensor
+                        input_tensor(&FRONT, &drawing).is_ok_and(|own| own == tensor)
                     });
                     assert!(mine, "not identity {identity}");
                 }
@@ -292,7 +291,7 @@ mod tests {
         let mut wild = batching(Sampling::Shuffled { batch: 4 });
         wild.augment.shift = 7.0;
         assert!(TrainingData::drawn(glyphs(), FRONT, wild).is_err());
-        let colour = Pixels { channels: 3, ..FRONT };
+        let colour = FrontEnd::Pixels(Pixels { channels: 3, ..PIXELS });
         let data = TrainingData::drawn(glyphs(), colour, batching(Sampling::Shuffled { batch: 4 }));
         let first = data.expect("dealt").epoch(0).next();
         assert!(matches!(first, Some(Err(DataError::Frontend { .. }))));

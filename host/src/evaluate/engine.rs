@@ -7,11 +7,11 @@ use firmware::onnx::{LoadError, OnnxError, OnnxModel};
 use rayon::prelude::*;
 use shared::bundle::Bundle;
 use shared::embedding::Metric;
-use shared::frontend::{FrontendError, Pixels};
+use shared::frontend::{FrontEnd, FrontendError};
 use shared::network::{self, NetworkError};
 use thiserror::Error;
 
-use crate::data::{Dataset, Sample};
+use crate::data::{Dataset, Sample, input_tensor};
 use crate::model::{BundleBytes, ModelError, ONNX};
 use crate::net::FloatNet;
 use crate::train::{TrainError, Trained};
@@ -35,7 +35,7 @@ pub enum Engine {
         /// The network.
         net: FloatNet,
         /// Raw sample -> input tensor.
-        frontend: Pixels,
+        frontend: FrontEnd,
         /// The distance that its embeddings are made for.
         metric: Metric,
     },
@@ -107,7 +107,7 @@ impl Engine {
     }
 
     /// Raw sample -> input tensor.
-    pub fn frontend(&self) -> Pixels {
+    pub fn frontend(&self) -> FrontEnd {
         match self {
             Engine::Float { frontend, .. } => *frontend,
             Engine::Int8(bytes) => checked(bytes).header().frontend,
@@ -140,11 +140,9 @@ impl Engine {
             Engine::Onnx(model) => {
                 let header = model.header();
                 let mut vectors = Vec::new();
-                let mut tensor = vec![0; frontend.tensor_len()];
                 for (index, sample) in data.samples.iter().enumerate() {
-                    let input = frontend.run(sample.raw.as_raw(), &mut tensor);
-                    input.map_err(|error| failed(index, error.into()))?;
-                    vectors.extend(model.run(&tensor)?);
+                    let tensor = input_tensor(&frontend, &sample.raw);
+                    vectors.extend(model.run(&tensor.map_err(|error| failed(index, error.into()))?)?);
                 }
                 (header.metric, usize::from(header.dim), Vectors::Int8(vectors))
             }
@@ -159,7 +157,7 @@ fn checked(bytes: &BundleBytes) -> Bundle<'_> {
 }
 
 /// The float embeddings of `samples`, or which sample the front end refuses.
-fn embed_float(net: &FloatNet, frontend: Pixels, samples: &[Sample]) -> Result<Vec<f32>, (usize, FrontendError)> {
+fn embed_float(net: &FloatNet, frontend: FrontEnd, samples: &[Sample]) -> Result<Vec<f32>, (usize, FrontendError)> {
     const BATCH: usize = 64;
     let mut vectors = Vec::new();
     for (batch, samples) in samples.chunks(BATCH).enumerate() {
@@ -173,9 +171,8 @@ fn embed_float(net: &FloatNet, frontend: Pixels, samples: &[Sample]) -> Result<V
 }
 
 /// The input tensor of a sample as the float network takes it: CHW, fractions.
-pub(crate) fn float_tensor(frontend: Pixels, sample: &Sample) -> Result<Vec<f32>, FrontendError> {
-    let mut tensor = vec![0; frontend.tensor_len()];
-    frontend.run(sample.raw.as_raw(), &mut tensor)?;
+pub(crate) fn float_tensor(frontend: FrontEnd, sample: &Sample) -> Result<Vec<f32>, FrontendError> {
+    let tensor = input_tensor(&frontend, &sample.raw)?;
     Ok(tensor.iter().map(|&byte| f32::from(byte) / 255.0).collect())
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use shared::frontend::{Image, Pixels, Raw};
+use shared::frontend::{FrontEnd, Image, Pixels, Raw};
 use thiserror::Error;
 
 use crate::data::augment::Augment;
@@ -422,7 +422,7 @@ impl Recipe {
     }
 
     /// The front end.
-    pub fn front_end(&self) -> Pixels {
+    pub fn front_end(&self) -> FrontEnd {
         self.input.front_end()
     }
 
@@ -449,19 +449,22 @@ impl Recipe {
 
 impl Input {
     /// The front end with these settings.
-    pub fn front_end(&self) -> Pixels {
-        Pixels {
+    pub fn front_end(&self) -> FrontEnd {
+        FrontEnd::Pixels(Pixels {
             width: self.width,
             height: self.height,
             channels: self.channels,
             invert: self.invert,
             stretch: self.stretch,
-        }
+        })
     }
 
     /// As wide, high and coloured as `raw`, with the shorter side brought to `side` where that is shorter.
     pub fn like(raw: Raw<'_>, side: u16) -> Input {
-        let Raw::Image(Image { width, height, channels, .. }) = raw;
+        let (width, height, channels) = match raw {
+            Raw::Image(Image { width, height, channels, .. }) => (width, height, channels),
+            Raw::Sound(_) => (side, side, 1),
+        };
         let shorter = width.min(height).max(1);
         let scale = |length: u16| match shorter > side {
             true => (u32::from(length) * u32::from(side) / u32::from(shorter)) as u16,

@@ -103,8 +103,7 @@ mod tests {
     use shared::frontend::Pixels;
 
     fn pixels(raw: RawSample) -> Vec<u8> {
-        let RawSample::Image { pixels, .. } = raw;
-        pixels
+        raw.pixels().to_vec()
     }
 
     /// The drawings themselves: a change here makes every model trained on glyphs, and every published rate, another one.
