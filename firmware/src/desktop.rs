@@ -114,7 +114,7 @@ impl FlashImage {
     /// The store's part, and the slots.
     pub fn parts(&mut self) -> io::Result<(FileFlash<'_>, Slots<'_>)> {
         let FlashImage { words, file } = self;
-        let part = |offset| match file {
+        let part = |offset| match &*file {
             Some(file) => Ok::<_, io::Error>(Some(Part { file: file.try_clone()?, offset })),
             None => Ok(None),
         };

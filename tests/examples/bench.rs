@@ -25,7 +25,10 @@ struct Measured {
     stack: u64,
     code: u64,
     model: u64,
-    search: [u64; 3],
+    /// Templates, dimension, instructions: of few templates, of many.
+    searches: [[u64; 3]; 2],
+    /// From raw sample to embedding.
+    embed: u64,
 }
 
 struct Row {
@@ -61,11 +64,21 @@ fn main() -> anyhow::Result<()> {
     for measured in &all {
         if json { print_json(measured) } else { print_table(measured) }
     }
-    if let (false, Some(Measured { search: [templates, dim, count], .. })) = (json, all.first()) {
-        let each = *count as f64 / (templates * dim) as f64;
-        println!(
-            "identify among {templates} templates of {dim}: {count} instructions, {each:.2} a dimension and template"
-        );
+    if let (false, Some(Measured { searches, .. })) = (json, all.first()) {
+        for [templates, dim, count] in searches {
+            let each = *count as f64 / (templates * dim) as f64;
+            println!(
+                "identify among {templates} templates of {dim}: {count} instructions, {each:.2} a dimension and template"
+            );
+        }
+    }
+    if !json {
+        for Measured { net, searches: [[templates, _, count], _], embed, .. } in &all {
+            let part = 100.0 * *count as f64 / *embed as f64;
+            println!(
+                "{net}: raw sample to embedding {embed} instructions; {templates} templates are {part:.2} % of it"
+            );
+        }
     }
     Ok(())
 }
@@ -96,8 +109,13 @@ fn measure(dir: &Path, bundle: &Bundle<'_>, cmsis_nn: &[u32]) -> anyhow::Result<
     let steps = rows.collect();
     let [macs, instructions, arena, stack, model] = numbers("net")?[..] else { bail!("a short line of bench") };
     let total = cmsis_nn.iter().map(|&n| u64::from(n)).sum();
-    let search =
-        numbers("search")?.get(..3).and_then(|three| three.try_into().ok()).context("a short line of bench")?;
+    let searches: Vec<[u64; 3]> = lines
+        .iter()
+        .filter(|line| line[0] == "search")
+        .filter_map(|line| line[1..].iter().map_while(|word| word.parse().ok()).collect::<Vec<_>>().try_into().ok())
+        .collect();
+    let searches = searches.try_into().ok().context("bench printed other than two searches")?;
+    let embed = numbers("embed")?.first().copied().context("a short line of bench")?;
     Ok(Measured {
         net: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         steps,
@@ -106,7 +124,8 @@ fn measure(dir: &Path, bundle: &Bundle<'_>, cmsis_nn: &[u32]) -> anyhow::Result<
         stack,
         code: kernel_code(&elf)?,
         model,
-        search,
+        searches,
+        embed,
     })
 }
 

@@ -3,46 +3,23 @@
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use host::device::Emulator;
+use object::{Object, ObjectSection, ObjectSymbol};
 use tempfile::TempDir;
 
-const TARGET: &str = "thumbv7em-none-eabihf";
 const CONFIG: &str = include_str!("../../.cargo/config.toml");
 /// How long a program or an answer may take before the test gives up on it.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Builds the board's program `bin` with the model in `model`, and returns the ELF's bytes.
 pub fn build(bin: &str, model: &Path) -> anyhow::Result<Vec<u8>> {
-    let libraries = Command::new("rustc")
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .output()
-        .context("rustc is missing: install it from https://rustup.rs")?;
-    if !Path::new(String::from_utf8_lossy(&libraries.stdout).trim()).is_dir() {
-        bail!("the Rust target {TARGET} is missing: run `rustup target add {TARGET}`");
-    }
-    let output = Command::new("cargo")
-        .args(["build", "-p", "firmware", "--profile", "board"])
-        .args(["--target", TARGET, "--features", "qemu", "--bin", bin])
-        .args(["--message-format", "json-render-diagnostics"])
-        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-        .env("DOPPEL_MODEL", fs::canonicalize(model)?)
-        .output()
-        .context("cargo is missing: install it from https://rustup.rs")?;
-    if !output.status.success() {
-        let told = String::from_utf8_lossy(&output.stderr);
-        bail!("{bin} does not build for the board:\n{told}");
-    }
-    let messages = String::from_utf8_lossy(&output.stdout);
-    let executable = messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .find_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
-        .with_context(|| format!("cargo built no {bin}"))?;
+    let executable = host::device::build(bin, model)?;
     fs::read(&executable).with_context(|| format!("cannot read {}", executable.display()))
 }
 
@@ -123,40 +100,52 @@ fn read_all(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<
 /// A program that runs on the emulated board until this is dropped, its UART at a socket.
 #[derive(Debug)]
 pub struct Device {
-    child: Child,
+    _emulator: Emulator,
     _dir: TempDir,
     /// The other end of the UART.
     pub link: UnixStream,
 }
 
 impl Device {
-    /// Starts the program `elf`.
-    pub fn start(elf: &[u8]) -> anyhow::Result<Self> {
+    /// Starts the program `elf` with its flash in the file `flash`.
+    pub fn start(elf: &[u8], flash: &Path) -> anyhow::Result<Self> {
         let dir = TempDir::new()?;
-        let (path, socket) = (dir.path().join("program"), dir.path().join("uart"));
+        let path = dir.path().join("program");
         fs::write(&path, elf)?;
-        let serial = format!("unix:{},server=on,wait=off", socket.display());
-        let mut command = emulator()?;
-        command.arg(&path).args(["-serial", &serial]).stdin(Stdio::null()).stdout(Stdio::null());
-        let child = start(&mut command)?;
-        let deadline = Instant::now() + PATIENCE;
-        let link = loop {
-            match UnixStream::connect(&socket) {
-                Ok(link) => break link,
-                Err(error) if Instant::now() > deadline => {
-                    return Err(error).context("the emulator opened no socket");
-                }
-                Err(_) => thread::sleep(Duration::from_millis(5)),
-            }
-        };
+        let (emulator, link) = Emulator::start(&path, flash, Stdio::null())?;
         link.set_read_timeout(Some(PATIENCE))?;
-        Ok(Device { child, _dir: dir, link })
+        Ok(Device { _emulator: emulator, _dir: dir, link })
     }
 }
 
-impl Drop for Device {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// What the app on a board takes besides its model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Footprint {
+    /// Bytes of flash without bundle and golden vectors.
+    pub flash: u64,
+    /// Bytes of RAM that the linker gave away, without the arena.
+    pub ram: u64,
+    /// Symbols of an allocator, of formatting, or of a panic that formats.
+    pub unwanted: Vec<String>,
+}
+
+/// The footprint of the program `elf` that was built with the model in `model`.
+pub fn footprint(elf: &[u8], model: &Path) -> anyhow::Result<Footprint> {
+    let file = object::File::parse(elf)?;
+    let bytes = |name: &str| file.section_by_name(name).map_or(0, |section| section.size());
+    let parts = ["model.bundle", "golden.bin"].map(|name| fs::metadata(model.join(name)).map(|data| data.len()));
+    let [bundle, golden] = parts;
+    let flash = [".vector_table", ".text", ".rodata", ".data"].map(bytes).iter().sum::<u64>() - bundle? - golden?;
+    let arena: u64 = symbols(&file).filter(|(name, _)| name.contains("ARENA")).map(|(_, size)| size).sum();
+    anyhow::ensure!(arena > 0, "the program has no arena");
+    let ram = [".data", ".bss", ".uninit"].map(bytes).iter().sum::<u64>() - arena;
+    let unwanted = symbols(&file).map(|(name, _)| name).filter(|name| {
+        let of = |part: &str| name.contains(part);
+        of("__rust_alloc") || of("__rdl_alloc") || of("5alloc5alloc") || of("4core3fmt") || of("__rg_alloc")
+    });
+    Ok(Footprint { flash, ram, unwanted: unwanted.map(String::from).collect() })
+}
+
+fn symbols<'f>(file: &'f object::File<'f>) -> impl Iterator<Item = (&'f str, u64)> {
+    file.symbols().filter_map(|symbol| Some((symbol.name().ok()?, symbol.size())))
 }

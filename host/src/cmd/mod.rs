@@ -1,6 +1,8 @@
 //! The subcommands: each file holds its arguments and its `run`.
 
 pub mod demo;
+pub mod device;
+pub mod draw;
 pub mod embed;
 pub mod evaluate;
 pub mod export;

@@ -36,6 +36,14 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
+    /// The version of the protocol that an answer to [`super::Request::Info`] gives, whichever version wrote it.
+    pub fn protocol(&self) -> Option<u8> {
+        match *self.message {
+            [0, protocol, ..] => Some(protocol),
+            _ => None,
+        }
+    }
+
     /// The frame's message; [`FrameError::Message`] where it is none, or bytes follow it.
     pub fn message<M: Deserialize<'a>>(&self) -> Result<M, FrameError> {
         match postcard::take_from_bytes(self.message) {
