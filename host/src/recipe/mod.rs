@@ -7,11 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use shared::frontend::{FrontEnd, Image, Pixels, Raw};
+use shared::frontend::{Fill, FrontEnd, Image, LogMel, Pixels, Raw, SettingsError};
 use thiserror::Error;
 
 use crate::data::augment::Augment;
-use crate::data::{Batching, Sampling, Spec, Split};
+use crate::data::sound::SoundAugment;
+use crate::data::{Batching, Classes, DataError, Sampling, Spec, Split};
 use crate::mining::Mining;
 use crate::net::{Architecture, ArchitectureError, Shape};
 
@@ -36,6 +37,9 @@ pub struct Recipe {
     pub net: Network,
     /// How training samples are varied.
     pub augment: Augment,
+    /// How training recordings are varied.
+    #[serde(default, skip_serializing_if = "SoundAugment::is_none")]
+    pub sound_augment: SoundAugment,
     /// Adam's settings.
     pub optimizer: Optimizer,
     /// How training is watched.
@@ -51,10 +55,16 @@ pub struct Recipe {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The source: glyphs, mnist:DIR, images:DIR.
+    /// The source: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR.
     pub source: Spec,
     /// Which world of glyphs is drawn; files do not heed it.
     pub world: u64,
+    /// Every identity that trains becomes four: as it is and turned by 90, 180 and 270 degrees.
+    #[serde(default)]
+    pub rotations_as_classes: bool,
+    /// The forgeries of every identity that trains become one more identity; without it they do not train.
+    #[serde(default)]
+    pub forgeries_as_classes: bool,
     /// The identities that train, choose the threshold and test.
     pub split: Split,
 }
@@ -73,6 +83,50 @@ pub struct Input {
     pub invert: bool,
     /// The darkest value becomes 0, the lightest 255.
     pub stretch: bool,
+    /// For recordings, whose spectrogram has `height` bands, `width` frames and one channel; for pictures none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sound: Option<SoundInput>,
+}
+
+/// The sound front end's settings, besides bands and frames: see [`LogMel`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoundInput {
+    /// Samples a second; recordings of another rate are resampled.
+    pub rate: u16,
+    /// Samples of a frame.
+    pub window: u16,
+    /// Samples from one frame to the next.
+    pub hop: u16,
+    /// Where the lowest band begins, in Hz.
+    pub low: u16,
+    /// Where the highest band ends, in Hz.
+    pub high: u16,
+    /// dB from the lowest value to the highest.
+    pub range: u8,
+    /// dB below the loudest frame at which silence begins.
+    pub trim: u8,
+    /// Lift the high frequencies.
+    pub pre_emphasis: bool,
+    /// What stands where a recording has no more frames.
+    pub fill: Fill,
+}
+
+impl Default for SoundInput {
+    /// 8 kHz, frames of 32 ms every 16 ms, bands from 60 to 3800 Hz.
+    fn default() -> Self {
+        SoundInput {
+            rate: 8000,
+            window: 256,
+            hop: 128,
+            low: 60,
+            high: 3800,
+            range: 60,
+            trim: 30,
+            pre_emphasis: true,
+            fill: Fill::Repeat,
+        }
+    }
 }
 
 /// A family of networks.
@@ -136,6 +190,9 @@ pub struct Validation {
     pub samples: usize,
     /// Pairs of them that are compared, at most, half of them of one identity where there are as many.
     pub pairs: usize,
+    /// Measurements without a new best after which a phase ends early; 0 for never.
+    #[serde(default)]
+    pub patience: usize,
 }
 
 /// What the export does with the trained network.
@@ -164,6 +221,19 @@ pub struct Phase {
     pub sampling: Sampling,
     /// What is minimized.
     pub loss: Loss,
+    /// What is minimized besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contrast: Option<Contrast>,
+}
+
+/// [`crate::loss::classify::batch_contrast`] beside a phase's loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contrast {
+    /// Factor of it in the sum.
+    pub weight: f32,
+    /// Divisor of the similarities.
+    pub temperature: f32,
 }
 
 /// What a training minimizes.
@@ -184,6 +254,29 @@ pub enum Loss {
         /// How triplets are chosen.
         mining: Mining,
     },
+    /// Cross-entropy of a classifier over the training identities.
+    Softmax,
+    /// [`crate::loss::classify::sphereface`].
+    Sphereface {
+        /// How many times the own class's angle counts.
+        margin: u32,
+        /// Where the annealed weight of the plain cosine ends.
+        lambda_min: f32,
+    },
+    /// [`crate::loss::classify::cosface`].
+    Cosface {
+        /// Factor of the cosines.
+        scale: f32,
+        /// What is subtracted from the own class's cosine.
+        margin: f32,
+    },
+    /// [`crate::loss::classify::arcface`].
+    Arcface {
+        /// Factor of the cosines.
+        scale: f32,
+        /// Radians that are added to the own class's angle.
+        margin: f32,
+    },
 }
 
 /// The name of a [`Loss`].
@@ -194,6 +287,21 @@ pub enum Method {
     Contrastive,
     /// Triplets: nearer to one's own than to another identity, by the margin.
     Triplet,
+    /// A classifier over the training identities, which is dropped afterwards.
+    Softmax,
+    /// The same with the own class's angle multiplied.
+    Sphereface,
+    /// The same with a margin between cosines.
+    Cosface,
+    /// The same with a margin between angles.
+    Arcface,
+}
+
+impl Method {
+    /// Whether it trains a classifier along.
+    pub fn classifies(self) -> bool {
+        !matches!(self, Method::Contrastive | Method::Triplet)
+    }
 }
 
 impl std::fmt::Display for Method {
@@ -201,6 +309,10 @@ impl std::fmt::Display for Method {
         f.write_str(match self {
             Method::Contrastive => "contrastive",
             Method::Triplet => "triplet",
+            Method::Softmax => "softmax",
+            Method::Sphereface => "sphereface",
+            Method::Cosface => "cosface",
+            Method::Arcface => "arcface",
         })
     }
 }
@@ -211,6 +323,10 @@ impl Loss {
         match self {
             Loss::Contrastive { .. } => Method::Contrastive,
             Loss::Triplet { .. } => Method::Triplet,
+            Loss::Softmax => Method::Softmax,
+            Loss::Sphereface { .. } => Method::Sphereface,
+            Loss::Cosface { .. } => Method::Cosface,
+            Loss::Arcface { .. } => Method::Arcface,
         }
     }
 }
@@ -252,6 +368,9 @@ pub enum RecipeError {
         /// What is accepted.
         expected: &'static str,
     },
+    /// The sound front end's settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The network does not fit its input.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
@@ -306,6 +425,19 @@ impl Recipe {
             1 | 3 => {}
             channels => return range("input.channels", channels, "1 (grey) or 3 (RGB)"),
         }
+        let (sounds, speech) = (self.input.sound.is_some(), matches!(self.data.source, Spec::Speech(..)));
+        if sounds != speech {
+            let expected = "there for `speech:DIR`, and for no other source";
+            return range("input.sound", if sounds { "there" } else { "missing" }, expected);
+        }
+        if let FrontEnd::LogMel(log_mel) = self.front_end() {
+            log_mel.check()?;
+            if (self.input.channels, self.input.invert, self.input.stretch) != (1, false, false) {
+                let expected = "1, with `invert` and `stretch` false, for recordings";
+                return range("input.channels", self.input.channels, expected);
+            }
+        }
+        self.sound_augment.check()?;
         if !(1.0 / 16.0..=16.0).contains(&self.net.width_multiplier) {
             let value = self.net.width_multiplier;
             return range("net.width_multiplier", value, "between 0.0625 and 16");
@@ -327,17 +459,37 @@ impl Recipe {
             match phase.loss {
                 Loss::Contrastive { margin, .. } | Loss::Triplet { margin, .. } => {
                     positive("phase.loss.margin", margin.into())?;
-                    match phase.sampling {
-                        Sampling::Balanced { samples: 2.., .. } => {}
-                        sampling => {
-                            let expected = "`balanced` with at least 2 `samples` for a loss on pairs or triplets";
-                            return range("phase.sampling", format!("{sampling:?}"), expected);
-                        }
+                }
+                Loss::Softmax => {}
+                Loss::Sphereface { margin, lambda_min } => {
+                    if !(1..=8).contains(&margin) {
+                        return range("phase.loss.margin", margin, "from 1 to 8 for sphereface");
                     }
+                    positive("phase.loss.lambda_min", f64::from(lambda_min) + f64::MIN_POSITIVE)?;
+                }
+                Loss::Cosface { scale, margin } | Loss::Arcface { scale, margin } => {
+                    positive("phase.loss.scale", scale.into())?;
+                    share("phase.loss.margin", margin.into())?;
+                }
+            }
+            if let Some(Contrast { weight, temperature }) = phase.contrast {
+                positive("phase.contrast.weight", weight.into())?;
+                positive("phase.contrast.temperature", temperature.into())?;
+            }
+            match phase.sampling {
+                Sampling::Balanced { samples: 2.., .. } => {}
+                _ if phase.loss.method().classifies() && phase.contrast.is_none() => {}
+                sampling => {
+                    let expected = "`balanced` with at least 2 `samples` for a loss on pairs or triplets";
+                    return range("phase.sampling", format!("{sampling:?}"), expected);
                 }
             }
         }
         self.augment.check()?;
+        let Input { height, width, .. } = self.input;
+        if self.data.rotations_as_classes && height != width {
+            return Err(DataError::Rotations { height: height.into(), width: width.into() }.into());
+        }
         self.data.source.check(&self.data.split)?;
         self.architecture().shapes()?;
         Ok(())
@@ -361,9 +513,12 @@ impl Recipe {
 
     /// How the batches of phase number `phase` are made.
     pub fn batching(&self, phase: usize) -> Option<Batching> {
+        let Data { rotations_as_classes: rotations, forgeries_as_classes: forgeries, .. } = self.data;
         self.phases.get(phase).map(|this| Batching {
+            classes: Classes { rotations, forgeries },
             sampling: this.sampling,
             augment: self.augment,
+            sound: self.sound_augment,
             seed: self.seed.wrapping_add(phase as u64),
         })
     }
@@ -372,6 +527,12 @@ impl Recipe {
 impl Input {
     /// The front end with these settings.
     pub fn front_end(&self) -> FrontEnd {
+        if let Some(sound) = self.sound {
+            let SoundInput { rate, window, hop, low, high, range, trim, pre_emphasis, fill } = sound;
+            let (bands, frames) = (self.height, self.width);
+            let settings = LogMel { rate, window, hop, bands, frames, low, high, range, trim, pre_emphasis, fill };
+            return FrontEnd::LogMel(settings);
+        }
         FrontEnd::Pixels(Pixels {
             width: self.width,
             height: self.height,
@@ -392,7 +553,7 @@ impl Input {
             true => (u32::from(length) * u32::from(side) / u32::from(shorter)) as u16,
             false => length,
         };
-        Input { width: scale(width), height: scale(height), channels, invert: false, stretch: false }
+        Input { width: scale(width), height: scale(height), channels, invert: false, stretch: false, sound: None }
     }
 }
 
@@ -458,6 +619,8 @@ mod tests {
         assert!(wrong(|r| r.phases.clear()).contains("[[phase]]"));
         assert!(wrong(|r| r.phases[0].learning_rate = f64::NAN).contains("learning_rate"));
         assert!(wrong(|r| r.input.width = 2).contains("too small"));
+        let turned = |r: &mut Recipe| (r.data.rotations_as_classes, r.input.width) = (true, 40);
+        assert!(wrong(turned).contains("square"));
         let shuffled = |r: &mut Recipe| r.phases[0].sampling = Sampling::Shuffled { batch: 9 };
         assert!(wrong(shuffled).contains("balanced"));
     }
