@@ -98,7 +98,6 @@ fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::RawSample;
     use image::{GrayImage, Luma};
     use std::fs;
     use tempfile::TempDir;

@@ -47,7 +47,7 @@ pub fn load(folder: &Path, keep: impl Fn(&str) -> bool) -> Result<Dataset, DataE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{RawSample, Sample};
+    use crate::data::Sample;
     use image::{GrayImage, Luma};
     use std::fs;
     use tempfile::TempDir;

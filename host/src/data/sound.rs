@@ -189,9 +189,8 @@ mod tests {
             let mut tensor = vec![9; 16 * 32];
             let shape = Shape::of(&FRONT);
             augment.mask(shape, &mut tensor, &mut ChaCha8Rng::seed_from_u64(seed));
-            let silent = |values: &mut dyn Iterator<Item = u8>| values.all(|value| value == 0);
-            let rows = (0..16).filter(|&b| silent(&mut tensor[b * 32..(b + 1) * 32].iter().copied())).count();
-            let columns = (0..32).filter(|&t| silent(&mut tensor.iter().skip(t).step_by(32).copied())).count();
+            let rows = (0..16).filter(|&b| tensor[b * 32..(b + 1) * 32].iter().all(|&value| value == 0)).count();
+            let columns = (0..32).filter(|&t| tensor.iter().skip(t).step_by(32).all(|&value| value == 0)).count();
             assert!(rows <= 4 && columns <= 8, "{rows} {columns}");
             let zeros = tensor.iter().filter(|&&value| value == 0).count();
             assert_eq!(zeros, rows * 32 + columns * 16 - rows * columns);

@@ -42,6 +42,10 @@ pub struct Classes {
     ///
     /// [`Dataset::forgeries_as_identities`]: super::Dataset::forgeries_as_identities
     pub forgeries: bool,
+    /// Every voice becomes three, by its speed: see [`Dataset::speeds_as_identities`].
+    ///
+    /// [`Dataset::speeds_as_identities`]: super::Dataset::speeds_as_identities
+    pub speeds: bool,
 }
 
 /// How the batches of a training run are made.
@@ -118,6 +122,9 @@ impl TrainingData {
             let mut dataset = spec.load(Part::Train, split, world)?;
             if batching.classes.forgeries {
                 dataset = dataset.forgeries_as_identities();
+            }
+            if batching.classes.speeds {
+                dataset = dataset.speeds_as_identities();
             }
             batching.sound.check()?;
             if !batching.sound.is_none() {

@@ -2,6 +2,7 @@
 
 use crate::data::augment::Augment;
 use crate::data::sound::SoundAugment;
+use crate::data::speech::Task;
 use crate::data::{Part, Sampling, Spec, Split};
 use crate::mining::Mining;
 
@@ -77,6 +78,8 @@ impl Choices {
                 // A turned character is another one; a turned face is not.
                 rotations_as_classes: matches!(self.source, Spec::Omniglot(_)) && input.width == input.height,
                 forgeries_as_classes: matches!(self.source, Spec::Signatures(_)),
+                // A word stays the same word at any pitch.
+                speeds_as_classes: matches!(self.source, Spec::Speech(_, Task::Speaker | Task::Both)),
                 split,
             },
             input,

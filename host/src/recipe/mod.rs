@@ -65,6 +65,9 @@ pub struct Data {
     /// The forgeries of every identity that trains become one more identity; without it they do not train.
     #[serde(default)]
     pub forgeries_as_classes: bool,
+    /// Every voice that trains becomes three: as it is, a tenth slower and a tenth faster.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub speeds_as_classes: bool,
     /// The identities that train, choose the threshold and test.
     pub split: Split,
 }
@@ -430,6 +433,9 @@ impl Recipe {
             let expected = "there for `speech:DIR`, and for no other source";
             return range("input.sound", if sounds { "there" } else { "missing" }, expected);
         }
+        if self.data.speeds_as_classes && !speech {
+            return range("data.speeds_as_classes", true, "false for pictures");
+        }
         if let FrontEnd::LogMel(log_mel) = self.front_end() {
             log_mel.check()?;
             if (self.input.channels, self.input.invert, self.input.stretch) != (1, false, false) {
@@ -513,9 +519,11 @@ impl Recipe {
 
     /// How the batches of phase number `phase` are made.
     pub fn batching(&self, phase: usize) -> Option<Batching> {
-        let Data { rotations_as_classes: rotations, forgeries_as_classes: forgeries, .. } = self.data;
+        let Data {
+            rotations_as_classes: rotations, forgeries_as_classes: forgeries, speeds_as_classes: speeds, ..
+        } = self.data;
         self.phases.get(phase).map(|this| Batching {
-            classes: Classes { rotations, forgeries },
+            classes: Classes { rotations, forgeries, speeds },
             sampling: this.sampling,
             augment: self.augment,
             sound: self.sound_augment,
@@ -555,6 +563,10 @@ impl Input {
         };
         Input { width: scale(width), height: scale(height), channels, invert: false, stretch: false, sound: None }
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn range<T>(key: &'static str, value: impl ToString, expected: &'static str) -> Result<T, RecipeError> {
