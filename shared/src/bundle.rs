@@ -174,7 +174,9 @@ impl Header {
             return Err(BundleError::Magic);
         }
         match u16_at(bytes, 4) {
-            VERSION => read_header(bytes).filter(|header| bytes.len() >= header.len()).ok_or(BundleError::Header),
+            VERSION => {
+                read_header(bytes).filter(|header| bytes.len() >= header.encoded_len()).ok_or(BundleError::Header)
+            }
             version => Err(BundleError::Version(version)),
         }
     }
@@ -190,16 +192,11 @@ impl Header {
     }
 
     /// Bytes of the header with all settings of its front end.
-    pub fn len(&self) -> usize {
+    pub fn encoded_len(&self) -> usize {
         match self.frontend {
             FrontEnd::Pixels(_) => HEADER_LEN,
             FrontEnd::LogMel(_) => HEADER_LEN + LOG_MEL_LEN,
         }
-    }
-
-    /// Never: a header has bytes.
-    pub fn is_empty(&self) -> bool {
-        false
     }
 }
 
@@ -328,7 +325,7 @@ impl<'a> Bundle<'a> {
             return Err(BundleError::Checksum);
         }
         let header = read_header(bytes).ok_or(BundleError::Header)?;
-        if bytes.len() < header.len() {
+        if bytes.len() < header.encoded_len() {
             return Err(BundleError::Header);
         }
         let bundle = Bundle { bytes, header, layers: usize::from(u16_at(bytes, 6)) };
@@ -343,7 +340,7 @@ impl<'a> Bundle<'a> {
 
     /// The file's first bytes, which [`Header::read`] takes.
     pub fn header_bytes(&self) -> &'a [u8] {
-        self.bytes.get(..self.header.len()).unwrap_or_default()
+        self.bytes.get(..self.header.encoded_len()).unwrap_or_default()
     }
 
     /// The file's bytes.
@@ -353,7 +350,7 @@ impl<'a> Bundle<'a> {
 
     /// The layers in the order in which they run.
     pub fn layers(&self) -> impl Iterator<Item = Layer<'a>> + use<'a> {
-        let (bytes, table) = (self.bytes, self.header.len());
+        let (bytes, table) = (self.bytes, self.header.encoded_len());
         (0..self.layers).filter_map(move |index| read_layer(bytes, table + index * LAYER_LEN))
     }
 
@@ -658,7 +655,7 @@ pub enum WriteError {
 /// Bytes of the bundle of `header` and `layers`.
 pub fn encoded_len(header: &Header, layers: &[LayerSource<'_>]) -> usize {
     let sections: usize = layers.iter().map(|layer| section_lens(layer).iter().sum::<usize>()).sum();
-    header.len() + layers.len() * LAYER_LEN + sections
+    header.encoded_len() + layers.len() * LAYER_LEN + sections
 }
 
 /// Writes a bundle to the start of `out`, which begins at a multiple of four, and returns its checked view.
@@ -666,7 +663,7 @@ pub fn encode<'o>(header: &Header, layers: &[LayerSource<'_>], out: &'o mut [u8]
     let len = encoded_len(header, layers);
     let out = out.get_mut(..len).ok_or(WriteError::Space(len))?;
     out.fill(0);
-    let mut at = header.len() + layers.len() * LAYER_LEN;
+    let mut at = header.encoded_len() + layers.len() * LAYER_LEN;
     for (index, layer) in layers.iter().enumerate() {
         let geometry = &layer.entry.geometry;
         let inputs = match geometry.kind {
@@ -688,7 +685,7 @@ pub fn encode<'o>(header: &Header, layers: &[LayerSource<'_>], out: &'o mut [u8]
             put(out, places[1] + index * size_of::<Requantizer>(), cast_slice(&stored));
         }
         put(out, places[2], layer.table.map_or(&[], |table| table.as_slice()));
-        put_entry(layer, places, out.get_mut(header.len() + index * LAYER_LEN..).unwrap_or_default());
+        put_entry(layer, places, out.get_mut(header.encoded_len() + index * LAYER_LEN..).unwrap_or_default());
         at += weights_len + channels_len + table_len;
     }
     put_header(header, layers.len(), out);

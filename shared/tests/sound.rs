@@ -1,6 +1,9 @@
 //! The sound front end against its definition in f64, and in chunks of any size.
 #![allow(missing_docs)]
 
+#[path = "cases/sound.rs"]
+mod cases;
+
 use proptest::prelude::*;
 use shared::frontend::{Fill, FrontEnd, FrontendError, LogMel, Pixels, Quality, Raw, RawHeader, SettingsError, Sound};
 
@@ -331,4 +334,15 @@ fn settings_are_checked() {
     assert_eq!(key(LogMel { trim: 0, ..SETTINGS }), "trim");
     assert_eq!(key(LogMel { bands: 64, window: 128, ..SETTINGS }), "narrow");
     assert_eq!(key(LogMel { bands: 64, window: 512, ..SETTINGS }), "fine");
+}
+
+/// The same numbers on every machine: `kerneltest` on the emulated cores compares with the same checksums.
+#[test]
+fn tensors_have_their_checksums() {
+    let got: Vec<u32> = cases::CASES
+        .iter()
+        .zip([64, 7, 1, 63, 10])
+        .map(|(case, chunk)| cases::checksum(case, chunk, &mut [0; cases::TENSOR], &mut [0; cases::WORK]).unwrap())
+        .collect();
+    assert_eq!(got, cases::CASES.map(|(_, _, expected)| expected), "{got:#010x?}");
 }

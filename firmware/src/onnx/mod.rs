@@ -210,7 +210,7 @@ fn open_seal(model: &mut ModelProto) -> Result<Header, OnnxError> {
     }
     let bytes = unhex(&header).ok_or(OnnxError::Header(BundleError::Header))?;
     let header = Header::read(&bytes).map_err(OnnxError::Header)?;
-    match header.len() == bytes.len() {
+    match header.encoded_len() == bytes.len() {
         true => Ok(header),
         false => Err(OnnxError::Header(BundleError::Header)),
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use shared::quant::to_signed;
 
 use super::print_json;
-use crate::data::{Dataset, Sample, images, input_tensor};
+use crate::data::{self, Dataset, Sample, input_tensor};
 use crate::evaluate::{Engine, EngineKind};
 
 /// Arguments of `embed`.
@@ -37,10 +37,11 @@ struct Row<'a> {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let engine = Engine::open(&args.model, args.engine)?;
     for path in &args.files {
-        let raw = images::read(path)?;
+        let raw = data::read(path)?;
         let file = path.display().to_string();
         let tensor = input_tensor(&engine.frontend(), &raw).map_err(|error| anyhow::anyhow!("{file}: {error}"))?;
-        let one = Dataset { identities: vec![file.clone()], samples: vec![Sample { identity: 0, raw }] };
+        let samples = vec![Sample { identity: 0, raw }];
+        let one = Dataset { identities: vec![file.clone()], samples, ..Dataset::default() };
         let embedded = engine.embed(&one)?;
         let embedding = match embedded.vector(0) {
             Some(bytes) => serde_json::json!(bytes),

@@ -3,6 +3,11 @@
 //! A [`Spec`] names a source and a [`Split`] says which identities train, which choose the threshold and which test;
 //! [`Spec::load`] gives one [`Part`] of it. Training reads [`TrainingData`], which passes the front end once over stored
 //! samples, draws glyphs anew in every epoch, and deals balanced or shuffled batches.
+//!
+//! What others have made to pass for an identity's own (forged signatures) never mixes with genuine samples: it stands in
+//! [`Dataset::forgeries`], so that every figure taken from [`Dataset::samples`] is one of genuine samples. A protocol that
+//! tries forgeries embeds [`Dataset::take_forgeries`], whose identities have the same indices; training may make classes
+//! of its own of them ([`Classes`]).
 
 pub mod augment;
 pub mod batches;
@@ -11,14 +16,19 @@ pub mod glyphs;
 pub mod images;
 pub mod mnist;
 mod natural;
+pub mod omniglot;
 mod pattern;
 mod range;
+pub mod signatures;
+pub mod sound;
 mod spec;
+pub mod speech;
 mod split;
 mod tensors;
 mod training;
 
 use std::collections::HashMap;
+use std::path::Path;
 
 pub use error::DataError;
 pub use natural::natural_order;
@@ -27,10 +37,10 @@ use shared::frontend::{Image, Raw, Sound};
 pub use spec::Spec;
 pub use split::{Part, Split};
 pub use tensors::{Shape, Tensors, input_tensor};
-pub use training::{Batch, Batching, Sampling, TrainingData};
+pub use training::{Batch, Batching, Classes, Sampling, TrainingData};
 
 /// A raw sample that owns its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RawSample {
     /// A picture, laid out as [`Image`] says.
     Image {
@@ -75,6 +85,14 @@ impl RawSample {
     }
 }
 
+/// The sample in the file at `path`: a recording where its name ends with `.wav`, else a picture.
+pub fn read(path: &Path) -> Result<RawSample, DataError> {
+    match speech::is_recording(path) {
+        true => speech::read(path),
+        false => images::read(path),
+    }
+}
+
 /// One raw sample and whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sample {
@@ -89,12 +107,14 @@ pub struct Sample {
 pub struct Dataset {
     /// Names of the identities, unique.
     pub identities: Vec<String>,
-    /// The samples, those of one identity in the order of their source.
+    /// The genuine samples, those of one identity in the order of their source.
     pub samples: Vec<Sample>,
+    /// Imitations by others: the identity is that of the imitated. Empty where the source has none.
+    pub forgeries: Vec<Sample>,
 }
 
 impl Dataset {
-    /// The identity index of every sample.
+    /// The identity index of every genuine sample.
     pub fn labels(&self) -> Vec<usize> {
         self.samples.iter().map(|sample| sample.identity).collect()
     }
@@ -109,12 +129,49 @@ impl Dataset {
                 identities.push(name);
             }
         }
-        let samples = self
-            .samples
-            .into_iter()
-            .filter_map(|sample| renumbered.get(&sample.identity).map(|&identity| Sample { identity, ..sample }))
-            .collect();
-        Dataset { identities, samples }
+        let kept = |samples: Vec<Sample>| {
+            let renumbered = |sample: Sample| Some(Sample { identity: *renumbered.get(&sample.identity)?, ..sample });
+            samples.into_iter().filter_map(renumbered).collect()
+        };
+        Dataset { identities, samples: kept(self.samples), forgeries: kept(self.forgeries) }
+    }
+
+    /// The forgeries as samples of a dataset with the same identities, each under the identity that it imitates; none are
+    /// left here.
+    pub fn take_forgeries(&mut self) -> Dataset {
+        let samples = std::mem::take(&mut self.forgeries);
+        Dataset { identities: self.identities.clone(), samples, forgeries: Vec::new() }
+    }
+
+    /// Every identity's recordings a tenth slower and a tenth faster as two more identities, `NAME slower` and `NAME faster`,
+    /// behind the others: another pitch is another voice. Pictures stay as they are.
+    pub fn speeds_as_identities(mut self) -> Dataset {
+        let (names, samples) = (self.identities.clone(), self.samples.clone());
+        for (round, (percent, word)) in [(90, "slower"), (110, "faster")].into_iter().enumerate() {
+            self.identities.extend(names.iter().map(|name| format!("{name} {word}")));
+            self.samples.extend(samples.iter().filter_map(|sample| match &sample.raw {
+                RawSample::Sound { rate, samples } => Some(Sample {
+                    identity: sample.identity + (round + 1) * names.len(),
+                    raw: RawSample::Sound { rate: rate * percent / 100, samples: samples.clone() },
+                }),
+                RawSample::Image { .. } => None,
+            }));
+        }
+        self
+    }
+
+    /// The forgeries of each identity as an identity of its own, `NAME forged`, behind the genuine ones: somebody else, who
+    /// only looks alike.
+    pub fn forgeries_as_identities(mut self) -> Dataset {
+        let mut own = HashMap::new();
+        for forgery in std::mem::take(&mut self.forgeries) {
+            let identity = *own.entry(forgery.identity).or_insert_with(|| {
+                self.identities.push(format!("{} forged", self.identities[forgery.identity]));
+                self.identities.len() - 1
+            });
+            self.samples.push(Sample { identity, ..forgery });
+        }
+        self
     }
 }
 
@@ -122,19 +179,53 @@ impl Dataset {
 mod tests {
     use super::*;
 
-    #[test]
-    fn retain_renumbers() {
-        let sample = |identity, value| Sample {
-            identity,
-            raw: RawSample::Image { width: 1, height: 1, channels: 1, pixels: vec![value] },
-        };
-        let all = Dataset {
+    fn sample(identity: usize, value: u8) -> Sample {
+        Sample { identity, raw: RawSample::Image { width: 1, height: 1, channels: 1, pixels: vec![value] } }
+    }
+
+    fn three() -> Dataset {
+        Dataset {
             identities: ["a", "b", "c"].map(String::from).to_vec(),
             samples: vec![sample(2, 9), sample(0, 1), sample(1, 5), sample(2, 8)],
-        };
-        let kept = all.retain(|name| name != "b");
+            forgeries: vec![sample(2, 7), sample(1, 6), sample(2, 4)],
+        }
+    }
+
+    #[test]
+    fn retain_renumbers() {
+        let kept = three().retain(|name| name != "b");
         assert_eq!(kept.identities, ["a", "c"]);
         assert_eq!(kept.samples, [sample(1, 9), sample(0, 1), sample(1, 8)]);
+        assert_eq!(kept.forgeries, [sample(1, 7), sample(1, 4)]);
         assert_eq!(kept.labels(), [1, 0, 1]);
+    }
+
+    #[test]
+    fn forgeries_are_taken_under_the_imitated_identity() {
+        let mut genuine = three();
+        let forged = genuine.take_forgeries();
+        assert_eq!(forged.identities, genuine.identities);
+        assert_eq!(forged.samples, three().forgeries);
+        assert!(genuine.forgeries.is_empty() && forged.forgeries.is_empty());
+        assert_eq!(genuine.samples, three().samples);
+    }
+
+    #[test]
+    fn another_speed_is_another_voice() {
+        let sound = |identity, rate| Sample { identity, raw: RawSample::Sound { rate, samples: vec![1, 2] } };
+        let samples = vec![sound(0, 8000), sound(1, 1000)];
+        let identities = ["a", "b"].map(String::from).to_vec();
+        let all = Dataset { identities, samples, ..Dataset::default() }.speeds_as_identities();
+        assert_eq!(all.identities, ["a", "b", "a slower", "b slower", "a faster", "b faster"]);
+        assert_eq!(all.samples[2..], [sound(2, 7200), sound(3, 900), sound(4, 8800), sound(5, 1100)]);
+    }
+
+    #[test]
+    fn forgeries_become_identities_of_their_own() {
+        let all = three().forgeries_as_identities();
+        assert_eq!(all.identities, ["a", "b", "c", "c forged", "b forged"]);
+        assert_eq!(all.samples[..4], three().samples);
+        assert_eq!(all.samples[4..], [sample(3, 7), sample(4, 6), sample(3, 4)]);
+        assert!(all.forgeries.is_empty());
     }
 }

@@ -1,11 +1,14 @@
 //! What a recipe is made of where nothing else is asked for.
 
 use crate::data::augment::Augment;
+use crate::data::sound::SoundAugment;
+use crate::data::speech::Task;
 use crate::data::{Part, Sampling, Spec, Split};
 use crate::mining::Mining;
 
 use super::{
-    Data, Export, Family, Input, Loss, Method, Metric, Network, Optimizer, Phase, Recipe, RecipeError, Validation,
+    Data, Export, Family, Input, Loss, Method, Metric, Network, Optimizer, Phase, Recipe, RecipeError, SoundInput,
+    Validation,
 };
 
 /// The choices that most decide a recipe; the others follow from them.
@@ -63,30 +66,44 @@ impl Choices {
             ..=3 if !angular => Metric::Euclidean,
             _ => Metric::Cosine,
         });
+        let identities = self.source.identities(&split.train)?.len();
         let methods = [Some(self.method), self.then];
         let phases = methods.into_iter().flatten();
         let recipe = Recipe {
             name: self.name.clone(),
             seed: 1,
-            data: Data { source: self.source.clone(), world: 0, split },
+            data: Data {
+                source: self.source.clone(),
+                world: 0,
+                // A turned character is another one; a turned face is not.
+                rotations_as_classes: matches!(self.source, Spec::Omniglot(_)) && input.width == input.height,
+                forgeries_as_classes: matches!(self.source, Spec::Signatures(_)),
+                // A word stays the same word at any pitch.
+                speeds_as_classes: matches!(self.source, Spec::Speech(_, Task::Speaker | Task::Both)),
+                split,
+            },
             input,
             net: Network { family: self.family, width_multiplier: 1.0, embedding: self.embedding, metric },
             augment: self.default_augment(),
+            sound_augment: self.default_sound_augment(),
             optimizer: Optimizer { weight_decay: 1e-4 },
             validation: Validation { every_steps: 100, samples: 1000, pairs: 20_000, patience: 0 },
             export: Export { target_fmr: 0.01, calibration_samples: 500 },
-            phases: phases.map(|method| self.default_phase(method, metric)).collect(),
+            phases: phases.map(|method| self.default_phase(method, metric, identities)).collect(),
         };
         recipe.check()?;
         Ok(recipe)
     }
 
     fn default_input(&self, split: &Split) -> Result<Input, RecipeError> {
-        let plain = Input { width: 28, height: 28, channels: 1, invert: false, stretch: false };
+        let plain = Input { width: 28, height: 28, channels: 1, invert: false, stretch: false, sound: None };
         Ok(match self.source {
             Spec::Mnist(_) => plain,
             Spec::Glyphs => Input { invert: true, ..plain },
-            _ => {
+            Spec::Omniglot(_) => Input { width: 40, height: 40, invert: true, ..plain },
+            Spec::Signatures(_) => Input { width: 128, height: 88, invert: true, stretch: true, ..plain },
+            Spec::Speech(..) => Input { width: 48, height: 40, sound: Some(SoundInput::default()), ..plain },
+            Spec::Images(_) => {
                 let samples = self.source.load(Part::Threshold, split, 0)?.samples;
                 let first = samples.first().map(|sample| sample.raw.as_raw());
                 Input { stretch: true, ..first.map_or(plain, |raw| Input::like(raw, 40)) }
@@ -99,7 +116,30 @@ impl Choices {
             // Every epoch draws glyphs anew.
             Spec::Glyphs => Augment::default(),
             Spec::Mnist(_) => Augment { shift: 0.07, scale: 0.1, rotation: 10.0, shear: 0.1, ..Augment::default() },
-            _ => Augment {
+            Spec::Omniglot(_) => Augment {
+                shift: 0.07,
+                scale: 0.15,
+                stretch: 0.1,
+                rotation: 12.0,
+                shear: 0.15,
+                elastic: 0.03,
+                stroke: 0.5,
+                ..Augment::default()
+            },
+            Spec::Signatures(_) => Augment {
+                shift: 0.05,
+                scale: 0.1,
+                stretch: 0.08,
+                rotation: 5.0,
+                shear: 0.08,
+                elastic: 0.02,
+                stroke: 0.4,
+                contrast: 0.2,
+                ..Augment::default()
+            },
+            // See `default_sound_augment`.
+            Spec::Speech(..) => Augment::default(),
+            Spec::Images(_) => Augment {
                 shift: 0.08,
                 scale: 0.12,
                 stretch: 0.08,
@@ -111,13 +151,33 @@ impl Choices {
         }
     }
 
-    fn default_phase(&self, method: Method, metric: Metric) -> Phase {
+    fn default_sound_augment(&self) -> SoundAugment {
+        match self.source {
+            Spec::Speech(..) => SoundAugment {
+                speed: 0.12,
+                gain: 3.0,
+                noise: 0.1,
+                mix: 0.1,
+                shift: 0.1,
+                time_mask: 0.15,
+                frequency_mask: 0.15,
+            },
+            _ => SoundAugment::default(),
+        }
+    }
+
+    fn default_phase(&self, method: Method, metric: Metric, identities: usize) -> Phase {
         let few = matches!(self.source, Spec::Mnist(_));
-        let (identities, samples) = if few { (10, 13) } else { (32, 4) };
+        // About 128 samples.
+        let identities = identities.clamp(1, 32);
+        let samples = (128usize.div_ceil(identities)).min(16);
         let epochs = match self.source {
             Spec::Mnist(_) => 6,
             Spec::Glyphs => 10,
-            _ => 200,
+            Spec::Omniglot(_) => 40,
+            Spec::Signatures(_) => 150,
+            Spec::Speech(..) => 60,
+            Spec::Images(_) => 200,
         };
         let loss = match (method, metric) {
             (Method::Contrastive, Metric::Euclidean) => Loss::Contrastive { margin: 1.0, mining: Mining::Random },

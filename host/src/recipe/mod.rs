@@ -7,11 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use shared::frontend::{FrontEnd, Image, Pixels, Raw};
+use shared::frontend::{Fill, FrontEnd, Image, LogMel, Pixels, Raw, SettingsError};
 use thiserror::Error;
 
 use crate::data::augment::Augment;
-use crate::data::{Batching, Sampling, Spec, Split};
+use crate::data::sound::SoundAugment;
+use crate::data::{Batching, Classes, DataError, Sampling, Spec, Split};
 use crate::mining::Mining;
 use crate::net::{Architecture, ArchitectureError, Shape};
 
@@ -36,6 +37,9 @@ pub struct Recipe {
     pub net: Network,
     /// How training samples are varied.
     pub augment: Augment,
+    /// How training recordings are varied.
+    #[serde(default, skip_serializing_if = "SoundAugment::is_none")]
+    pub sound_augment: SoundAugment,
     /// Adam's settings.
     pub optimizer: Optimizer,
     /// How training is watched.
@@ -51,10 +55,19 @@ pub struct Recipe {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The source: glyphs, mnist:DIR, images:DIR.
+    /// The source: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR.
     pub source: Spec,
     /// Which world of glyphs is drawn; files do not heed it.
     pub world: u64,
+    /// Every identity that trains becomes four: as it is and turned by 90, 180 and 270 degrees.
+    #[serde(default)]
+    pub rotations_as_classes: bool,
+    /// The forgeries of every identity that trains become one more identity; without it they do not train.
+    #[serde(default)]
+    pub forgeries_as_classes: bool,
+    /// Every voice that trains becomes three: as it is, a tenth slower and a tenth faster.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub speeds_as_classes: bool,
     /// The identities that train, choose the threshold and test.
     pub split: Split,
 }
@@ -73,6 +86,50 @@ pub struct Input {
     pub invert: bool,
     /// The darkest value becomes 0, the lightest 255.
     pub stretch: bool,
+    /// For recordings, whose spectrogram has `height` bands, `width` frames and one channel; for pictures none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sound: Option<SoundInput>,
+}
+
+/// The sound front end's settings, besides bands and frames: see [`LogMel`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoundInput {
+    /// Samples a second; recordings of another rate are resampled.
+    pub rate: u16,
+    /// Samples of a frame.
+    pub window: u16,
+    /// Samples from one frame to the next.
+    pub hop: u16,
+    /// Where the lowest band begins, in Hz.
+    pub low: u16,
+    /// Where the highest band ends, in Hz.
+    pub high: u16,
+    /// dB from the lowest value to the highest.
+    pub range: u8,
+    /// dB below the loudest frame at which silence begins.
+    pub trim: u8,
+    /// Lift the high frequencies.
+    pub pre_emphasis: bool,
+    /// What stands where a recording has no more frames.
+    pub fill: Fill,
+}
+
+impl Default for SoundInput {
+    /// 8 kHz, frames of 32 ms every 16 ms, bands from 60 to 3800 Hz.
+    fn default() -> Self {
+        SoundInput {
+            rate: 8000,
+            window: 256,
+            hop: 128,
+            low: 60,
+            high: 3800,
+            range: 60,
+            trim: 30,
+            pre_emphasis: true,
+            fill: Fill::Repeat,
+        }
+    }
 }
 
 /// A family of networks.
@@ -314,6 +371,9 @@ pub enum RecipeError {
         /// What is accepted.
         expected: &'static str,
     },
+    /// The sound front end's settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The network does not fit its input.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
@@ -368,6 +428,22 @@ impl Recipe {
             1 | 3 => {}
             channels => return range("input.channels", channels, "1 (grey) or 3 (RGB)"),
         }
+        let (sounds, speech) = (self.input.sound.is_some(), matches!(self.data.source, Spec::Speech(..)));
+        if sounds != speech {
+            let expected = "there for `speech:DIR`, and for no other source";
+            return range("input.sound", if sounds { "there" } else { "missing" }, expected);
+        }
+        if self.data.speeds_as_classes && !speech {
+            return range("data.speeds_as_classes", true, "false for pictures");
+        }
+        if let FrontEnd::LogMel(log_mel) = self.front_end() {
+            log_mel.check()?;
+            if (self.input.channels, self.input.invert, self.input.stretch) != (1, false, false) {
+                let expected = "1, with `invert` and `stretch` false, for recordings";
+                return range("input.channels", self.input.channels, expected);
+            }
+        }
+        self.sound_augment.check()?;
         if !(1.0 / 16.0..=16.0).contains(&self.net.width_multiplier) {
             let value = self.net.width_multiplier;
             return range("net.width_multiplier", value, "between 0.0625 and 16");
@@ -416,6 +492,10 @@ impl Recipe {
             }
         }
         self.augment.check()?;
+        let Input { height, width, .. } = self.input;
+        if self.data.rotations_as_classes && height != width {
+            return Err(DataError::Rotations { height: height.into(), width: width.into() }.into());
+        }
         self.data.source.check(&self.data.split)?;
         self.architecture().shapes()?;
         Ok(())
@@ -439,9 +519,14 @@ impl Recipe {
 
     /// How the batches of phase number `phase` are made.
     pub fn batching(&self, phase: usize) -> Option<Batching> {
+        let Data {
+            rotations_as_classes: rotations, forgeries_as_classes: forgeries, speeds_as_classes: speeds, ..
+        } = self.data;
         self.phases.get(phase).map(|this| Batching {
+            classes: Classes { rotations, forgeries, speeds },
             sampling: this.sampling,
             augment: self.augment,
+            sound: self.sound_augment,
             seed: self.seed.wrapping_add(phase as u64),
         })
     }
@@ -450,6 +535,12 @@ impl Recipe {
 impl Input {
     /// The front end with these settings.
     pub fn front_end(&self) -> FrontEnd {
+        if let Some(sound) = self.sound {
+            let SoundInput { rate, window, hop, low, high, range, trim, pre_emphasis, fill } = sound;
+            let (bands, frames) = (self.height, self.width);
+            let settings = LogMel { rate, window, hop, bands, frames, low, high, range, trim, pre_emphasis, fill };
+            return FrontEnd::LogMel(settings);
+        }
         FrontEnd::Pixels(Pixels {
             width: self.width,
             height: self.height,
@@ -470,8 +561,12 @@ impl Input {
             true => (u32::from(length) * u32::from(side) / u32::from(shorter)) as u16,
             false => length,
         };
-        Input { width: scale(width), height: scale(height), channels, invert: false, stretch: false }
+        Input { width: scale(width), height: scale(height), channels, invert: false, stretch: false, sound: None }
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn range<T>(key: &'static str, value: impl ToString, expected: &'static str) -> Result<T, RecipeError> {
@@ -536,6 +631,8 @@ mod tests {
         assert!(wrong(|r| r.phases.clear()).contains("[[phase]]"));
         assert!(wrong(|r| r.phases[0].learning_rate = f64::NAN).contains("learning_rate"));
         assert!(wrong(|r| r.input.width = 2).contains("too small"));
+        let turned = |r: &mut Recipe| (r.data.rotations_as_classes, r.input.width) = (true, 40);
+        assert!(wrong(turned).contains("square"));
         let shuffled = |r: &mut Recipe| r.phases[0].sampling = Sampling::Shuffled { batch: 9 };
         assert!(wrong(shuffled).contains("balanced"));
     }

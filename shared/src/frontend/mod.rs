@@ -217,17 +217,6 @@ impl FrontEnd {
         }
     }
 
-    /// Bytes of raw sample that are enough for any that the tensor can show in full: of a recording, its frames at the model's
-    /// rate.
-    pub fn natural_bytes(&self) -> u64 {
-        match self {
-            FrontEnd::Pixels(_) => self.tensor_len() as u64,
-            FrontEnd::LogMel(LogMel { window, hop, frames, .. }) => {
-                2 * (u64::from(*window) + (u64::from(*frames).saturating_sub(1)) * u64::from(*hop))
-            }
-        }
-    }
-
     /// Begins a sample of `header`; whatever lay in `tensor` and `work` is gone.
     pub fn start(&self, header: RawHeader, tensor: &mut [u8], work: &mut [u32]) -> Result<Stream, FrontendError> {
         let expected = usize::try_from(header.bytes()).unwrap_or(usize::MAX);

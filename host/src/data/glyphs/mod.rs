@@ -73,7 +73,7 @@ pub fn dataset(seed: u64, identities: &[u32], samples: u32) -> Dataset {
             (0..samples).map(move |sample| Sample { identity, raw: glyph.draw(sample) })
         })
         .collect();
-    Dataset { identities: identities.iter().map(u32::to_string).collect(), samples }
+    Dataset { identities: identities.iter().map(u32::to_string).collect(), samples, ..Dataset::default() }
 }
 
 /// The numbers that `pattern` means, ascending, each once.
@@ -143,7 +143,7 @@ mod tests {
         let numbers: Vec<u32> = (0..60).collect();
         let dataset = dataset(3, &numbers, 6);
         let front = Pixels { width: 12, height: 12, channels: 1, invert: true, stretch: true };
-        let tensors = super::super::Tensors::new(&dataset, &front).expect("fits");
+        let tensors = super::super::Tensors::new(&dataset, &front.into()).expect("fits");
         let distance = |i: usize, j: usize| -> u32 {
             let pairs = tensors.tensor(i).iter().zip(tensors.tensor(j));
             pairs.map(|(&a, &b)| u32::from(a.abs_diff(b)).pow(2)).sum()
