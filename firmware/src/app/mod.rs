@@ -319,7 +319,8 @@ fn natural_sample(front: &FrontEnd) -> RawHeader {
             RawHeader::Image { width: pixels.width, height: pixels.height, channels: pixels.channels }
         }
         FrontEnd::LogMel(log_mel) => {
-            let samples = u32::try_from(front.natural_bytes() / 2).unwrap_or(u32::MAX);
+            let samples =
+                u32::from(log_mel.window) + u32::from(log_mel.frames.saturating_sub(1)) * u32::from(log_mel.hop);
             RawHeader::Sound { rate: log_mel.rate.into(), samples }
         }
     }

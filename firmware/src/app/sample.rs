@@ -9,7 +9,7 @@ use super::App;
 use crate::engine::Engine;
 use crate::platform::Platform;
 
-/// Lowest and highest rate of a recording, in Hz, that a fault names; the front end decides.
+/// A picture is too small to enrol below this part of the input's side.
 const SHORT_SIDE_DIVISOR: u16 = 4;
 
 /// How far the sample has come.
