@@ -47,7 +47,9 @@ pub(super) fn histogram(histogram: &Histogram, threshold: Option<f64>) -> Markup
 
 /// FNMR over FMR on normal deviate axes.
 pub(super) fn det(report: &Report) -> Markup {
-    let least = report.curve.first().map_or(1e-4, |point| point.fmr).clamp(1e-5, 1e-2);
+    let bound = report.int8.fmr_bound;
+    // One decade beyond what so few identities can show is enough.
+    let least = report.curve.first().map_or(1e-4, |point| point.fmr).max(bound / 10.0).clamp(1e-5, 1e-2);
     let lowest = report.curve.iter().map(|point| point.fnmr).filter(|&fnmr| fnmr > 0.0).fold(0.02, f64::min).max(1e-4);
     let frame = Frame {
         width: WIDTH,
@@ -55,8 +57,8 @@ pub(super) fn det(report: &Report) -> Markup {
         x: Axis::rates("false-match rate", Scale::Probit, least, DET_HIGH, &RATES),
         y: Axis::rates("false-non-match rate", Scale::Probit, lowest, DET_HIGH, &RATES),
     };
-    let curve: Vec<&CurvePoint> = report.curve.iter().filter(|point| point.fmr <= DET_HIGH).collect();
-    let bound = report.int8.fmr_bound;
+    let shown = |point: &&CurvePoint| (least..=DET_HIGH).contains(&point.fmr) && point.fnmr <= DET_HIGH;
+    let curve: Vec<&CurvePoint> = report.curve.iter().filter(shown).collect();
     let marks = html! {
         @if bound > least {
             rect class="beyond" x=(frame.x(least)) y=(frame.top()) width=(short(frame.x(bound) - frame.x(least), 1))
@@ -76,7 +78,7 @@ pub(super) fn det(report: &Report) -> Markup {
 pub(super) fn roc(report: &Report) -> Markup {
     let least = report.curve.first().map_or(1e-4, |point| point.fmr).clamp(1e-5, 1e-2);
     let worst = report.curve.iter().filter(|point| point.fmr >= least).map(|point| point.fnmr).fold(0.0, f64::max);
-    let floor = ((1.0 - worst) * 10.0).floor() / 10.0 - 0.0;
+    let floor = ((1.0 - worst) * 10.0).floor() / 10.0;
     let ticks: Vec<f64> = (0..=10).map(|n| f64::from(n) / 10.0).collect();
     let frame = Frame {
         width: WIDTH,
@@ -84,7 +86,7 @@ pub(super) fn roc(report: &Report) -> Markup {
         x: Axis::rates("false-match rate", Scale::Log, least, 1.0, &DECADES),
         y: Axis::rates("true-match rate", Scale::Linear, floor.clamp(0.0, 0.9), 1.0, &ticks),
     };
-    let curve: Vec<&CurvePoint> = report.curve.iter().collect();
+    let curve: Vec<&CurvePoint> = report.curve.iter().filter(|point| point.fmr >= least).collect();
     let marks = html! {
         (lines(&frame, &curve, |fnmr| 1.0 - fnmr))
         @if let Some(at) = &report.int8.threshold {
@@ -107,9 +109,12 @@ fn lines(frame: &Frame, curve: &[&CurvePoint], of: impl Fn(f64) -> f64) -> Marku
 
 fn point(frame: &Frame, x: f64, y: f64, label: &str) -> Markup {
     let (px, py) = (frame.x(x), frame.y(y));
+    // Beside the point, where there is room.
+    let (dx, anchor) = if px > frame.width * 0.62 { (-9.0, "end") } else { (9.0, "start") };
+    let dy = if py < frame.top() + 20.0 { 18.0 } else { -7.0 };
     html! {
         circle class="point" cx=(short(px, 1)) cy=(short(py, 1)) r="4.5" { title { (label) } }
-        text class="note" x=(short(px + 9.0, 1)) y=(short(py - 7.0, 1)) { (label) }
+        text class="note" x=(short(px + dx, 1)) y=(short(py + dy, 1)) text-anchor=(anchor) { (label) }
     }
 }
 

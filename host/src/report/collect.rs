@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use rayon::prelude::*;
+use shared::bundle::Bundle;
+use shared::embedding::Distance;
 
 use super::map::map;
 use super::mistakes::mistakes;
@@ -15,7 +17,7 @@ use crate::evaluate::{
 };
 use crate::export::{evidence_sentence, layer_errors};
 use crate::metrics::{Scores, share_interval};
-use crate::model::{BundleBytes, ONNX};
+use crate::model::{BUNDLE, BundleBytes, ModelError, ONNX};
 use crate::recipe::{self, Recipe};
 use crate::train::read_log;
 
@@ -42,8 +44,9 @@ pub struct Options {
 pub fn collect(dir: &Path, options: &Options) -> Result<Reported, ReportError> {
     let recipe = Recipe::load(&dir.join(recipe::FILE_NAME))?;
     let bytes = BundleBytes::open(dir)?;
-    let facts = facts(dir, &bytes)?;
-    let threshold = bytes.bundle().ok().and_then(|bundle| bundle.header().threshold).map(|t| t.distance.0);
+    let bundle = bytes.bundle().map_err(|source| ModelError::Bundle { path: dir.join(BUNDLE), source })?;
+    let header = bundle.header();
+    let (metric, scale, threshold) = (header.metric, header.embedding_scale, header.threshold.map(|t| t.distance.0));
     let mut data = recipe.data.source.load(Part::Test, &recipe.data.split, recipe.data.world)?;
     let forged = data.take_forgeries();
     let how = options.resampling;
@@ -63,12 +66,12 @@ pub fn collect(dir: &Path, options: &Options) -> Result<Reported, ReportError> {
     let float_scores = float_comparisons.scores();
     let float = verify(&float_comparisons, &float_scores, None).ok_or_else(none)?;
 
-    let real = |distance: f64| real_distance(&bytes, distance);
+    let real = |distance: f64| f64::from(metric.real(Distance(distance as u32), scale));
     let look = look(&data);
     let pictures = Pictures { data: &data, forged: &forged, bytes: &bytes, look };
     let report = Report {
         name: recipe.name.clone(),
-        facts,
+        facts: facts(dir, &bundle),
         protocol: protocol(&recipe, references, &data),
         curve: curve(&scores, &float_scores, bootstrap.as_ref()),
         histogram: histogram(&scores, real),
@@ -87,17 +90,15 @@ pub fn collect(dir: &Path, options: &Options) -> Result<Reported, ReportError> {
     Ok(Reported { report, recipe })
 }
 
-fn facts(dir: &Path, bytes: &BundleBytes) -> Result<Facts, ReportError> {
-    let bundle =
-        bytes.bundle().map_err(|source| crate::model::ModelError::Bundle { path: dir.to_path_buf(), source })?;
+fn facts(dir: &Path, bundle: &Bundle) -> Facts {
     let header = bundle.header();
     let input = header.input();
     let threshold = header.threshold.map(|threshold| {
         let real = header.metric.real(threshold.distance, header.embedding_scale);
         (f64::from(real), evidence_sentence(&threshold))
     });
-    Ok(Facts {
-        bundle: bytes.as_slice().len(),
+    Facts {
+        bundle: bundle.bytes().len(),
         onnx: std::fs::metadata(dir.join(ONNX)).map_or(0, |file| file.len()),
         arena: header.arena,
         macs: bundle.macs(),
@@ -105,15 +106,7 @@ fn facts(dir: &Path, bytes: &BundleBytes) -> Result<Facts, ReportError> {
         embedding: header.dim,
         model_id: format!("{:016x}", header.model_id),
         threshold,
-    })
-}
-
-/// A distance of the bundle as people see it.
-fn real_distance(bytes: &BundleBytes, distance: f64) -> f64 {
-    bytes.bundle().map_or(distance, |bundle| {
-        let header = bundle.header();
-        f64::from(header.metric.real(shared::embedding::Distance(distance as u32), header.embedding_scale))
-    })
+    }
 }
 
 fn look(data: &Dataset) -> Look {

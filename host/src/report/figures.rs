@@ -30,7 +30,7 @@ impl Row {
 
 /// `low to high %`.
 pub(super) fn range([low, high]: Interval) -> String {
-    format!("{} – {}", short(low * 100.0, 2), percent(high))
+    format!("{:.2} – {}", low * 100.0, percent(high))
 }
 
 /// The rates of verification, of identification, and of the other questions.
@@ -38,8 +38,7 @@ pub(super) fn rows(report: &Report) -> Vec<Row> {
     let (int8, float) = (&report.int8, &report.float);
     let mut rows = vec![Row::rate("EER", int8.eer, int8.eer_interval, Some(float.eer))];
     for (fmr, fnmr) in int8.fnmr_at_fmr.iter().rev() {
-        let name =
-            format!("FNMR at FMR {}", percent(fmr.parse().unwrap_or(0.0)).replace(".00", "").replace("0 %", " %"));
+        let name = format!("FNMR at FMR {} %", short(fmr.parse::<f64>().unwrap_or(0.0) * 100.0, 3));
         let interval = int8.fnmr_at_fmr_interval.as_ref().and_then(|all| all.get(fmr)).copied();
         rows.push(Row::rate(name, *fnmr, interval, float.fnmr_at_fmr.get(fmr).copied()));
     }

@@ -78,7 +78,7 @@ fn direction(embedded: &Embedded, index: usize) -> Vec<f32> {
 }
 
 impl Map {
-    /// The map as SVG: a dot a sample, its colour the identity's, with the names of up to ten at their middles.
+    /// The map as SVG: a dot a sample, its colour the identity's, with short names at their middles.
     pub(super) fn draw(&self) -> Markup {
         let points = || self.groups.iter().flat_map(|group| &group.points);
         let range = |of: fn(&(f32, f32)) -> f32| {
@@ -113,7 +113,7 @@ impl Map {
                 }
                 @for group in &self.groups {
                     @let (x, y) = middle(group);
-                    @if group.name.chars().count() <= 6 {
+                    @if group.name.chars().count() <= 3 {
                         text class="label" x=(short(x.into(), 1)) y=(short(f64::from(y) + 4.0, 1)) text-anchor="middle" {
                             (group.name)
                         }

@@ -11,7 +11,7 @@ mod figures;
 mod map;
 mod mistakes;
 mod page;
-mod pictures;
+pub mod pictures;
 mod projection;
 
 use std::path::PathBuf;

@@ -24,7 +24,7 @@ pub fn page(reported: &Reported) -> String {
         (hero(report))
         section id="figures" {
             h2 { "Figures" }
-            p.caption { (report.protocol) "." }
+            p.caption { (capitalized(&report.protocol.replace('`', ""))) "." }
             (figures(report))
             p.caption { (bounds(&report.int8)) " Intervals hold the central 95 % of a bootstrap that draws identities anew." }
         }
@@ -37,7 +37,9 @@ pub fn page(reported: &Reported) -> String {
             h2 { "Distances" }
             p.caption { "How far samples of one identity lie apart, and samples of two." }
             div.key { span { "one identity" } span.k2 { "two identities" } }
-            (charts::histogram(&report.histogram, report.facts.threshold.as_ref().map(|(real, _)| *real)))
+            div.scroll {
+                (charts::histogram(&report.histogram, report.facts.threshold.as_ref().map(|(real, _)| *real)))
+            }
         }
         section id="errors" {
             h2 { "Error rates" }
@@ -73,6 +75,11 @@ pub(super) fn document(title: &str, body: Markup) -> String {
         }
     };
     page.into_string()
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// What the model is, in a sentence.

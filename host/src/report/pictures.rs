@@ -12,7 +12,7 @@ use crate::model::BundleBytes;
 
 /// How a tensor is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
+pub enum Look {
     /// As the picture that it is, grey or coloured.
     Picture,
     /// As a spectrogram: loud is bright, and the first row, the lowest band, is at the bottom.
@@ -20,7 +20,7 @@ pub(super) enum Look {
 }
 
 /// The samples of a report: the genuine ones, then the forgeries.
-pub(super) struct Pictures<'a> {
+pub struct Pictures<'a> {
     /// The genuine samples.
     pub data: &'a Dataset,
     /// The forgeries.
@@ -33,7 +33,7 @@ pub(super) struct Pictures<'a> {
 
 impl Pictures<'_> {
     /// What the network sees of sample `index`.
-    pub(super) fn of(&self, index: usize) -> Option<String> {
+    pub fn of(&self, index: usize) -> Option<String> {
         let genuine = self.data.samples.len();
         let sample = match index.checked_sub(genuine) {
             None => &self.data.samples[index],
@@ -47,7 +47,7 @@ impl Pictures<'_> {
     }
 
     /// The name of the identity that sample `index` is of, or imitates.
-    pub(super) fn name(&self, index: usize) -> &str {
+    pub fn name(&self, index: usize) -> &str {
         let genuine = self.data.samples.len();
         let sample = match index.checked_sub(genuine) {
             None => self.data.samples.get(index),
@@ -58,7 +58,7 @@ impl Pictures<'_> {
 }
 
 /// The input tensor, CHW, as the URI of a PNG; none where the tensor is not as long as its shape says.
-pub(super) fn data_uri(tensor: &[u8], shape: Shape, look: Look) -> Option<String> {
+pub fn data_uri(tensor: &[u8], shape: Shape, look: Look) -> Option<String> {
     let (width, height) = (u32::from(shape.width), u32::from(shape.height));
     let plane = width as usize * height as usize;
     let picture = match (shape.channels, look) {
