@@ -7,10 +7,14 @@ use shared::bundle::Bundle;
 use shared::golden::Golden;
 
 /// Boards by their cargo feature, with their memory map and the scripts that they link by.
-const BOARDS: [(&str, &str, &[&str]); 2] = [
-    ("QEMU", "src/board/qemu.x", &["-Tlink.x", "-Tdefmt.x"]),
+const BOARDS: [(&str, &str, &[&str]); 5] = [
+    ("NRF52840", "src/board/nrf52840.x", CORTEX_M),
+    ("QEMU", "src/board/qemu.x", CORTEX_M),
     ("QEMU_RISCV", "src/board/qemu_riscv.x", &["-Tmemory.x", "-Tlink.x"]),
+    ("RP2350", "src/board/rp2350.x", CORTEX_M),
+    ("STM32F4", "src/board/stm32f4.x", CORTEX_M),
 ];
+const CORTEX_M: &[&str] = &["-Tlink.x", "-Tdefmt.x"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

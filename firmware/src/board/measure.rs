@@ -3,11 +3,31 @@
 
 use core::arch::asm;
 
-/// Counts the instructions of the emulator under `-icount shift=0`: on Cortex-M within one tick of SysTick.
+/// Counts cycles on a real core; under the emulator's `-icount shift=0` instructions, on Cortex-M within a tick of SysTick.
 #[derive(Debug)]
 pub struct Counter(());
 
-#[cfg(target_arch = "arm")]
+#[cfg(feature = "embassy")]
+mod source {
+    use cortex_m::peripheral::DWT;
+
+    pub(super) fn start() -> Option<()> {
+        let mut core = cortex_m::Peripherals::take()?;
+        core.DCB.enable_trace();
+        core.DWT.enable_cycle_counter();
+        Some(())
+    }
+
+    pub(super) fn now() -> u32 {
+        DWT::cycle_count()
+    }
+
+    pub(super) fn between(before: u32, after: u32) -> u32 {
+        after.wrapping_sub(before)
+    }
+}
+
+#[cfg(feature = "qemu")]
 mod source {
     use cortex_m::peripheral::SYST;
     use cortex_m::peripheral::syst::SystClkSource;
