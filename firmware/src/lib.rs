@@ -1,6 +1,6 @@
 //! Doppel's board: raw samples come in over a link of bytes, embeddings and decisions go out.
 //!
-//! [`app`] answers the messages of [`shared::wire`] with an [`engine`] that runs the model; [`replay`] holds an engine
+//! [`store`] keeps who is enrolled over a power cut. [`app`] answers the messages of [`shared::wire`] with an [`engine`] that runs the model; [`replay`] holds an engine
 //! against the model's golden vectors. A `board` gives the two a UART, a console and their memory; with the feature `std`,
 //! `desktop` gives them TCP and tract, which runs the `onnx` file of the same model.
 //!
@@ -19,3 +19,4 @@ pub mod engine;
 pub mod onnx;
 pub mod pins;
 pub mod replay;
+pub mod store;

@@ -96,7 +96,7 @@ impl Scores {
 
     /// The supremum of the thresholds whose FMR is at most `fmr`, just below the first impostor that may not match; infinite
     /// where all may.
-    fn threshold_below(&self, fmr: f64) -> f64 {
+    pub(crate) fn threshold_below(&self, fmr: f64) -> f64 {
         let allowed = (fmr * self.impostor.len() as f64 + 1e-9).floor() as usize;
         self.impostor.get(allowed).map_or(f64::INFINITY, |first| first.next_down())
     }
@@ -125,6 +125,25 @@ impl Scores {
         }
         wins / (self.genuine.len() as f64 * self.impostor.len() as f64)
     }
+
+    /// The decidability `d' = |m_i - m_g| / sqrt((v_g + v_i) / 2)` of the genuine and impostor distances' means `m` and
+    /// variances `v`, each distance as `real` gives it (Daugman and Williams 1996): how many standard deviations the two lie
+    /// apart. Infinite where neither varies.
+    pub fn d_prime(&self, real: impl Fn(f64) -> f64) -> f64 {
+        let moments = |scores: &[f64]| {
+            let n = scores.len().max(1) as f64;
+            let mean = scores.iter().map(|&score| real(score)).sum::<f64>() / n;
+            let variance = scores.iter().map(|&score| (real(score) - mean).powi(2)).sum::<f64>() / n;
+            (mean, variance)
+        };
+        let ((genuine, v), (impostor, w)) = (moments(&self.genuine), moments(&self.impostor));
+        (impostor - genuine).abs() / ((v + w) / 2.0).sqrt()
+    }
+}
+
+/// The smallest false-non-match rate that `identities` people can support at 95 %: the rule of three over them, at most 1.
+pub fn fnmr_bound(identities: usize) -> f64 {
+    if identities > 0 { (3.0 / identities as f64).min(1.0) } else { 1.0 }
 }
 
 /// The smallest false-match rate that `identities` people can support at 95 %: the rule of three over the independent pairs,
@@ -132,6 +151,20 @@ impl Scores {
 pub fn fmr_bound(identities: usize) -> f64 {
     let pairs = identities.saturating_sub(1) as f64 * identities as f64 / 2.0;
     if pairs > 0.0 { (3.0 / pairs).min(1.0) } else { 1.0 }
+}
+
+/// The 95 % interval of a share of `part` among `whole` independent trials (Wilson 1927).
+pub fn share_interval(part: f64, whole: usize) -> [f64; 2] {
+    const Z: f64 = 1.959_963_984_540_054;
+    if whole == 0 {
+        return [0.0, 1.0];
+    }
+    let n = whole as f64;
+    let p = part / n;
+    let scale = 1.0 + Z * Z / n;
+    let centre = (p + Z * Z / (2.0 * n)) / scale;
+    let half = Z / scale * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+    [(centre - half).max(0.0), (centre + half).min(1.0)]
 }
 
 fn share(part: usize, whole: usize) -> f64 {
@@ -214,7 +247,28 @@ mod tests {
     }
 
     #[test]
+    fn decidability_by_hand() {
+        // Means 2 and 10, variances 1 and 4: 8 / sqrt(2.5).
+        let scores = Scores::new(vec![1., 3.], vec![8., 12.]);
+        assert!((scores.d_prime(|x| x) - 8.0 / 2.5f64.sqrt()).abs() < 1e-12);
+        // Roots 1, 2 and 3, 4: means 1.5 and 3.5, variances 0.25.
+        let squared = Scores::new(vec![1., 4.], vec![9., 16.]);
+        assert!((squared.d_prime(f64::sqrt) - 4.0).abs() < 1e-12);
+        assert_eq!(Scores::new(vec![1.], vec![2.]).d_prime(|x| x), f64::INFINITY);
+    }
+
+    #[test]
+    fn shares_have_wilsons_interval() {
+        // 10 of 100, as tabled: 5.52 % to 17.44 %.
+        let [low, high] = share_interval(10.0, 100);
+        assert!((low - 0.0552).abs() < 1e-4 && (high - 0.1744).abs() < 1e-4, "{low} {high}");
+        assert_eq!(share_interval(0.0, 20)[0], 0.0);
+        assert_eq!(share_interval(0.0, 0), [0.0, 1.0]);
+    }
+
+    #[test]
     fn bound_is_the_rule_of_three() {
+        assert_eq!((fnmr_bound(30), fnmr_bound(2)), (0.1, 1.0));
         assert!((fmr_bound(30) - 3.0 / 435.0).abs() < 1e-12);
         assert_eq!(fmr_bound(1), 1.0);
     }

@@ -72,6 +72,55 @@ fn a_missing_folder() {
 }
 
 #[test]
+fn sources_without_what_they_need() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (empty, broken, out) = (dir.path().join("empty"), dir.path().join("broken"), dir.path().join("m"));
+    fs::create_dir(&empty).expect("a folder");
+    let write = |file: String, bytes: &[u8]| {
+        let path = broken.join(file);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, bytes).expect("a file");
+    };
+    for writer in 1..=6 {
+        for kind in ["genuine", "forged"] {
+            // Pictures of one grey pixel.
+            write(format!("{writer:03}/{kind}/1.pgm"), b"P5 1 1 255\n0");
+            write(format!("{writer:03}/{kind}/2.pgm"), b"P5 1 1 255\n9");
+        }
+    }
+    let train = |data: &str, folder: &Path| {
+        doppel(&["train", "--data", &format!("{data}:{}", text(folder)), "--out", text(&out)])
+    };
+    for source in ["omniglot", "signatures"] {
+        refused(&train(source, Path::new("/no/such/folder")), &["there is no folder /no/such/folder"]);
+    }
+    refused(&train("omniglot", &empty), &["empty", "ALPHABET/CHARACTER"]);
+    refused(&train("signatures", &empty), &["empty", "folder"]);
+    for writer in ["001", "002"] {
+        fs::create_dir_all(empty.join(writer).join("forged")).expect("a folder");
+    }
+    refused(&train("omniglot", &empty), &["empty", "ALPHABET/CHARACTER"]);
+    refused(&train("signatures", &empty), &["001", "genuine"]);
+
+    // A forgery of the threshold part, then a genuine signature of it; as characters they are read alike.
+    for broken_file in ["004/forged/3.png", "004/genuine/3.png"] {
+        write(broken_file.into(), b"not a picture");
+        for source in ["signatures", "omniglot"] {
+            let data = format!("{source}:{}", text(&broken));
+            let [train, threshold, test] = match source {
+                "signatures" => ["001-002", "003-004", "005-006"],
+                _ => ["001/genuine,001/forged", "004/genuine,004/forged", "005/genuine,005/forged"],
+            };
+            let parts = ["--train-on", train, "--threshold-on", threshold, "--test-on", test];
+            let asked: Vec<_> = ["train", "--data", &data, "--out", text(&out)].into_iter().chain(parts).collect();
+            refused(&doppel(&asked), &["004", "3.png", "PNG"]);
+        }
+        fs::remove_file(broken.join(broken_file)).expect("the file");
+    }
+    assert!(!out.exists(), "nothing is left behind");
+}
+
+#[test]
 fn a_truncated_idx_file() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let header: Vec<u8> = [2051u32, 100, 28, 28].iter().flat_map(|n| n.to_be_bytes()).collect();

@@ -10,6 +10,11 @@ pub const MAX_DIM: usize = 512;
 /// A vector of signed bytes, as the last layer leaves it.
 pub type Embedding = heapless::Vec<i8, MAX_DIM>;
 
+/// The elements that `bytes` hold, one a byte.
+pub fn signed(bytes: &[u8]) -> &[i8] {
+    bytemuck::cast_slice(bytes)
+}
+
 /// A distance: smaller is more alike. What one unit means, the [`Metric`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Distance(pub u32);

@@ -114,6 +114,59 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
         if self.find(label).is_some() {
             return Err(EnrolError::Duplicate);
         }
+        let padded = self.padded(embedding)?;
+        self.push(label, padded)
+    }
+
+    /// Puts back a template that was stored as the `index`-th, in the place of what stands there. Until
+    /// [`Gallery::close_gaps`], missing ones before it stand empty.
+    pub fn restore(&mut self, index: usize, label: &Label, embedding: &[i8]) -> Result<(), EnrolError> {
+        if label.is_empty() {
+            return Err(EnrolError::Label);
+        }
+        let padded = self.padded(embedding)?;
+        if index >= IDENTITIES {
+            return Err(EnrolError::Full);
+        }
+        while self.labels.len() <= index {
+            self.push(&Label::new(), [0; DIM])?;
+        }
+        if let (Some(old), Some(place)) = (self.labels.get_mut(index), self.embeddings.get_mut(index)) {
+            (*old, *place) = (label.clone(), padded);
+        }
+        Ok(())
+    }
+
+    /// Drops the empty places that [`Gallery::restore`] left.
+    pub fn close_gaps(&mut self) {
+        while let Some(index) = self.labels.iter().position(|label| label.is_empty()) {
+            self.labels.remove(index);
+            self.embeddings.remove(index);
+        }
+    }
+
+    /// The place of `label` in the order of enrolment.
+    pub fn position(&self, label: &str) -> Option<usize> {
+        self.find(label)
+    }
+
+    /// Removes everybody.
+    pub fn clear(&mut self) {
+        self.labels.clear();
+        self.embeddings.clear();
+    }
+
+    /// Decides by `threshold` from now on.
+    pub fn set_threshold(&mut self, threshold: Distance) {
+        self.threshold = threshold;
+    }
+
+    /// The distance of two of the model's embeddings.
+    pub fn distance(&self, a: &[i8], b: &[i8]) -> Distance {
+        self.metric.distance(a, b)
+    }
+
+    fn padded(&self, embedding: &[i8]) -> Result<[i8; DIM], EnrolError> {
         if embedding.len() != self.dim {
             return Err(EnrolError::Dimension);
         }
@@ -121,9 +174,13 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
         for (element, &given) in padded.iter_mut().zip(embedding) {
             *element = given;
         }
+        Ok(padded)
+    }
+
+    fn push(&mut self, label: &Label, embedding: [i8; DIM]) -> Result<(), EnrolError> {
         self.labels.push(label.clone()).map_err(|_| EnrolError::Full)?;
         // There is as much room as for labels.
-        self.embeddings.push(padded).map_err(|_| EnrolError::Full)
+        self.embeddings.push(embedding).map_err(|_| EnrolError::Full)
     }
 
     /// Removes the identity `label`; the order of the others stays.

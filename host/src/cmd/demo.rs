@@ -10,7 +10,7 @@ use indicatif::HumanDuration;
 use super::percent;
 use super::train::Progress;
 use crate::data::{Dataset, Part, Spec};
-use crate::evaluate::{Engine, EngineKind, NWay, Verification, nway_accuracy, scores, verify};
+use crate::evaluate::{Comparisons, Engine, EngineKind, NWay, Verification, nway_accuracy, verify};
 use crate::export::{self, Options};
 use crate::recipe::Choices;
 use crate::train::train;
@@ -89,7 +89,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 fn row(engine: &'static str, opened: &Engine, unseen: &Dataset) -> anyhow::Result<Row> {
     let embedded = opened.embed(unseen)?;
-    let verification = verify(&scores(&embedded), unseen.identities.len(), None).context("no comparisons")?;
+    let comparisons = Comparisons::pairs(&embedded);
+    let verification = verify(&comparisons, &comparisons.scores(), None).context("no comparisons")?;
     let accuracy = |ways| {
         nway_accuracy(&embedded, NWay { ways, shots: 1, trials: 10_000, seed: 1 }).context("too few unseen glyphs")
     };

@@ -41,7 +41,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         let mut tensor = vec![0; engine.frontend().tensor_len()];
         let file = path.display().to_string();
         engine.frontend().run(raw.as_raw(), &mut tensor).map_err(|error| anyhow::anyhow!("{file}: {error}"))?;
-        let one = Dataset { identities: vec![file.clone()], samples: vec![Sample { identity: 0, raw }] };
+        let samples = vec![Sample { identity: 0, raw }];
+        let one = Dataset { identities: vec![file.clone()], samples, ..Dataset::default() };
         let embedded = engine.embed(&one)?;
         let embedding = match embedded.vector(0) {
             Some(bytes) => serde_json::json!(bytes),

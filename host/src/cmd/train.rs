@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(value_name = "MODEL", conflicts_with_all = ["data", "recipe", "out"])]
     pub model: Option<PathBuf>,
 
-    /// Where samples come from: glyphs, mnist:DIR, images:DIR.
+    /// Where samples come from: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR.
     #[arg(long, value_name = "SPEC", conflicts_with = "recipe")]
     pub data: Option<Spec>,
 
@@ -77,7 +77,7 @@ pub struct Args {
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     pub learning_rate: Option<f64>,
 
-    /// Margin of the loss.
+    /// Margin of the loss; SphereFace takes whole numbers.
     #[arg(long, help_heading = "Training")]
     pub margin: Option<f32>,
 
@@ -228,6 +228,15 @@ fn change(args: &Args, recipe: &mut Recipe) -> anyhow::Result<()> {
                 *margin = args.margin.unwrap_or(*margin);
                 *mining = args.mining.unwrap_or(*mining);
             }
+            Loss::Softmax => {}
+            Loss::Sphereface { margin, .. } => match args.margin {
+                Some(asked) if asked.fract() != 0.0 || asked < 0.0 => {
+                    bail!("--margin is {asked}; SphereFace multiplies the angle by a whole number, as 2 or 4")
+                }
+                Some(asked) => *margin = asked as u32,
+                None => {}
+            },
+            Loss::Cosface { margin, .. } | Loss::Arcface { margin, .. } => *margin = args.margin.unwrap_or(*margin),
         }
     }
     Ok(())

@@ -10,7 +10,9 @@ use super::{Part, PatternError};
 #[derive(Debug, Error)]
 pub enum DataError {
     /// A text that names no source.
-    #[error("`{0}` is no data source; the accepted ones are glyphs, mnist:DIR and images:DIR")]
+    #[error(
+        "`{0}` is no data source; the accepted ones are glyphs, mnist:DIR, omniglot:DIR, images:DIR and signatures:DIR"
+    )]
     Spec(String),
     /// A text that is no pattern.
     #[error(transparent)]
@@ -104,6 +106,19 @@ pub enum DataError {
         /// Identities that it has.
         found: usize,
     },
+    /// A folder of alphabets without characters.
+    #[error(
+        "{} has {found} characters with pictures; name a folder laid out as ALPHABET/CHARACTER/*.png, or one that holds such folders", path.display()
+    )]
+    Characters {
+        /// The folder.
+        path: PathBuf,
+        /// Characters that it has.
+        found: usize,
+    },
+    /// A writer's folder without genuine signatures.
+    #[error("the folder {} has no folder `genuine`; put the writer's own signatures there and imitations into `forged` beside it", .0.display())]
+    NoGenuine(PathBuf),
     /// An identity without pictures.
     #[error("the folder {} holds no picture; put PNG, JPEG or PGM files into it or remove it", .0.display())]
     NoPictures(PathBuf),
@@ -130,6 +145,16 @@ pub enum DataError {
         asked: String,
         /// Why not.
         reason: String,
+    },
+    /// Turned samples are asked for as classes, but turning would change the tensor's shape.
+    #[error(
+        "rotations_as_classes needs a square input, and this one is {height}x{width}; change the input or leave it out"
+    )]
+    Rotations {
+        /// Rows of the input tensor.
+        height: usize,
+        /// Its columns.
+        width: usize,
     },
     /// An augmentation parameter is out of its range.
     #[error("the augmentation's {name} is {value}; it must be from 0 to {limit}")]

@@ -48,11 +48,12 @@ pub fn load(folder: &Path, keep: impl Fn(&str) -> bool) -> Result<Dataset, DataE
             return Err(DataError::NoPictures(own));
         }
     }
-    let samples = files
-        .into_par_iter()
-        .map(|(identity, path)| read(&path).map(|raw| Sample { identity, raw }))
-        .collect::<Result<_, _>>()?;
-    Ok(Dataset { identities, samples })
+    Ok(Dataset { identities, samples: read_all(files)?, ..Dataset::default() })
+}
+
+/// The pictures at these paths, each with its identity.
+pub(super) fn read_all(files: Vec<(usize, PathBuf)>) -> Result<Vec<Sample>, DataError> {
+    files.into_par_iter().map(|(identity, path)| read(&path).map(|raw| Sample { identity, raw })).collect()
 }
 
 /// The picture at `path` in 8-bit grey; what is transparent is seen on white.
@@ -83,14 +84,14 @@ fn grey(picture: &DynamicImage) -> Vec<u8> {
     picture.to_luma_alpha8().pixels().map(|pixel| on_white(pixel.0)).collect()
 }
 
-fn is_picture(path: &Path) -> bool {
+pub(super) fn is_picture(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     let known = |extension: &str| EXTENSIONS.iter().any(|known| known.eq_ignore_ascii_case(extension));
     extension.is_some_and(known) && path.is_file()
 }
 
 /// Names and paths of what is in `folder` and not hidden, in natural order.
-fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
+pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
     let unreadable = |source| DataError::Read { path: folder.to_path_buf(), source };
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {

@@ -58,7 +58,7 @@ pub fn load(folder: &Path, half: Half) -> Result<Dataset, DataError> {
             raw: RawSample::Image { width: width as u16, height: height as u16, channels: 1, pixels: pixels.to_vec() },
         })
         .collect();
-    Ok(Dataset { identities: DIGITS.map(String::from).to_vec(), samples })
+    Ok(Dataset { identities: DIGITS.map(String::from).to_vec(), samples, ..Dataset::default() })
 }
 
 /// The sizes and the content of the IDX file at `path`, or of its compressed twin, and the path that was taken.

@@ -3,6 +3,11 @@
 //! A [`Spec`] names a source and a [`Split`] says which identities train, which choose the threshold and which test;
 //! [`Spec::load`] gives one [`Part`] of it. Training reads [`TrainingData`], which passes the front end once over stored
 //! samples, draws glyphs anew in every epoch, and deals balanced or shuffled batches.
+//!
+//! What others have made to pass for an identity's own (forged signatures) never mixes with genuine samples: it stands in
+//! [`Dataset::forgeries`], so that every figure taken from [`Dataset::samples`] is one of genuine samples. A protocol that
+//! tries forgeries embeds [`Dataset::take_forgeries`], whose identities have the same indices; training may make classes
+//! of its own of them ([`Classes`]).
 
 pub mod augment;
 pub mod batches;
@@ -11,8 +16,10 @@ pub mod glyphs;
 pub mod images;
 pub mod mnist;
 mod natural;
+pub mod omniglot;
 mod pattern;
 mod range;
+pub mod signatures;
 mod spec;
 mod split;
 mod tensors;
@@ -27,10 +34,10 @@ use shared::frontend::{Image, Raw};
 pub use spec::Spec;
 pub use split::{Part, Split};
 pub use tensors::{Shape, Tensors};
-pub use training::{Batch, Batching, Sampling, TrainingData};
+pub use training::{Batch, Batching, Classes, Sampling, TrainingData};
 
 /// A raw sample that owns its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RawSample {
     /// A picture, laid out as [`Image`] says.
     Image {
@@ -70,12 +77,14 @@ pub struct Sample {
 pub struct Dataset {
     /// Names of the identities, unique.
     pub identities: Vec<String>,
-    /// The samples, those of one identity in the order of their source.
+    /// The genuine samples, those of one identity in the order of their source.
     pub samples: Vec<Sample>,
+    /// Imitations by others: the identity is that of the imitated. Empty where the source has none.
+    pub forgeries: Vec<Sample>,
 }
 
 impl Dataset {
-    /// The identity index of every sample.
+    /// The identity index of every genuine sample.
     pub fn labels(&self) -> Vec<usize> {
         self.samples.iter().map(|sample| sample.identity).collect()
     }
@@ -90,12 +99,32 @@ impl Dataset {
                 identities.push(name);
             }
         }
-        let samples = self
-            .samples
-            .into_iter()
-            .filter_map(|sample| renumbered.get(&sample.identity).map(|&identity| Sample { identity, ..sample }))
-            .collect();
-        Dataset { identities, samples }
+        let kept = |samples: Vec<Sample>| {
+            let renumbered = |sample: Sample| Some(Sample { identity: *renumbered.get(&sample.identity)?, ..sample });
+            samples.into_iter().filter_map(renumbered).collect()
+        };
+        Dataset { identities, samples: kept(self.samples), forgeries: kept(self.forgeries) }
+    }
+
+    /// The forgeries as samples of a dataset with the same identities, each under the identity that it imitates; none are
+    /// left here.
+    pub fn take_forgeries(&mut self) -> Dataset {
+        let samples = std::mem::take(&mut self.forgeries);
+        Dataset { identities: self.identities.clone(), samples, forgeries: Vec::new() }
+    }
+
+    /// The forgeries of each identity as an identity of its own, `NAME forged`, behind the genuine ones: somebody else, who
+    /// only looks alike.
+    pub fn forgeries_as_identities(mut self) -> Dataset {
+        let mut own = HashMap::new();
+        for forgery in std::mem::take(&mut self.forgeries) {
+            let identity = *own.entry(forgery.identity).or_insert_with(|| {
+                self.identities.push(format!("{} forged", self.identities[forgery.identity]));
+                self.identities.len() - 1
+            });
+            self.samples.push(Sample { identity, ..forgery });
+        }
+        self
     }
 }
 
@@ -103,19 +132,43 @@ impl Dataset {
 mod tests {
     use super::*;
 
-    #[test]
-    fn retain_renumbers() {
-        let sample = |identity, value| Sample {
-            identity,
-            raw: RawSample::Image { width: 1, height: 1, channels: 1, pixels: vec![value] },
-        };
-        let all = Dataset {
+    fn sample(identity: usize, value: u8) -> Sample {
+        Sample { identity, raw: RawSample::Image { width: 1, height: 1, channels: 1, pixels: vec![value] } }
+    }
+
+    fn three() -> Dataset {
+        Dataset {
             identities: ["a", "b", "c"].map(String::from).to_vec(),
             samples: vec![sample(2, 9), sample(0, 1), sample(1, 5), sample(2, 8)],
-        };
-        let kept = all.retain(|name| name != "b");
+            forgeries: vec![sample(2, 7), sample(1, 6), sample(2, 4)],
+        }
+    }
+
+    #[test]
+    fn retain_renumbers() {
+        let kept = three().retain(|name| name != "b");
         assert_eq!(kept.identities, ["a", "c"]);
         assert_eq!(kept.samples, [sample(1, 9), sample(0, 1), sample(1, 8)]);
+        assert_eq!(kept.forgeries, [sample(1, 7), sample(1, 4)]);
         assert_eq!(kept.labels(), [1, 0, 1]);
+    }
+
+    #[test]
+    fn forgeries_are_taken_under_the_imitated_identity() {
+        let mut genuine = three();
+        let forged = genuine.take_forgeries();
+        assert_eq!(forged.identities, genuine.identities);
+        assert_eq!(forged.samples, three().forgeries);
+        assert!(genuine.forgeries.is_empty() && forged.forgeries.is_empty());
+        assert_eq!(genuine.samples, three().samples);
+    }
+
+    #[test]
+    fn forgeries_become_identities_of_their_own() {
+        let all = three().forgeries_as_identities();
+        assert_eq!(all.identities, ["a", "b", "c", "c forged", "b forged"]);
+        assert_eq!(all.samples[..4], three().samples);
+        assert_eq!(all.samples[4..], [sample(3, 7), sample(4, 6), sample(3, 4)]);
+        assert!(all.forgeries.is_empty());
     }
 }

@@ -7,9 +7,9 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::mnist::{self, DIGITS, Half};
-use super::{DataError, Dataset, Part, Pattern, Split, glyphs, images};
+use super::{DataError, Dataset, Part, Pattern, Split, glyphs, images, omniglot, signatures};
 
-/// Where samples come from, written as `glyphs`, `mnist:DIR` or `images:DIR`.
+/// Where samples come from, written as `glyphs`, `mnist:DIR`, `omniglot:DIR`, `images:DIR` or `signatures:DIR`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Spec {
@@ -17,8 +17,12 @@ pub enum Spec {
     Glyphs,
     /// The folder of MNIST's four files: see [`mnist`]. Identities are the digits.
     Mnist(PathBuf),
+    /// A folder of alphabets: see [`omniglot`]. Identities are characters.
+    Omniglot(PathBuf),
     /// A folder with a folder an identity: see [`images`].
     Images(PathBuf),
+    /// A folder of writers with genuine and forged signatures: see [`signatures`].
+    Signatures(PathBuf),
 }
 
 impl Spec {
@@ -26,8 +30,12 @@ impl Spec {
     ///
     /// - Glyphs: 2,000 identities train, 400 choose the threshold, 400 test.
     /// - MNIST: all ten digits in every part, which differ by their files (see [`Spec::load`]).
+    /// - Omniglot: by alphabet, so that no script is in two parts; in natural order the last eighth (rounded to the nearest,
+    ///   at least one) tests and the eighth before chooses the threshold. Fewer than three alphabets are split as images are.
     /// - Images: in natural order the first 60 % train, the next 20 % choose the threshold and the last 20 % test (rounded
     ///   to the nearest, at least two each).
+    /// - Signatures: writers 001-034 train, 035-040 choose the threshold and 041-059 test; writers with other names are split
+    ///   as images are.
     pub fn default_split(&self) -> Result<Split, DataError> {
         match self {
             Spec::Glyphs => Ok(Split {
@@ -36,21 +44,50 @@ impl Spec {
                 test: "200000-200399".parse()?,
             }),
             Spec::Mnist(_) => Ok(Split { train: Pattern::all(), threshold: Pattern::all(), test: Pattern::all() }),
-            Spec::Images(folder) => {
-                let names = images::identities(folder)?;
-                if names.len() < 6 {
-                    return Err(DataError::TooFewToSplit { source_name: self.to_string(), identities: names.len() });
+            Spec::Omniglot(folder) => {
+                let names = omniglot::identities(folder)?;
+                let alphabets = omniglot::alphabets(&names);
+                if alphabets.len() < 3 {
+                    return self.by_proportion(&names);
                 }
-                let fifth = ((names.len() * 2 + 5) / 10).max(2);
-                let (train, rest) = names.split_at(names.len() - 2 * fifth);
-                let (threshold, test) = rest.split_at(fifth);
+                let eighth = ((alphabets.len() + 4) / 8).max(1);
+                let (train, rest) = alphabets.split_at(alphabets.len() - 2 * eighth);
+                let (threshold, test) = rest.split_at(eighth);
+                let characters = |alphabets: &[(&str, &[String])]| -> Vec<String> {
+                    alphabets.iter().flat_map(|(_, names)| names.to_vec()).collect()
+                };
                 Ok(Split {
-                    train: Pattern::of_names(train),
-                    threshold: Pattern::of_names(threshold),
-                    test: Pattern::of_names(test),
+                    train: Pattern::of_names(&characters(train)),
+                    threshold: Pattern::of_names(&characters(threshold)),
+                    test: Pattern::of_names(&characters(test)),
                 })
             }
+            Spec::Images(folder) => self.by_proportion(&images::identities(folder)?),
+            Spec::Signatures(folder) => {
+                let names = signatures::identities(folder)?;
+                let split =
+                    Split { train: "001-034".parse()?, threshold: "035-040".parse()?, test: "041-059".parse()? };
+                let of = |part| names.iter().filter(|name| split.part(part).matches(name)).count();
+                let counts = Part::ALL.map(of);
+                let fits = counts.iter().sum::<usize>() == names.len() && counts.iter().all(|&count| count >= 2);
+                if fits { Ok(split) } else { self.by_proportion(&names) }
+            }
         }
+    }
+
+    /// The first 60 % of `names` train, the next 20 % choose the threshold, the last 20 % test.
+    fn by_proportion(&self, names: &[String]) -> Result<Split, DataError> {
+        if names.len() < 6 {
+            return Err(DataError::TooFewToSplit { source_name: self.to_string(), identities: names.len() });
+        }
+        let fifth = ((names.len() * 2 + 5) / 10).max(2);
+        let (train, rest) = names.split_at(names.len() - 2 * fifth);
+        let (threshold, test) = rest.split_at(fifth);
+        Ok(Split {
+            train: Pattern::of_names(train),
+            threshold: Pattern::of_names(threshold),
+            test: Pattern::of_names(test),
+        })
     }
 
     /// The samples of one part.
@@ -97,14 +134,32 @@ impl Spec {
                 dataset.samples.append(&mut mnist::load(folder, Half::Testing)?.samples);
                 self.choose(dataset, pattern)
             }
+            Spec::Omniglot(folder) => {
+                self.foresee(pattern, &omniglot::identities(folder)?)?;
+                omniglot::load(folder, |name| pattern.matches(name))
+            }
             Spec::Images(folder) => {
-                let names = images::identities(folder)?;
-                self.know(pattern, &names)?;
-                let chosen = names.iter().filter(|name| pattern.matches(name)).count();
-                self.at_least_two(pattern, chosen)?;
+                self.foresee(pattern, &images::identities(folder)?)?;
                 images::load(folder, |name| pattern.matches(name))
             }
+            Spec::Signatures(folder) => {
+                self.foresee(pattern, &signatures::identities(folder)?)?;
+                signatures::load(folder, |name| pattern.matches(name))
+            }
         }
+    }
+
+    /// The names of the identities that `pattern` means.
+    pub fn identities(&self, pattern: &Pattern) -> Result<Vec<String>, DataError> {
+        let mut names = match self {
+            Spec::Glyphs => return Ok(glyphs::numbers(pattern)?.iter().map(u32::to_string).collect()),
+            Spec::Mnist(_) => DIGITS.map(String::from).to_vec(),
+            Spec::Omniglot(folder) => omniglot::identities(folder)?,
+            Spec::Images(folder) => images::identities(folder)?,
+            Spec::Signatures(folder) => signatures::identities(folder)?,
+        };
+        names.retain(|name| pattern.matches(name));
+        Ok(names)
     }
 
     /// Refuses a split whose parts share an identity, unless all of MNIST's digits train.
@@ -124,6 +179,12 @@ impl Spec {
         let chosen = dataset.retain(|name| pattern.matches(name));
         self.at_least_two(pattern, chosen.identities.len())?;
         Ok(chosen)
+    }
+
+    /// Refuses a pattern that leaves fewer than two of `names`, before their samples are read.
+    fn foresee(&self, pattern: &Pattern, names: &[String]) -> Result<(), DataError> {
+        self.know(pattern, names)?;
+        self.at_least_two(pattern, names.iter().filter(|name| pattern.matches(name)).count())
     }
 
     fn know(&self, pattern: &Pattern, names: &[String]) -> Result<(), DataError> {
@@ -157,7 +218,9 @@ impl FromStr for Spec {
         match text.split_once(':') {
             None if text == "glyphs" => Ok(Spec::Glyphs),
             Some(("mnist", folder)) if !folder.is_empty() => Ok(Spec::Mnist(folder.into())),
+            Some(("omniglot", folder)) if !folder.is_empty() => Ok(Spec::Omniglot(folder.into())),
             Some(("images", folder)) if !folder.is_empty() => Ok(Spec::Images(folder.into())),
+            Some(("signatures", folder)) if !folder.is_empty() => Ok(Spec::Signatures(folder.into())),
             _ => Err(DataError::Spec(text.to_string())),
         }
     }
@@ -168,7 +231,9 @@ impl fmt::Display for Spec {
         match self {
             Spec::Glyphs => f.write_str("glyphs"),
             Spec::Mnist(folder) => write!(f, "mnist:{}", folder.display()),
+            Spec::Omniglot(folder) => write!(f, "omniglot:{}", folder.display()),
             Spec::Images(folder) => write!(f, "images:{}", folder.display()),
+            Spec::Signatures(folder) => write!(f, "signatures:{}", folder.display()),
         }
     }
 }
@@ -245,7 +310,7 @@ mod tests {
 
     #[test]
     fn text_names_a_source() {
-        for text in ["glyphs", "mnist:some/dir", "images:C:\\faces"] {
+        for text in ["glyphs", "mnist:some/dir", "omniglot:o", "images:C:\\faces", "signatures:s"] {
             let spec: Spec = text.parse().expect(text);
             assert_eq!(spec.to_string(), text);
             let json = serde_json::to_string(&spec).expect("json");
@@ -255,7 +320,10 @@ mod tests {
             let error = text.parse::<Spec>().expect_err(text);
             assert_eq!(
                 error.to_string(),
-                format!("`{text}` is no data source; the accepted ones are glyphs, mnist:DIR and images:DIR")
+                format!(
+                    "`{text}` is no data source; the accepted ones are \
+                     glyphs, mnist:DIR, omniglot:DIR, images:DIR and signatures:DIR"
+                )
             );
         }
     }
@@ -268,6 +336,7 @@ mod tests {
         let test = spec.load(Part::Test, &split, 0).expect("sound");
         assert_eq!(test.identities, ["s11", "s12"]);
         assert_eq!(values(&test), [111, 112, 121, 122]);
+        assert_eq!(spec.identities(&split.test).expect("sound"), test.identities);
         let all = spec.load_all(&Pattern::all(), 0).expect("sound");
         assert_eq!(all.identities.len(), 12);
         assert_eq!(all.retain(|name| split.unseen(name)), test);
@@ -276,6 +345,48 @@ mod tests {
         assert_eq!(few.default_split().expect("six"), self::split("s1-s2", "s3-s4", "s5-s6"));
         let (_folder, fewer) = faces(5);
         assert!(matches!(fewer.default_split(), Err(DataError::TooFewToSplit { identities: 5, .. })));
+    }
+
+    /// A folder with a picture at each of `files`.
+    fn pictures(files: impl IntoIterator<Item = String>) -> TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        for file in files {
+            let path = folder.path().join(&file);
+            fs::create_dir_all(path.parent().expect("a parent")).expect(&file);
+            GrayImage::from_pixel(1, 1, Luma([0])).save(&path).expect(&file);
+        }
+        folder
+    }
+
+    #[test]
+    fn characters_are_split_by_alphabet() {
+        let of = |alphabets: &[&str]| {
+            pictures(alphabets.iter().flat_map(|a| (1..=3).map(move |c| format!("{a}/character{c:02}/1.png"))))
+        };
+        let folder = of(&["Aramaic", "Greek", "Korean", "Latin"]);
+        let spec = Spec::Omniglot(folder.path().to_path_buf());
+        let split = spec.default_split().expect("four alphabets");
+        let counts = Part::ALL.map(|part| spec.load(part, &split, 0).expect("sound").identities);
+        assert_eq!(counts.each_ref().map(Vec::len), [6, 3, 3]);
+        assert!(counts[1].iter().all(|name| name.starts_with("Korean/")), "{:?}", counts[1]);
+        assert!(counts[2].iter().all(|name| name.starts_with("Latin/")), "{:?}", counts[2]);
+        assert_eq!(split.overlap(), None);
+
+        let folder = of(&["Greek", "Latin"]);
+        let spec = Spec::Omniglot(folder.path().to_path_buf());
+        let split = spec.default_split().expect("six characters");
+        assert!(split.threshold.matches("Greek/character03") && split.threshold.matches("Latin/character01"));
+    }
+
+    #[test]
+    fn writers_are_split_by_number_or_proportion() {
+        let split = |writers: &[usize]| {
+            let folder = pictures(writers.iter().map(|w| format!("{w:03}/genuine/1.png")));
+            Spec::Signatures(folder.path().to_path_buf()).default_split().expect("enough writers")
+        };
+        let known: Vec<usize> = (1..=59).filter(|w| w % 7 != 0).collect();
+        assert_eq!(split(&known), self::split("001-034", "035-040", "041-059"));
+        assert_eq!(split(&[1, 2, 3, 4, 5, 6, 60]), self::split("001-003", "004-005", "006,060"));
     }
 
     #[test]

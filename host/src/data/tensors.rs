@@ -85,6 +85,7 @@ mod tests {
         let dataset = Dataset {
             identities: vec!["a".into(), "b".into()],
             samples: vec![picture(2, 1, &[0, 200]), picture(4, 1, &[255, 255, 10, 20])],
+            ..Dataset::default()
         };
         let tensors = Tensors::new(&dataset, &FRONT).expect("fits");
         assert_eq!(tensors.data, [255, 55, 0, 240]);
@@ -94,7 +95,8 @@ mod tests {
 
     #[test]
     fn a_misfit_names_its_identity() {
-        let dataset = Dataset { identities: vec!["a".into(), "bob".into()], samples: vec![picture(1, 3, &[1, 2, 3])] };
+        let samples = vec![picture(1, 3, &[1, 2, 3])];
+        let dataset = Dataset { identities: vec!["a".into(), "bob".into()], samples, ..Dataset::default() };
         let error = Tensors::new(&dataset, &FRONT).expect_err("three channels");
         assert_eq!(
             error.to_string(),

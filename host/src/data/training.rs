@@ -1,5 +1,7 @@
 //! What a training run draws its batches from.
 
+use std::borrow::Cow;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
@@ -29,9 +31,22 @@ pub enum Sampling {
     },
 }
 
+/// What counts as a class in training besides the source's identities; nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Classes {
+    /// Every class becomes four: as it is and turned by 90, 180 and 270 degrees. An epoch has four times as many samples.
+    pub rotations: bool,
+    /// The forgeries of an identity become a class of their own: see [`Dataset::forgeries_as_identities`].
+    ///
+    /// [`Dataset::forgeries_as_identities`]: super::Dataset::forgeries_as_identities
+    pub forgeries: bool,
+}
+
 /// How the batches of a training run are made.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Batching {
+    /// What counts as a class.
+    pub classes: Classes,
     /// Which samples make a batch.
     pub sampling: Sampling,
     /// How each is varied.
@@ -56,7 +71,9 @@ pub struct Batch {
 pub struct TrainingData {
     content: Content,
     shape: Shape,
-    /// The identity index of every sample of an epoch.
+    /// Turns of every sample: 1, or 4 where they count as classes.
+    turns: usize,
+    /// The class of every sample of an epoch: sample `i` is number `i / turns` of the content, turned `i % turns` times.
     labels: Vec<usize>,
     identities: usize,
     sampler: Sampler,
@@ -82,8 +99,11 @@ impl TrainingData {
     /// The training part of `spec`; `world` is the seed of its samples, as in [`Spec::load`].
     pub fn load(spec: &Spec, split: &Split, world: u64, front: Pixels, batching: Batching) -> Result<Self, DataError> {
         if *spec != Spec::Glyphs {
-            let tensors = Tensors::new(&spec.load(Part::Train, split, world)?, &front)?;
-            return Self::stored(tensors, batching);
+            let mut dataset = spec.load(Part::Train, split, world)?;
+            if batching.classes.forgeries {
+                dataset = dataset.forgeries_as_identities();
+            }
+            return Self::stored(Tensors::new(&dataset, &front)?, batching);
         }
         spec.check(split)?;
         let glyphs =
@@ -97,7 +117,7 @@ impl TrainingData {
         Self::new(tensors.shape, Content::Stored(tensors), labels, batching)
     }
 
-    /// Batches of new drawings in every epoch; identity `i` is `glyphs[i]`.
+    /// Batches of new drawings in every epoch; class `i` is `glyphs[i]`, or `glyphs[i / 4]` turned `i % 4` times.
     pub fn drawn(glyphs: Vec<Glyph>, front: Pixels, batching: Batching) -> Result<Self, DataError> {
         let each = glyphs::SAMPLES as usize;
         let labels = (0..glyphs.len() * each).map(|index| index / each).collect();
@@ -106,8 +126,14 @@ impl TrainingData {
     }
 
     fn new(shape: Shape, content: Content, labels: Vec<usize>, batching: Batching) -> Result<Self, DataError> {
-        let Batching { sampling, augment, seed } = batching;
+        let Batching { classes, sampling, augment, seed } = batching;
         augment.check()?;
+        let turns = if classes.rotations { 4 } else { 1 };
+        if classes.rotations && shape.height != shape.width {
+            return Err(DataError::Rotations { height: shape.height, width: shape.width });
+        }
+        let turned = |label: usize| (0..turns).map(move |turn| label * turns + turn);
+        let labels: Vec<usize> = labels.into_iter().flat_map(turned).collect();
         let sampler = match sampling {
             Sampling::Balanced { identities, samples } => {
                 Sampler::Balanced(PkSampler::new(&labels, identities, samples, seed)?)
@@ -117,6 +143,7 @@ impl TrainingData {
         Ok(TrainingData {
             content,
             shape,
+            turns,
             identities: labels.iter().max().map_or(0, |&last| last + 1),
             labels,
             sampler,
@@ -130,7 +157,7 @@ impl TrainingData {
         self.shape
     }
 
-    /// Number of identities.
+    /// Number of classes: the identities, and what [`Classes`] adds.
     pub fn identities(&self) -> usize {
         self.identities
     }
@@ -157,42 +184,30 @@ impl TrainingData {
         let mut data = vec![0; indices.len() * size];
         data.par_chunks_mut(size.max(1)).zip(indices).enumerate().try_for_each(|(place, (tensor, &index))| {
             let mut rng = self.variation(epoch, (number * indices.len() + place) as u64);
-            match &self.content {
-                Content::Stored(tensors) => {
-                    self.augment.apply(self.shape, tensors.tensor(index), tensor, &mut rng);
-                    Ok(())
-                }
-                Content::Drawn { glyphs, front } => {
-                    let each = glyphs::SAMPLES as usize;
-                    let sample = epoch * each as u64 + (index % each) as u64;
-                    self.draw(&glyphs[index / each], sample as u32, front, tensor, &mut rng)
-                }
-            }
+            let plain = self.plain(index / self.turns, epoch)?;
+            let turned = turned(self.shape, index % self.turns, plain);
+            self.augment.apply(self.shape, &turned, tensor, &mut rng);
+            Ok::<_, DataError>(())
         })?;
         let identities = indices.iter().map(|&index| self.labels[index]).collect();
         Ok(Batch { data, identities })
     }
 
-    fn draw(
-        &self,
-        glyph: &Glyph,
-        sample: u32,
-        front: &Pixels,
-        tensor: &mut [u8],
-        rng: &mut ChaCha8Rng,
-    ) -> Result<(), DataError> {
-        let fit = |to: &mut [u8]| {
-            front
-                .run(glyph.draw(sample).as_raw(), to)
-                .map_err(|source| DataError::Frontend { identity: glyph.number().to_string(), source })
-        };
-        if self.augment.is_none() {
-            return fit(tensor);
+    /// Tensor number `index` of an epoch as the front end gives it.
+    fn plain(&self, index: usize, epoch: u64) -> Result<Cow<'_, [u8]>, DataError> {
+        match &self.content {
+            Content::Stored(tensors) => Ok(Cow::Borrowed(tensors.tensor(index))),
+            Content::Drawn { glyphs, front } => {
+                let each = glyphs::SAMPLES as usize;
+                let sample = epoch * each as u64 + (index % each) as u64;
+                let glyph = &glyphs[index / each];
+                let mut tensor = vec![0; self.shape.bytes()];
+                front
+                    .run(glyph.draw(sample as u32).as_raw(), &mut tensor)
+                    .map_err(|source| DataError::Frontend { identity: glyph.number().to_string(), source })?;
+                Ok(Cow::Owned(tensor))
+            }
         }
-        let mut plain = vec![0; tensor.len()];
-        fit(&mut plain)?;
-        self.augment.apply(self.shape, &plain, tensor, rng);
-        Ok(())
     }
 
     /// Chance of its own for every place of every epoch.
@@ -206,6 +221,22 @@ impl TrainingData {
     }
 }
 
+/// The square tensor `from`, turned by `turns` (0 to 3) quarters of a circle against the clock.
+fn turned(shape: Shape, turns: usize, from: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    if turns == 0 {
+        return from;
+    }
+    let side = shape.width;
+    let last = side.saturating_sub(1);
+    let source = |y: usize, x: usize| match turns {
+        1 => x * side + last - y,
+        2 => (last - y) * side + last - x,
+        _ => (last - x) * side + y,
+    };
+    let places = (0..side).flat_map(|y| (0..side).map(move |x| (y, x)));
+    from.chunks_exact((side * side).max(1)).flat_map(|plane| places.clone().map(|(y, x)| plane[source(y, x)])).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -214,7 +245,7 @@ mod tests {
     const FRONT: Pixels = Pixels { width: 16, height: 16, channels: 1, invert: true, stretch: false };
 
     fn batching(sampling: Sampling) -> Batching {
-        Batching { sampling, augment: Augment::default(), seed: 4 }
+        Batching { classes: Classes::default(), sampling, augment: Augment::default(), seed: 4 }
     }
 
     const BALANCED: Sampling = Sampling::Balanced { identities: 3, samples: 4 };
@@ -247,6 +278,55 @@ mod tests {
                 assert!(own.eq(batch.identities));
             }
         }
+    }
+
+    #[test]
+    fn turns_are_classes() {
+        let tensors = Tensors {
+            shape: Shape { height: 2, width: 2, channels: 2 },
+            data: vec![1, 2, 3, 4, 11, 12, 13, 14, 5, 6, 7, 8, 15, 16, 17, 18],
+            identities: vec![0, 1],
+        };
+        let classes = Classes { rotations: true, ..Classes::default() };
+        let asked = Batching { classes, ..batching(Sampling::Shuffled { batch: 8 }) };
+        let data = TrainingData::stored(tensors.clone(), asked).expect("square");
+        assert_eq!((data.identities(), data.batches()), (8, 1));
+        let batch = epoch(&data, 0).remove(0);
+        let mut seen: Vec<_> = batch.identities.into_iter().zip(batch.data.chunks(8).map(<[u8]>::to_vec)).collect();
+        seen.sort();
+        let (own, other) = (&seen[..4], &seen[4..]);
+        assert_eq!(own[0], (0, vec![1, 2, 3, 4, 11, 12, 13, 14]));
+        assert_eq!(own[1], (1, vec![2, 4, 1, 3, 12, 14, 11, 13]));
+        assert_eq!(own[2], (2, vec![4, 3, 2, 1, 14, 13, 12, 11]));
+        assert_eq!(own[3], (3, vec![3, 1, 4, 2, 13, 11, 14, 12]));
+        assert_eq!(other[0], (4, vec![5, 6, 7, 8, 15, 16, 17, 18]));
+
+        let flat = Tensors { shape: Shape { height: 1, width: 4, channels: 2 }, ..tensors };
+        let error = TrainingData::stored(flat, asked).err().expect("not square").to_string();
+        assert!(error.contains("1x4") && error.contains("rotations_as_classes"), "{error}");
+    }
+
+    #[test]
+    fn forgeries_are_classes_only_where_asked_for() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for file in ["1/genuine/a.png", "1/genuine/b.png", "2/genuine/a.png", "2/forged/a.png"] {
+            let path = folder.path().join(file);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect(file);
+            image::GrayImage::from_pixel(1, 1, image::Luma([0])).save(&path).expect(file);
+        }
+        let spec = Spec::Signatures(folder.path().to_path_buf());
+        let pattern = |text: &str| text.parse().expect("pattern");
+        let split = Split { train: pattern("1,2"), threshold: pattern("3"), test: pattern("4") };
+        let load = |forgeries| {
+            let classes = Classes { forgeries, ..Classes::default() };
+            let asked = Batching { classes, ..batching(Sampling::Shuffled { batch: 9 }) };
+            let data = TrainingData::load(&spec, &split, 0, FRONT, asked).expect("sound");
+            let mut labels = epoch(&data, 0).remove(0).identities;
+            labels.sort();
+            (data.identities(), labels)
+        };
+        assert_eq!(load(false), (2, vec![0, 0, 1]));
+        assert_eq!(load(true), (3, vec![0, 0, 1, 2]));
     }
 
     #[test]

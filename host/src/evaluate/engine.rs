@@ -79,8 +79,10 @@ pub struct Embedded {
     pub metric: Metric,
     /// Elements of an embedding.
     pub dim: usize,
-    /// The identity of each.
+    /// The identity of each; of a forgery the one that it imitates.
     pub identities: Vec<usize>,
+    /// Which of them are skilled forgeries.
+    pub forged: Vec<bool>,
     vectors: Vectors,
 }
 
@@ -121,7 +123,8 @@ impl Engine {
             let name = data.identities[data.samples[index].identity].clone();
             EngineError::Sample { index, name, source }
         };
-        let identities = data.samples.iter().map(|sample| sample.identity).collect();
+        let identities = data.labels();
+        let forged = vec![false; identities.len()];
         let frontend = self.frontend();
         let (metric, dim, vectors) = match self {
             Engine::Float { net, metric, .. } => {
@@ -149,7 +152,7 @@ impl Engine {
                 (header.metric, usize::from(header.dim), Vectors::Int8(vectors))
             }
         };
-        Ok(Embedded { metric, dim, identities, vectors })
+        Ok(Embedded { metric, dim, identities, forged, vectors })
     }
 }
 
@@ -182,7 +185,29 @@ pub(crate) fn float_tensor(frontend: Pixels, sample: &Sample) -> Result<Vec<f32>
 impl Embedded {
     /// Embeddings given as int8, all `dim` long.
     pub fn int8(metric: Metric, dim: usize, vectors: Vec<i8>, identities: Vec<usize>) -> Self {
-        Embedded { metric, dim, identities, vectors: Vectors::Int8(vectors) }
+        let forged = vec![false; identities.len()];
+        Embedded { metric, dim, identities, forged, vectors: Vectors::Int8(vectors) }
+    }
+
+    /// With the embeddings of skilled forgeries, whose identities are those that they imitate.
+    pub fn with_forgeries(mut self, forgeries: Embedded) -> Self {
+        self.identities.extend(forgeries.identities);
+        self.forged.resize(self.identities.len(), true);
+        match (&mut self.vectors, forgeries.vectors) {
+            (Vectors::Int8(own), Vectors::Int8(more)) => own.extend(more),
+            (Vectors::Float(own), Vectors::Float(more)) => own.extend(more),
+            // Of another engine: they have no distance to these.
+            _ => {
+                self.identities.truncate(self.forged.iter().filter(|forged| !**forged).count());
+                self.forged.truncate(self.identities.len());
+            }
+        }
+        self
+    }
+
+    /// Whether any embedding is a skilled forgery's.
+    pub fn has_forgeries(&self) -> bool {
+        self.forged.contains(&true)
     }
 
     /// How many embeddings there are.
@@ -223,10 +248,30 @@ impl Embedded {
         }
     }
 
-    /// The samples of each identity that has any, by index.
+    /// The templates of several sets of samples, belonging to `identities`: the mean of each set, for int8 rounded to the
+    /// nearest, ties to even.
+    pub fn templates(&self, sets: &[&[usize]], identities: Vec<usize>) -> Embedded {
+        let mean = |set: &&[usize]| {
+            let mut sum = vec![0.0f32; self.dim];
+            for &index in *set {
+                sum.iter_mut().zip(self.real_vector(index)).for_each(|(sum, x)| *sum += x);
+            }
+            let n = set.len() as f32;
+            sum.into_iter().map(move |sum| sum / n)
+        };
+        let means = sets.iter().flat_map(mean);
+        let vectors = match &self.vectors {
+            Vectors::Int8(_) => Vectors::Int8(means.map(|x| x.round_ties_even() as i8).collect()),
+            Vectors::Float(_) => Vectors::Float(means.collect()),
+        };
+        let forged = vec![false; identities.len()];
+        Embedded { metric: self.metric, dim: self.dim, identities, forged, vectors }
+    }
+
+    /// The genuine samples of each identity that has any, by index.
     pub fn by_identity(&self) -> Vec<Vec<usize>> {
         let mut groups = vec![Vec::new(); self.identities.iter().max().map_or(0, |max| max + 1)];
-        for (index, &identity) in self.identities.iter().enumerate() {
+        for (index, &identity) in self.identities.iter().enumerate().filter(|(index, _)| !self.forged[*index]) {
             groups[identity].push(index);
         }
         groups.retain(|group| !group.is_empty());

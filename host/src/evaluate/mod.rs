@@ -1,12 +1,26 @@
-//! Judging a model on samples: which engine embeds them, and what is counted on the embeddings.
+//! Judging a model on samples: which engine embeds them, what is compared, and what is counted.
 
+mod bootstrap;
+mod comparisons;
 mod engine;
+mod forgeries;
+mod identify;
 mod knn;
 mod nway;
+mod one_shot_runs;
+mod samples;
+mod templates;
 mod verify;
 
+pub use bootstrap::{Bootstrap, Interval, Resampling, mean_interval};
+pub use comparisons::{Block, Comparisons, MAX_SAMPLES};
 pub(crate) use engine::float_tensor;
 pub use engine::{Embedded, Engine, EngineError, EngineKind};
+pub use forgeries::{Forgeries, forgeries};
+pub use identify::{Identification, SearchesAtThreshold, identify};
 pub use knn::knn_accuracy;
-pub use nway::{NWay, nway_accuracy};
-pub use verify::{MAX_VERIFY_SAMPLES, Verification, scores, verify};
+pub use nway::{NWay, nway, nway_accuracy};
+pub use one_shot_runs::{Run, RunsError, errors, runs};
+pub use samples::{Selected, Selection, SelectionError, gallery, unseen};
+pub use templates::{Enrolled, enrol};
+pub use verify::{AtThreshold, OPERATING_POINTS, Verification, scores, verify, verify_resampled};

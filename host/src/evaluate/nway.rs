@@ -22,16 +22,23 @@ pub struct NWay {
 /// The share of queries whose nearest identity is the right one; a tie for the nearest counts as the chance that a draw
 /// among the tied would be right. None where there are fewer than `ways` identities with `shots + 1` samples.
 pub fn nway_accuracy(embedded: &Embedded, task: NWay) -> Option<f64> {
+    let right: f64 = nway(embedded, task)?.iter().map(|(right, _)| right).sum();
+    Some(right / task.trials as f64)
+}
+
+/// The right answers of each identity's queries, and how many it had; see [`nway_accuracy`].
+pub fn nway(embedded: &Embedded, task: NWay) -> Option<Vec<(f64, usize)>> {
     let mut groups = embedded.by_identity();
     groups.retain(|group| group.len() > task.shots);
     if groups.len() < task.ways || task.ways == 0 || task.shots == 0 || task.trials == 0 {
         return None;
     }
     let mut rng = ChaCha8Rng::seed_from_u64(task.seed);
-    let mut right = 0.0;
+    let indices: Vec<usize> = (0..groups.len()).collect();
+    let mut answers = vec![(0.0, 0); groups.len()];
     for _ in 0..task.trials {
-        let chosen: Vec<&Vec<usize>> = groups.choose_multiple(&mut rng, task.ways).collect();
-        let mut own = chosen[0].clone();
+        let chosen: Vec<usize> = indices.choose_multiple(&mut rng, task.ways).copied().collect();
+        let mut own = groups[chosen[0]].clone();
         own.shuffle(&mut rng);
         let query = own[task.shots];
         let nearest = |samples: &[usize]| {
@@ -40,17 +47,17 @@ pub fn nway_accuracy(embedded: &Embedded, task: NWay) -> Option<f64> {
         let genuine = nearest(&own[..task.shots]);
         let mut tied = 1.0;
         let mut beaten = false;
-        for other in &chosen[1..] {
-            let shots: Vec<usize> = other.choose_multiple(&mut rng, task.shots).copied().collect();
+        for &other in &chosen[1..] {
+            let shots: Vec<usize> = groups[other].choose_multiple(&mut rng, task.shots).copied().collect();
             let impostor = nearest(&shots);
             beaten |= impostor < genuine;
             tied += f64::from(u8::from(impostor == genuine));
         }
-        if !beaten {
-            right += 1.0 / tied;
-        }
+        let (right, queries) = &mut answers[chosen[0]];
+        *right += if beaten { 0.0 } else { 1.0 / tied };
+        *queries += 1;
     }
-    Some(right / task.trials as f64)
+    Some(answers)
 }
 
 #[cfg(test)]

@@ -1,24 +1,40 @@
-//! Verification: every pair of samples is a genuine or an impostor comparison.
+//! Verification: how well genuine comparisons are told from impostor ones.
 
-use rayon::prelude::*;
-use serde::Serialize;
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::Embedded;
-use crate::metrics::{Scores, fmr_bound};
+use super::bootstrap::{Bootstrap, Interval, Resampling};
+use super::comparisons::Comparisons;
+use crate::metrics::{Scores, fmr_bound, fnmr_bound};
 
-/// Most samples whose pairs are all compared; of more, each identity keeps the same share, its first ones.
-pub const MAX_VERIFY_SAMPLES: usize = 5000;
+/// The false-match rates at which the false-non-match rate is given.
+pub const OPERATING_POINTS: [(&str, f64); 3] = [("0.1", 0.1), ("0.01", 0.01), ("0.001", 0.001)];
 
-/// The rates of a verification.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// The rates of a verification, fractions; intervals hold 95 % of the replicates of a bootstrap by identity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verification {
     /// Equal error rate.
     pub eer: f64,
+    /// Its interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eer_interval: Option<Interval>,
     /// FNMR where the FMR is at most the key.
-    pub fnmr_at_fmr: BTreeMap<&'static str, f64>,
+    pub fnmr_at_fmr: BTreeMap<String, f64>,
+    /// Their intervals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fnmr_at_fmr_interval: Option<BTreeMap<String, Interval>>,
     /// Area under the ROC curve.
     pub auc: f64,
+    /// Its interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auc_interval: Option<Interval>,
+    /// Decidability, see [`Scores::d_prime`]; none where neither kind of distance varies.
+    pub d_prime: Option<f64>,
+    /// Its interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub d_prime_interval: Option<Interval>,
     /// Identities compared.
     pub identities: usize,
     /// Genuine comparisons.
@@ -27,61 +43,103 @@ pub struct Verification {
     pub impostor: usize,
     /// The smallest FMR that so many identities can support at 95 %.
     pub fmr_bound: f64,
+    /// The smallest FNMR that so many identities can support at 95 %.
+    pub fnmr_bound: f64,
     /// The rates at the sealed threshold.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub threshold: Option<AtThreshold>,
 }
 
 /// The rates at a model's sealed threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AtThreshold {
     /// The largest distance that is accepted.
     pub value: u32,
     /// FMR there.
     pub fmr: f64,
+    /// Its interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fmr_interval: Option<Interval>,
     /// FNMR there.
     pub fnmr: f64,
+    /// Its interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fnmr_interval: Option<Interval>,
 }
 
-/// The distances of every pair of `embedded`, at most [`MAX_VERIFY_SAMPLES`] samples' pairs.
+/// The sorted distances of every pair of `embedded`; see [`Comparisons::pairs`].
 pub fn scores(embedded: &Embedded) -> Scores {
-    let mut groups = embedded.by_identity();
-    if embedded.len() > MAX_VERIFY_SAMPLES {
-        for group in &mut groups {
-            group.truncate((group.len() * MAX_VERIFY_SAMPLES / embedded.len()).max(2));
-        }
-    }
-    let chosen: Vec<usize> = groups.concat();
-    let rows = chosen.par_iter().enumerate().map(|(row, &a)| {
-        let pairs = chosen[row + 1..].iter().map(|&b| {
-            let same = embedded.identities[a] == embedded.identities[b];
-            (same, embedded.distance(a, embedded, b))
-        });
-        let (genuine, impostor): (Vec<_>, Vec<_>) = pairs.partition(|(same, _)| *same);
-        let distances = |pairs: Vec<(bool, f64)>| pairs.into_iter().map(|(_, distance)| distance).collect::<Vec<_>>();
-        (distances(genuine), distances(impostor))
-    });
-    let (genuine, impostor): (Vec<_>, Vec<_>) = rows.unzip();
-    Scores::new(genuine.concat(), impostor.concat())
+    Comparisons::pairs(embedded).scores()
 }
 
-/// The rates of `scores` over `identities`; none where there is no genuine or no impostor comparison.
-pub fn verify(scores: &Scores, identities: usize, threshold: Option<u32>) -> Option<Verification> {
-    let rates = [("0.1", 0.1), ("0.01", 0.01), ("0.001", 0.001)];
+/// The rates of `comparisons`, whose sorted distances are `scores`, without intervals; none where there is no genuine or no
+/// impostor comparison.
+pub fn verify(comparisons: &Comparisons, scores: &Scores, threshold: Option<u32>) -> Option<Verification> {
+    let identities = comparisons.identities;
+    let d_prime = scores.d_prime(|distance| comparisons.real(distance));
     Some(Verification {
         eer: scores.eer()?.rate,
-        fnmr_at_fmr: rates.into_iter().map(|(name, fmr)| (name, scores.fnmr_at_fmr(fmr))).collect(),
+        eer_interval: None,
+        fnmr_at_fmr: OPERATING_POINTS.map(|(name, fmr)| (name.to_string(), scores.fnmr_at_fmr(fmr))).into(),
+        fnmr_at_fmr_interval: None,
         auc: scores.auc(),
+        auc_interval: None,
+        d_prime: d_prime.is_finite().then_some(d_prime),
+        d_prime_interval: None,
         identities,
         genuine: scores.genuine().len(),
         impostor: scores.impostor().len(),
         fmr_bound: fmr_bound(identities),
+        fnmr_bound: fnmr_bound(identities),
         threshold: threshold.map(|value| AtThreshold {
             value,
             fmr: scores.fmr(f64::from(value)),
+            fmr_interval: None,
             fnmr: scores.fnmr(f64::from(value)),
+            fnmr_interval: None,
         }),
     })
+}
+
+impl Verification {
+    /// With the intervals of `bootstrap`, widened to hold the figures themselves (a bootstrap's quantiles are interpolated).
+    pub fn with_intervals(mut self, bootstrap: &Bootstrap) -> Self {
+        let at_fmr = OPERATING_POINTS.map(|(name, fmr)| {
+            let interval = holding(bootstrap.fnmr_at_fmr(fmr), self.fnmr_at_fmr[name]);
+            (name.to_string(), interval)
+        });
+        self.eer_interval = Some(holding(bootstrap.eer(), self.eer));
+        self.fnmr_at_fmr_interval = Some(at_fmr.into());
+        self.auc_interval = Some(holding(bootstrap.auc(), self.auc));
+        self.d_prime_interval = self.d_prime.map(|d_prime| holding(bootstrap.d_prime(), d_prime));
+        if let Some(at) = &mut self.threshold {
+            let (fmr, fnmr) = bootstrap.at(f64::from(at.value));
+            at.fmr_interval = Some(holding(fmr, at.fmr));
+            at.fnmr_interval = Some(holding(fnmr, at.fnmr));
+        }
+        self
+    }
+}
+
+/// The rates of `comparisons` with their intervals; see [`verify`].
+pub fn verify_resampled(
+    comparisons: &Comparisons,
+    threshold: Option<u32>,
+    how: Resampling,
+) -> Option<(Verification, Scores, Option<Bootstrap>)> {
+    let scores = comparisons.scores();
+    let rates = verify(comparisons, &scores, threshold)?;
+    let thresholds: Vec<f64> = threshold.into_iter().map(f64::from).collect();
+    let bootstrap = Bootstrap::new(comparisons, &scores, &thresholds, how);
+    let rates = match &bootstrap {
+        Some(bootstrap) => rates.with_intervals(bootstrap),
+        None => rates,
+    };
+    Some((rates, scores, bootstrap))
+}
+
+fn holding([low, high]: Interval, value: f64) -> Interval {
+    [low.min(value), high.max(value)]
 }
 
 #[cfg(test)]
@@ -90,13 +148,33 @@ mod tests {
     use shared::embedding::Metric;
 
     #[test]
-    fn counts_every_pair_once() {
+    fn rates_by_hand() {
         let embedded = Embedded::int8(Metric::Euclidean, 1, vec![0, 1, 10, 12, 13], vec![0, 0, 3, 3, 3]);
-        let scores = scores(&embedded);
-        assert_eq!(scores.genuine(), [1., 1., 4., 9.]);
-        assert_eq!(scores.impostor(), [81., 100., 121., 144., 144., 169.]);
-        let rates = verify(&scores, 2, Some(4)).unwrap();
-        assert_eq!((rates.eer, rates.auc), (0.0, 1.0));
-        assert_eq!(rates.threshold, Some(AtThreshold { value: 4, fmr: 0.0, fnmr: 0.25 }));
+        let comparisons = Comparisons::pairs(&embedded);
+        let rates = verify(&comparisons, &comparisons.scores(), Some(4)).unwrap();
+        assert_eq!((rates.eer, rates.auc, rates.identities), (0.0, 1.0, 2));
+        assert_eq!((rates.genuine, rates.impostor), (4, 6));
+        let at = rates.threshold.unwrap();
+        assert_eq!((at.value, at.fmr, at.fnmr), (4, 0.0, 0.25));
+        // Roots 1, 1, 2, 3 and 9, 10, 11, 12, 12, 13: means 7/4 and 67/6, variances 11/16 and 65/36.
+        let expected = (67.0 / 6.0 - 1.75) / ((0.6875 + 65.0 / 36.0) / 2.0f64).sqrt();
+        assert!((rates.d_prime.unwrap() - expected).abs() < 1e-9, "{:?} {expected}", rates.d_prime);
+    }
+
+    #[test]
+    fn intervals_hold_their_figures() {
+        let vectors = (0..60u8).map(|n| (n / 4 * 5 + n % 4 * (1 + n % 3)) as i8).collect();
+        let embedded = Embedded::int8(Metric::Euclidean, 1, vectors, (0..60).map(|n| n / 4).collect());
+        let (rates, ..) = verify_resampled(&Comparisons::pairs(&embedded), Some(9), Resampling::default()).unwrap();
+        let holds = |[low, high]: Interval, value: f64| assert!(low <= value && value <= high && low < high);
+        holds(rates.eer_interval.unwrap(), rates.eer);
+        holds(rates.auc_interval.unwrap(), rates.auc);
+        holds(rates.d_prime_interval.unwrap(), rates.d_prime.unwrap());
+        let at = rates.threshold.unwrap();
+        holds(at.fmr_interval.unwrap(), at.fmr);
+        holds(at.fnmr_interval.unwrap(), at.fnmr);
+        for (fmr, interval) in rates.fnmr_at_fmr_interval.unwrap() {
+            holds(interval, rates.fnmr_at_fmr[&fmr]);
+        }
     }
 }

@@ -18,7 +18,7 @@ use shared::frontend::FrontendError;
 use thiserror::Error;
 
 use crate::data::{DataError, Dataset, Part};
-use crate::evaluate::{Embedded, Engine, EngineError, Verification, scores, verify};
+use crate::evaluate::{Comparisons, Embedded, Engine, EngineError, Verification, verify};
 use crate::metrics::Scores;
 use crate::model::{BUNDLE, GOLDEN, ModelError, ONNX, write_all};
 use crate::onnx;
@@ -133,7 +133,7 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
 
     let part = data.source.load(Part::Threshold, split, data.world)?;
     let (float, _) = measure(&Engine::float(&trained), &part)?;
-    let (int8, (embedded, comparisons)) = measure(&Engine::Int8(bytes.clone()), &part)?;
+    let (int8, (embedded, comparisons, scores)) = measure(&Engine::Int8(bytes.clone()), &part)?;
     if int8.eer > float.eer + options.max_eer_gap {
         return Err(ExportError::EerGap {
             int8: int8.eer * 100.0,
@@ -142,7 +142,7 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
         });
     }
     let unseen = part.identities.iter().all(|name| !split.train.matches(name));
-    let threshold = threshold(&comparisons, recipe.export.target_fmr, int8.identities, unseen);
+    let threshold = threshold(&scores, recipe.export.target_fmr, int8.identities, unseen);
     seal(bytes.as_mut_slice(), threshold)?;
     let bundle = bytes.bundle()?;
     let header = bundle.header();
@@ -156,7 +156,7 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     let exported = Exported {
         layers,
         float,
-        int8: verify(&comparisons, int8.identities, Some(threshold.distance.0)).unwrap_or(int8),
+        int8: verify(&comparisons, &scores, Some(threshold.distance.0)).unwrap_or(int8),
         bundle: bytes.as_slice().len(),
         onnx: onnx.len(),
         arena: header.arena,
@@ -167,14 +167,14 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     Ok(exported)
 }
 
-type Measured = (Verification, (Embedded, Scores));
+type Measured = (Verification, (Embedded, Comparisons, Scores));
 
 fn measure(engine: &Engine, part: &Dataset) -> Result<Measured, ExportError> {
     let embedded = engine.embed(part)?;
-    let comparisons = scores(&embedded);
-    let identities = embedded.by_identity().len();
-    let rates = verify(&comparisons, identities, None).ok_or(ExportError::NoComparisons)?;
-    Ok((rates, (embedded, comparisons)))
+    let comparisons = Comparisons::pairs(&embedded);
+    let scores = comparisons.scores();
+    let rates = verify(&comparisons, &scores, None).ok_or(ExportError::NoComparisons)?;
+    Ok((rates, (embedded, comparisons, scores)))
 }
 
 /// `count` samples of `dataset`, drawn evenly and always the same ones.
@@ -187,18 +187,18 @@ fn sample(mut dataset: Dataset, count: usize) -> Dataset {
 }
 
 /// The largest distance whose FMR stays within `target`, with its evidence.
-fn threshold(comparisons: &Scores, target: f64, identities: usize, unseen: bool) -> Threshold {
-    let value = comparisons.integer_threshold(target);
+fn threshold(scores: &Scores, target: f64, identities: usize, unseen: bool) -> Threshold {
+    let value = scores.integer_threshold(target);
     let at = f64::from(value);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let evidence = Evidence {
         target_fmr_ppm: (target * 1e6).round() as u32,
         identities: count(identities),
         unseen,
-        genuine: count(comparisons.genuine().len()),
-        false_non_matches: count(comparisons.false_non_matches(at)),
-        impostor: count(comparisons.impostor().len()),
-        false_matches: count(comparisons.false_matches(at)),
+        genuine: count(scores.genuine().len()),
+        false_non_matches: count(scores.false_non_matches(at)),
+        impostor: count(scores.impostor().len()),
+        false_matches: count(scores.false_matches(at)),
     };
     Threshold { distance: Distance(value), evidence }
 }

@@ -4,8 +4,10 @@
 const COMMENTS: &[(&str, &str, &str)] = &[
     ("", "seed", "Weights, batches, augmentation and mining follow from it."),
     ("data", "", "Where samples come from."),
-    ("data", "source", "glyphs, mnist:DIR or images:DIR."),
+    ("data", "source", "glyphs, mnist:DIR, omniglot:DIR, images:DIR or signatures:DIR."),
     ("data", "world", "Which world of glyphs is drawn; files do not heed it."),
+    ("data", "rotations_as_classes", "Turned by 90, 180 and 270 degrees, each training identity is another one."),
+    ("data", "forgeries_as_classes", "The forgeries of each training identity train as an identity of their own."),
     ("data.split", "", "Identities of each part, as s1-s20,anna or *."),
     ("data.split", "threshold", "Choose the threshold; never trained on."),
     ("input", "", "What the network gets to see, in pixels."),
@@ -29,6 +31,7 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("optimizer", "weight_decay", "Part of every weight that a step of learning rate 1 takes away."),
     ("validation", "", "The equal error rate is measured on samples of the threshold part."),
     ("validation", "every_steps", "A checkpoint is kept after each measurement."),
+    ("validation", "patience", "Measurements without a new best after which a phase ends; 0 for never."),
     ("export", "target_fmr", "False-match rate that the decision threshold is chosen for."),
     ("export", "calibration_samples", "Samples of the train part that the quantization ranges are taken from."),
     ("phase", "", "One training; further [[phase]] tables go on with its network."),
@@ -40,6 +43,9 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("phase.sampling.shuffled", "", "Batches of so many samples in shuffled order."),
     ("phase.loss", "", "What is minimized."),
     ("phase.loss", "mining", "random, semi-hard or hard."),
+    ("phase.loss", "lambda_min", "Where the annealed weight of the plain cosine ends."),
+    ("phase.loss", "scale", "Factor of the cosines."),
+    ("phase.contrast", "", "Besides: the supervised contrastive loss of the batch."),
 ];
 
 /// Puts the comments above the lines that they explain.

@@ -58,23 +58,32 @@ impl Choices {
             None => self.default_input(&split)?,
         };
         // A plane or a space to look at has no use for angles alone.
+        let angular = matches!(self.method, Method::Sphereface | Method::Cosface | Method::Arcface);
         let metric = self.metric.unwrap_or(match self.embedding {
-            ..=3 => Metric::Euclidean,
+            ..=3 if !angular => Metric::Euclidean,
             _ => Metric::Cosine,
         });
+        let identities = self.source.identities(&split.train)?.len();
         let methods = [Some(self.method), self.then];
         let phases = methods.into_iter().flatten();
         let recipe = Recipe {
             name: self.name.clone(),
             seed: 1,
-            data: Data { source: self.source.clone(), world: 0, split },
+            data: Data {
+                source: self.source.clone(),
+                world: 0,
+                // A turned character is another one; a turned face is not.
+                rotations_as_classes: matches!(self.source, Spec::Omniglot(_)) && input.width == input.height,
+                forgeries_as_classes: matches!(self.source, Spec::Signatures(_)),
+                split,
+            },
             input,
             net: Network { family: self.family, width_multiplier: 1.0, embedding: self.embedding, metric },
             augment: self.default_augment(),
             optimizer: Optimizer { weight_decay: 1e-4 },
-            validation: Validation { every_steps: 100, samples: 1000, pairs: 20_000 },
+            validation: Validation { every_steps: 100, samples: 1000, pairs: 20_000, patience: 0 },
             export: Export { target_fmr: 0.01, calibration_samples: 500 },
-            phases: phases.map(|method| self.default_phase(method, metric)).collect(),
+            phases: phases.map(|method| self.default_phase(method, metric, identities)).collect(),
         };
         recipe.check()?;
         Ok(recipe)
@@ -85,7 +94,9 @@ impl Choices {
         Ok(match self.source {
             Spec::Mnist(_) => plain,
             Spec::Glyphs => Input { invert: true, ..plain },
-            _ => {
+            Spec::Omniglot(_) => Input { width: 40, height: 40, invert: true, ..plain },
+            Spec::Signatures(_) => Input { width: 128, height: 88, invert: true, stretch: true, ..plain },
+            Spec::Images(_) => {
                 let samples = self.source.load(Part::Threshold, split, 0)?.samples;
                 let first = samples.first().map(|sample| sample.raw.as_raw());
                 Input { stretch: true, ..first.map_or(plain, |raw| Input::like(raw, 40)) }
@@ -98,7 +109,19 @@ impl Choices {
             // Every epoch draws glyphs anew.
             Spec::Glyphs => Augment::default(),
             Spec::Mnist(_) => Augment { shift: 0.07, scale: 0.1, rotation: 10.0, shear: 0.1, ..Augment::default() },
-            _ => Augment {
+            Spec::Omniglot(_) => {
+                Augment { shift: 0.07, scale: 0.15, stretch: 0.1, rotation: 12.0, shear: 0.15, ..Augment::default() }
+            }
+            Spec::Signatures(_) => Augment {
+                shift: 0.05,
+                scale: 0.1,
+                stretch: 0.08,
+                rotation: 5.0,
+                shear: 0.08,
+                contrast: 0.2,
+                ..Augment::default()
+            },
+            Spec::Images(_) => Augment {
                 shift: 0.08,
                 scale: 0.12,
                 stretch: 0.08,
@@ -110,19 +133,28 @@ impl Choices {
         }
     }
 
-    fn default_phase(&self, method: Method, metric: Metric) -> Phase {
+    fn default_phase(&self, method: Method, metric: Metric, identities: usize) -> Phase {
         let few = matches!(self.source, Spec::Mnist(_));
-        let (identities, samples) = if few { (10, 13) } else { (32, 4) };
+        // About 128 samples.
+        let identities = identities.clamp(1, 32);
+        let samples = (128usize.div_ceil(identities)).min(16);
         let epochs = match self.source {
             Spec::Mnist(_) => 6,
             Spec::Glyphs => 10,
-            _ => 200,
+            Spec::Omniglot(_) => 40,
+            Spec::Signatures(_) => 150,
+            Spec::Images(_) => 200,
         };
         let loss = match (method, metric) {
             (Method::Contrastive, Metric::Euclidean) => Loss::Contrastive { margin: 1.0, mining: Mining::Random },
             (Method::Contrastive, Metric::Cosine) => Loss::Contrastive { margin: 1.0, mining: Mining::Hard },
             (Method::Triplet, Metric::Euclidean) => Loss::Triplet { margin: 1.0, mining: Mining::SemiHard },
             (Method::Triplet, Metric::Cosine) => Loss::Triplet { margin: 0.3, mining: Mining::SemiHard },
+            (Method::Softmax, _) => Loss::Softmax,
+            (Method::Sphereface, _) => Loss::Sphereface { margin: 4, lambda_min: 5.0 },
+            // With fewer directions classes are nearer to each other, and a wide margin cannot be kept.
+            (Method::Cosface, _) => Loss::Cosface { scale: 30.0, margin: if self.embedding <= 3 { 0.1 } else { 0.35 } },
+            (Method::Arcface, _) => Loss::Arcface { scale: 30.0, margin: if self.embedding <= 3 { 0.1 } else { 0.3 } },
         };
         Phase {
             epochs,
@@ -131,6 +163,7 @@ impl Choices {
             final_learning_rate: 0.01,
             sampling: Sampling::Balanced { identities, samples },
             loss,
+            contrast: None,
         }
     }
 }

@@ -11,7 +11,7 @@ use shared::frontend::{Image, Pixels, Raw};
 use thiserror::Error;
 
 use crate::data::augment::Augment;
-use crate::data::{Batching, Sampling, Spec, Split};
+use crate::data::{Batching, Classes, DataError, Sampling, Spec, Split};
 use crate::mining::Mining;
 use crate::net::{Architecture, ArchitectureError, Shape};
 
@@ -51,10 +51,16 @@ pub struct Recipe {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The source: glyphs, mnist:DIR, images:DIR.
+    /// The source: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR.
     pub source: Spec,
     /// Which world of glyphs is drawn; files do not heed it.
     pub world: u64,
+    /// Every identity that trains becomes four: as it is and turned by 90, 180 and 270 degrees.
+    #[serde(default)]
+    pub rotations_as_classes: bool,
+    /// The forgeries of every identity that trains become one more identity; without it they do not train.
+    #[serde(default)]
+    pub forgeries_as_classes: bool,
     /// The identities that train, choose the threshold and test.
     pub split: Split,
 }
@@ -136,6 +142,9 @@ pub struct Validation {
     pub samples: usize,
     /// Pairs of them that are compared, at most, half of them of one identity where there are as many.
     pub pairs: usize,
+    /// Measurements without a new best after which a phase ends early; 0 for never.
+    #[serde(default)]
+    pub patience: usize,
 }
 
 /// What the export does with the trained network.
@@ -164,6 +173,19 @@ pub struct Phase {
     pub sampling: Sampling,
     /// What is minimized.
     pub loss: Loss,
+    /// What is minimized besides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contrast: Option<Contrast>,
+}
+
+/// [`crate::loss::classify::batch_contrast`] beside a phase's loss.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Contrast {
+    /// Factor of it in the sum.
+    pub weight: f32,
+    /// Divisor of the similarities.
+    pub temperature: f32,
 }
 
 /// What a training minimizes.
@@ -184,6 +206,29 @@ pub enum Loss {
         /// How triplets are chosen.
         mining: Mining,
     },
+    /// Cross-entropy of a classifier over the training identities.
+    Softmax,
+    /// [`crate::loss::classify::sphereface`].
+    Sphereface {
+        /// How many times the own class's angle counts.
+        margin: u32,
+        /// Where the annealed weight of the plain cosine ends.
+        lambda_min: f32,
+    },
+    /// [`crate::loss::classify::cosface`].
+    Cosface {
+        /// Factor of the cosines.
+        scale: f32,
+        /// What is subtracted from the own class's cosine.
+        margin: f32,
+    },
+    /// [`crate::loss::classify::arcface`].
+    Arcface {
+        /// Factor of the cosines.
+        scale: f32,
+        /// Radians that are added to the own class's angle.
+        margin: f32,
+    },
 }
 
 /// The name of a [`Loss`].
@@ -194,6 +239,21 @@ pub enum Method {
     Contrastive,
     /// Triplets: nearer to one's own than to another identity, by the margin.
     Triplet,
+    /// A classifier over the training identities, which is dropped afterwards.
+    Softmax,
+    /// The same with the own class's angle multiplied.
+    Sphereface,
+    /// The same with a margin between cosines.
+    Cosface,
+    /// The same with a margin between angles.
+    Arcface,
+}
+
+impl Method {
+    /// Whether it trains a classifier along.
+    pub fn classifies(self) -> bool {
+        !matches!(self, Method::Contrastive | Method::Triplet)
+    }
 }
 
 impl std::fmt::Display for Method {
@@ -201,6 +261,10 @@ impl std::fmt::Display for Method {
         f.write_str(match self {
             Method::Contrastive => "contrastive",
             Method::Triplet => "triplet",
+            Method::Softmax => "softmax",
+            Method::Sphereface => "sphereface",
+            Method::Cosface => "cosface",
+            Method::Arcface => "arcface",
         })
     }
 }
@@ -211,6 +275,10 @@ impl Loss {
         match self {
             Loss::Contrastive { .. } => Method::Contrastive,
             Loss::Triplet { .. } => Method::Triplet,
+            Loss::Softmax => Method::Softmax,
+            Loss::Sphereface { .. } => Method::Sphereface,
+            Loss::Cosface { .. } => Method::Cosface,
+            Loss::Arcface { .. } => Method::Arcface,
         }
     }
 }
@@ -327,17 +395,37 @@ impl Recipe {
             match phase.loss {
                 Loss::Contrastive { margin, .. } | Loss::Triplet { margin, .. } => {
                     positive("phase.loss.margin", margin.into())?;
-                    match phase.sampling {
-                        Sampling::Balanced { samples: 2.., .. } => {}
-                        sampling => {
-                            let expected = "`balanced` with at least 2 `samples` for a loss on pairs or triplets";
-                            return range("phase.sampling", format!("{sampling:?}"), expected);
-                        }
+                }
+                Loss::Softmax => {}
+                Loss::Sphereface { margin, lambda_min } => {
+                    if !(1..=8).contains(&margin) {
+                        return range("phase.loss.margin", margin, "from 1 to 8 for sphereface");
                     }
+                    positive("phase.loss.lambda_min", f64::from(lambda_min) + f64::MIN_POSITIVE)?;
+                }
+                Loss::Cosface { scale, margin } | Loss::Arcface { scale, margin } => {
+                    positive("phase.loss.scale", scale.into())?;
+                    share("phase.loss.margin", margin.into())?;
+                }
+            }
+            if let Some(Contrast { weight, temperature }) = phase.contrast {
+                positive("phase.contrast.weight", weight.into())?;
+                positive("phase.contrast.temperature", temperature.into())?;
+            }
+            match phase.sampling {
+                Sampling::Balanced { samples: 2.., .. } => {}
+                _ if phase.loss.method().classifies() && phase.contrast.is_none() => {}
+                sampling => {
+                    let expected = "`balanced` with at least 2 `samples` for a loss on pairs or triplets";
+                    return range("phase.sampling", format!("{sampling:?}"), expected);
                 }
             }
         }
         self.augment.check()?;
+        let Input { height, width, .. } = self.input;
+        if self.data.rotations_as_classes && height != width {
+            return Err(DataError::Rotations { height: height.into(), width: width.into() }.into());
+        }
         self.data.source.check(&self.data.split)?;
         self.architecture().shapes()?;
         Ok(())
@@ -361,7 +449,9 @@ impl Recipe {
 
     /// How the batches of phase number `phase` are made.
     pub fn batching(&self, phase: usize) -> Option<Batching> {
+        let Data { rotations_as_classes: rotations, forgeries_as_classes: forgeries, .. } = self.data;
         self.phases.get(phase).map(|this| Batching {
+            classes: Classes { rotations, forgeries },
             sampling: this.sampling,
             augment: self.augment,
             seed: self.seed.wrapping_add(phase as u64),
@@ -455,6 +545,8 @@ mod tests {
         assert!(wrong(|r| r.phases.clear()).contains("[[phase]]"));
         assert!(wrong(|r| r.phases[0].learning_rate = f64::NAN).contains("learning_rate"));
         assert!(wrong(|r| r.input.width = 2).contains("too small"));
+        let turned = |r: &mut Recipe| (r.data.rotations_as_classes, r.input.width) = (true, 40);
+        assert!(wrong(turned).contains("square"));
         let shuffled = |r: &mut Recipe| r.phases[0].sampling = Sampling::Shuffled { batch: 9 };
         assert!(wrong(shuffled).contains("balanced"));
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `network.bpk` | burn's record of the network |
 //! | `optimizer.bpk` | burn's record of Adam's moments (`last-STEP` only) |
+//! | `head.bpk` | burn's record of the phase's classifier (`last-STEP` only, where there is one) |
 //! | `state.json` | [`State`] |
 //!
 //! A folder is written beside, as `.new`, then renamed, and only then are older ones of its kind removed: whenever the power
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::net::{Architecture, Net};
 
 use super::TrainError;
+use super::objective::Head;
 
 /// Where a training run stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -74,7 +76,7 @@ pub(super) fn save(
     kind: Kind,
     state: &State,
     net: &Net,
-    optimizer: Option<&ModuleOptimizer>,
+    learning: Option<(&ModuleOptimizer, Option<&Head>)>,
 ) -> Result<(), TrainError> {
     let all = folder(model);
     let path = all.join(format!("{}{:09}", kind.prefix(), state.step));
@@ -87,8 +89,11 @@ pub(super) fn save(
         fs::create_dir_all(&beside)?;
         let record = |result: Result<(), RecordError>| result.map_err(std::io::Error::other);
         record(net.clone().into_record().save(beside.join(NETWORK)))?;
-        if let Some(optimizer) = optimizer {
+        if let Some((optimizer, head)) = learning {
             record(optimizer.save(beside.join(OPTIMIZER)))?;
+            if let Some(head) = head {
+                record(head.clone().into_record().save(beside.join(HEAD)))?;
+            }
         }
         fs::write(beside.join(STATE), serde_json::to_vec(state)?)?;
         if path.exists() {
@@ -105,6 +110,7 @@ pub(super) fn save(
 
 const NETWORK: &str = "network.bpk";
 const OPTIMIZER: &str = "optimizer.bpk";
+const HEAD: &str = "head.bpk";
 const STATE: &str = "state.json";
 
 /// The newest checkpoint of a kind: its state, and `net` with its weights. `None` where there is none.
@@ -132,6 +138,14 @@ pub(super) struct Checkpoint {
 }
 
 impl Checkpoint {
+    /// `head` with the weights that were kept.
+    pub(super) fn head(&self, head: Head) -> Result<Head, TrainError> {
+        let path = self.path.join(HEAD);
+        ModuleRecord::load(&path)
+            .and_then(|record| head.try_load_record(record))
+            .map_err(|error| TrainError::Unusable { message: one_line(&error), path })
+    }
+
     /// `optimizer` with the moments that were kept.
     pub(super) fn optimizer(&self, optimizer: ModuleOptimizer) -> Result<ModuleOptimizer, TrainError> {
         let path = self.path.join(OPTIMIZER);

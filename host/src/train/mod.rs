@@ -4,6 +4,7 @@ mod checkpoint;
 mod embed;
 mod log;
 mod monitor;
+mod objective;
 mod run;
 mod schedule;
 #[cfg(test)]

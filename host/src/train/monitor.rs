@@ -15,6 +15,7 @@ pub(super) struct Monitor {
     margin: f32,
     /// The loss of a network that gives every image the same embedding, where that stands out.
     stuck_at: Option<f32>,
+    advice: &'static str,
     flat: usize,
     stuck: usize,
     told: bool,
@@ -25,8 +26,14 @@ impl Monitor {
         let (margin, stuck_at) = match *loss {
             Loss::Contrastive { margin, .. } => (margin * margin, None),
             Loss::Triplet { margin, .. } => (margin, Some(margin)),
+            // Measured between embeddings of length 1.
+            Loss::Softmax | Loss::Sphereface { .. } | Loss::Cosface { .. } | Loss::Arcface { .. } => (1.0, None),
         };
-        Monitor { margin, stuck_at, flat: 0, stuck: 0, told: false }
+        let advice = match loss.method().classifies() {
+            true => "or a smaller --margin",
+            false => "--mining random or semi-hard, or --method softmax first and then this one",
+        };
+        Monitor { margin, stuck_at, advice, flat: 0, stuck: 0, told: false }
     }
 
     /// Takes a step's loss and the mean squared distance of the batch's embeddings; a sentence once when training has collapsed.
@@ -47,8 +54,8 @@ impl Monitor {
         }
         self.told = true;
         Some(format!(
-            "training has collapsed: {what} for {steps} steps (loss {loss:.4}); stop it and try a lower --learning-rate, \
-             --mining random or semi-hard, or --method softmax first and then this one"
+            "training has collapsed: {what} for {steps} steps (loss {loss:.4}); stop it and try a lower --learning-rate, {}",
+            self.advice
         ))
     }
 }

@@ -13,15 +13,14 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::data::{Batch, DataError, Part, Shape, Tensors, TrainingData};
-use crate::loss::{contrastive, normalize, squared_distances, triplet};
-use crate::mining;
 use crate::net::Net;
-use crate::recipe::{Loss, Metric, Phase, Recipe};
+use crate::recipe::{Metric, Phase, Recipe, Validation};
 
-use super::checkpoint::{self, Kind, State};
+use super::checkpoint::{self, Checkpoint, Kind, State};
 use super::embed::images;
 use super::log::{EVERY, Line, Log};
 use super::monitor::Monitor;
+use super::objective::{Judged, Objective};
 use super::schedule::learning_rate;
 use super::validation::ValidationSet;
 use super::{Event, TrainError};
@@ -60,13 +59,9 @@ pub(super) fn run(recipe: &Recipe, folder: &Path, resume: bool, observer: Observ
     };
     let log = Log::open(folder, state.step)?;
     let mut run = Run { recipe, folder, validation, log, state };
-    let mut optimizer = fresh_optimizer(recipe);
-    if let Some(kept) = kept.filter(|_| run.state.step_in_phase > 0) {
-        optimizer = kept.optimizer(optimizer)?;
-    }
+    let mut kept = kept.filter(|_| run.state.step_in_phase > 0);
     while run.state.phase < recipe.phases.len() {
-        net = run.phase(net, optimizer, observer)?;
-        optimizer = fresh_optimizer(recipe);
+        net = run.phase(net, kept.take(), observer)?;
     }
     Ok(())
 }
@@ -88,8 +83,8 @@ fn load_validation(recipe: &Recipe) -> Result<ValidationSet, TrainError> {
 }
 
 impl Run<'_> {
-    /// Trains one phase to its end.
-    fn phase(&mut self, net: Net, optimizer: ModuleOptimizer, observer: Observer<'_>) -> Result<Net, TrainError> {
+    /// Trains one phase to its end, from a checkpoint within it if one is given.
+    fn phase(&mut self, net: Net, kept: Option<Checkpoint>, observer: Observer<'_>) -> Result<Net, TrainError> {
         let number = self.state.phase;
         let (Some(phase), Some(batching)) = (self.recipe.phases.get(number), self.recipe.batching(number)) else {
             return Ok(net);
@@ -98,6 +93,16 @@ impl Run<'_> {
         let data = TrainingData::load(&source.source, &source.split, source.world, self.recipe.front_end(), batching)?;
         let steps = data.batches() * phase.epochs;
         let first = self.state.step_in_phase;
+        let device = Device::flex().autodiff();
+        let metric = self.recipe.net.metric;
+        let (classes, d) = (data.identities(), self.recipe.net.embedding);
+        let mut objective =
+            Objective::new(phase, metric, classes, d, self.recipe.seed.wrapping_add(number as u64), &device);
+        let mut optimizer = fresh_optimizer(self.recipe);
+        if let Some(kept) = kept {
+            optimizer = kept.optimizer(optimizer)?;
+            objective.head = objective.head.map(|head| kept.head(head)).transpose()?;
+        }
         thread::scope(|scope| {
             let (sender, batches) = sync_channel(AHEAD);
             let shape = data.shape();
@@ -117,10 +122,11 @@ impl Run<'_> {
                 net,
                 optimizer,
                 phase: *phase,
-                metric: self.recipe.net.metric,
+                metric,
+                objective,
                 seed: self.recipe.seed,
                 shape,
-                device: Device::flex().autodiff(),
+                device,
                 monitor: Monitor::new(&phase.loss),
             };
             self.steps(&mut stepper, steps, batches, observer)?;
@@ -149,7 +155,7 @@ impl Run<'_> {
                 let _ = observer(event);
             }
             let rate = stepper.learning_rate(step, steps);
-            let (loss, warning) = stepper.step(&batch, self.state.step as u64, rate);
+            let (loss, warning) = stepper.step(&batch, self.state.step as u64, step, rate);
             self.state.step += 1;
             self.state.step_in_phase = step + 1;
             if !loss.is_finite() {
@@ -171,8 +177,11 @@ impl Run<'_> {
             let told = observer(Event::Step { phase: number, step: step + 1, loss });
             let stop = told.is_break();
             if (step + 1) % every == 0 || step + 1 == steps || stop {
-                self.measure(stepper, step + 1 == steps, recent.since_measurement(), observer)?;
+                let ended = self.measure(stepper, step + 1 == steps, recent.since_measurement(), observer)?;
                 recent.start_measurement();
+                if ended {
+                    break;
+                }
             }
             if stop && step + 1 < steps {
                 return Err(TrainError::Stopped { step: self.state.step, folder: self.folder.to_path_buf() });
@@ -181,8 +190,14 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Measures the equal error rate and keeps checkpoints.
-    fn measure(&mut self, stepper: &Stepper, last: bool, loss: f32, observer: Observer<'_>) -> Result<(), TrainError> {
+    /// Measures the equal error rate and keeps checkpoints; whether the phase ends, after its last step or early.
+    fn measure(
+        &mut self,
+        stepper: &Stepper,
+        last: bool,
+        loss: f32,
+        observer: Observer<'_>,
+    ) -> Result<bool, TrainError> {
         let net = stepper.net.valid();
         let eer = self.validation.eer(&net, stepper.metric).unwrap_or(1.0);
         let best = self.state.best.is_none_or(|(lowest, _)| eer <= lowest);
@@ -193,6 +208,10 @@ impl Run<'_> {
         if best {
             self.state.best = Some((eer, self.state.step));
         }
+        let phase_started = self.state.step - self.state.step_in_phase;
+        let improved = self.state.best.map_or(0, |(_, step)| step).max(phase_started);
+        let Validation { patience, every_steps, .. } = self.recipe.validation;
+        let last = last || (patience > 0 && self.state.step - improved >= patience * every_steps);
         if last {
             self.state.phase += 1;
             self.state.step_in_phase = 0;
@@ -200,11 +219,11 @@ impl Run<'_> {
         if best {
             checkpoint::save(self.folder, Kind::Best, &self.state, &net, None)?;
         }
-        let optimizer = Some(&stepper.optimizer);
-        checkpoint::save(self.folder, Kind::Last, &self.state, &stepper.net, optimizer)?;
+        let learning = Some((&stepper.optimizer, stepper.objective.head.as_ref()));
+        checkpoint::save(self.folder, Kind::Last, &self.state, &stepper.net, learning)?;
         let event = Event::Validation { phase: number, step, loss, eer, best };
         let _ = observer(event);
-        Ok(())
+        Ok(last)
     }
 }
 
@@ -214,6 +233,7 @@ struct Stepper {
     optimizer: ModuleOptimizer,
     phase: Phase,
     metric: Metric,
+    objective: Objective,
     seed: u64,
     shape: Shape,
     device: Device,
@@ -226,38 +246,24 @@ impl Stepper {
         learning_rate(step, steps, highest, warmup_steps, final_learning_rate)
     }
 
-    /// One step on `batch`; the loss before it, and a sentence if training has collapsed.
-    fn step(&mut self, batch: &Batch, step: u64, rate: f64) -> (f32, Option<String>) {
-        let labels = &batch.identities;
+    /// One step on `batch`, number `step` of all and `step_in_phase` of its phase; the loss before it, and a sentence if training
+    /// has collapsed.
+    fn step(&mut self, batch: &Batch, step: u64, step_in_phase: usize, rate: f64) -> (f32, Option<String>) {
         let images = images(&batch.data, self.shape, &self.device);
         let embeddings = self.net.embed_rows(images);
-        let embeddings = match self.metric {
-            Metric::Euclidean => embeddings,
-            Metric::Cosine => normalize(embeddings),
-        };
-        let squared = squared_distances(embeddings);
-        let distances: Vec<f32> = squared.to_data().iter::<f32>().collect();
         // Chance of its own for every step, so that training goes on from any step as if it had never stopped.
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(step + 1);
-        let loss = match self.phase.loss {
-            Loss::Contrastive { margin, mining } => {
-                let pairs = mining::pairs(&distances, labels, mining, &mut rng);
-                contrastive(squared, &pairs, margin)
-            }
-            Loss::Triplet { margin, mining } => {
-                let triplets = mining::triplets(&distances, labels, mining, &mut rng);
-                triplet(squared, &triplets, margin)
-            }
-        };
+        let Judged { loss, spread } = self.objective.judge(embeddings, &batch.identities, step_in_phase, &mut rng);
         let value: f32 = loss.clone().into_scalar();
-        let spread = distances.iter().sum::<f32>() / distances.len().max(1) as f32;
         let warning = self.monitor.observe(value, spread);
         if value.is_finite() {
-            let gradients = GradientsParams::from_grads(loss.backward(), &self.net);
+            let mut gradients = loss.backward();
+            let own = GradientsParams::from_module(&mut gradients, &self.net);
             // `step` takes the network and gives it back.
             let net = self.net.clone();
-            self.net = self.optimizer.step(rate, net, gradients);
+            self.net = self.optimizer.step(rate, net, own);
+            self.objective.step(rate, &mut gradients, &mut self.optimizer);
         }
         (value, warning)
     }

@@ -11,6 +11,7 @@ use crate::recipe::{Choices, Loss};
 /// Two phases of a few steps each.
 fn recipe() -> Recipe {
     let mut choices = Choices::new("glyphs".parse().unwrap(), "tiny");
+    choices.method = recipe::Method::Cosface;
     choices.then = Some(recipe::Method::Contrastive);
     choices.split = Some(crate::data::Split {
         train: "0-9".parse().unwrap(),
@@ -138,6 +139,7 @@ fn training_learns() {
     let mut recipe = recipe();
     recipe.phases.truncate(1);
     recipe.phases[0].epochs = 12;
+    recipe.phases[0].loss = Loss::Triplet { margin: 0.3, mining: Mining::SemiHard };
     let folder = tempfile::tempdir().unwrap();
     let mut rates = Vec::new();
     train(&recipe, folder.path(), false, |event| {

@@ -73,7 +73,7 @@ pub fn dataset(seed: u64, identities: &[u32], samples: u32) -> Dataset {
             (0..samples).map(move |sample| Sample { identity, raw: glyph.draw(sample) })
         })
         .collect();
-    Dataset { identities: identities.iter().map(u32::to_string).collect(), samples }
+    Dataset { identities: identities.iter().map(u32::to_string).collect(), samples, ..Dataset::default() }
 }
 
 /// The numbers that `pattern` means, ascending, each once.

@@ -1,4 +1,7 @@
-//! Metric losses over one batch: each image is embedded once, every pair of the batch is compared once.
+//! What a training minimizes. Here, metric losses over one batch: each image is embedded once, every pair of the batch is
+//! compared once. In [`classify`], losses of a classifier.
+
+pub mod classify;
 
 use burn::tensor::activation::relu;
 use burn::tensor::{Int, Tensor, TensorData};
@@ -77,16 +80,16 @@ mod tests {
     const OTHER: Pair = Pair { a: 0, b: 2, same: false };
     const TRIPLET: Triplet = Triplet { anchor: 0, positive: 1, negative: 2 };
 
-    fn tensor(rows: &[f32], columns: usize) -> Tensor<2> {
+    pub(super) fn tensor(rows: &[f32], columns: usize) -> Tensor<2> {
         let data = TensorData::new(rows.to_vec(), [rows.len() / columns, columns]);
         Tensor::from_data(data, &Device::flex().autodiff()).require_grad()
     }
 
-    fn value(loss: Tensor<1>) -> f32 {
+    pub(super) fn value(loss: Tensor<1>) -> f32 {
         loss.into_scalar()
     }
 
-    fn close(got: f32, expected: f32) {
+    pub(super) fn close(got: f32, expected: f32) {
         assert!((got - expected).abs() < 1e-4, "{got} is not {expected}");
     }
 
@@ -132,7 +135,7 @@ mod tests {
     }
 
     /// Compares the gradient of `loss` with central differences.
-    fn check_gradient(points: &[f32], columns: usize, loss: impl Fn(Tensor<2>) -> Tensor<1>) {
+    pub(super) fn check_gradient(points: &[f32], columns: usize, loss: impl Fn(Tensor<2>) -> Tensor<1>) {
         let x = tensor(points, columns);
         let gradients = loss(x.clone()).backward();
         let gradient = x.grad(&gradients).unwrap();

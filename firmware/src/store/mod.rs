@@ -1,0 +1,504 @@
+//! What a board keeps over a power cut: templates and settings, in a region of NOR flash.
+//!
+//! The region is cut into two halves of whole erase pages. One half at a time is in use: a map of `sequential-storage`, which
+//! appends a checked item for every change and uses its pages in turn, so that all of them wear alike. To delete, what stays
+//! is written to the other half, and the half in use is erased as a whole: after a deletion no byte of the template is left,
+//! and the flash needs no second write to a word.
+//!
+//! ```text
+//! region   half 0, half 1: each half the region's pages, rounded down
+//! half     items of sequential-storage 8 under u16 keys, numbers little-endian
+//!
+//! key      item
+//!   0      commit      version u8 = 1, reserved u8[3], model id u64, generation u32, pages erased u32
+//!   1      admin key   32 bytes
+//!   2      settings    threshold u32 (none: u32::MAX), adapt u8 (0 or 1)
+//!   3      boots       u32: boots that gave challenges
+//!   4      failures    u8: comparisons that failed in a row
+//!   5      slot        u8: the model slot in use, 0 for the program's own model
+//! 256 + i  template i  label length u8, label (UTF-8), embedding (int8)
+//! ```
+//!
+//! The commit is the last item that is written to a half, so a half without one is a copy that was cut short. Of two halves
+//! with a commit the one of the higher generation holds, and the other one is erased when the store is opened. Templates and
+//! threshold belong to the commit's model id; the rest belongs to the board. A region that holds something else, or a commit
+//! of another version, is left as it is until [`Store::rewrite`] replaces it.
+
+mod adapter;
+
+use embassy_futures::block_on;
+use embedded_storage::nor_flash::NorFlash;
+use sequential_storage::cache::{Cache, Uncached};
+use sequential_storage::map::{MapConfig, MapStorage};
+use shared::embedding::MAX_DIM;
+use shared::gallery::{Gallery, Label, MAX_LABEL, Template};
+use thiserror::Error;
+
+use adapter::{Access, Adapter};
+
+/// The version of the format.
+pub const VERSION: u8 = 1;
+/// Bytes of the admin key.
+pub const KEY_LEN: usize = 32;
+
+const COMMIT: u16 = 0;
+const ADMIN: u16 = 1;
+const SETTINGS: u16 = 2;
+const BOOTS: u16 = 3;
+const FAILURES: u16 = 4;
+const SLOT: u16 = 5;
+const TEMPLATES: u16 = 256;
+
+const COMMIT_LEN: usize = 20;
+const SETTINGS_LEN: usize = 5;
+const NO_THRESHOLD: u32 = u32::MAX;
+/// Longest value of an item: a template of the longest label and embedding.
+const MAX_VALUE: usize = 1 + MAX_LABEL + MAX_DIM;
+/// Room for a key and a value, rounded up to any word of a flash.
+const BUFFER_LEN: usize = (2 + MAX_VALUE).next_multiple_of(32);
+/// Where the first two items of a region have ended: a first commit that was cut short leaves the flash erased from there on.
+const FIRST_ITEMS_END: u32 = 256;
+/// Bytes that all settings take at most, with their overhead, in a flash of words of up to 32 bytes.
+const SETTINGS_ROOM: usize = 512;
+
+/// Why the store cannot be used or changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// The region has too few pages, or pages too small for an item.
+    #[error("the store needs a flash region of at least four erase pages of 1 KiB: give it a larger one")]
+    Region,
+    /// The flash could not be read, written or erased.
+    #[error("the store's flash failed: the board needs repair")]
+    Flash,
+    /// There is no room for the item.
+    #[error("the store's flash is full: delete an identity first")]
+    Full,
+    /// The store holds something that may not be overwritten: see [`Contents`].
+    #[error("the store holds what this program did not write: wipe it first")]
+    Refused,
+}
+
+/// What a store was found to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// Nothing, or what a first write that was cut short left.
+    Empty,
+    /// Templates of the model of this number.
+    Model(u64),
+    /// A store of this version of the format, which is not this program's.
+    Version(u8),
+    /// Something else.
+    Foreign,
+}
+
+/// What belongs to the board and to nobody who is enrolled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// The key that admin sessions are opened with, once it was provisioned.
+    pub admin: Option<[u8; KEY_LEN]>,
+    /// The largest accepted distance, where it is not the model's.
+    pub threshold: Option<u32>,
+    /// Whether confident matches move their template.
+    pub adapt: bool,
+    /// Boots that gave challenges.
+    pub boots: u32,
+    /// Comparisons that failed in a row.
+    pub failures: u8,
+    /// The model slot in use.
+    pub slot: u8,
+}
+
+/// The store in its region of flash.
+#[derive(Debug)]
+pub struct Store<F> {
+    flash: F,
+    contents: Contents,
+    half: u32,
+    generation: u32,
+    /// Pages erased up to the commit, and since the store was opened.
+    erased: u32,
+    /// One more than the highest number of a template.
+    templates: u16,
+    settings: Settings,
+}
+
+type Map<'f, F> = MapStorage<u16, Adapter<'f, F>, Cache<Uncached, Uncached, Uncached, u16>>;
+
+/// Items are written from here; some flashes read from whole words only.
+#[repr(align(4))]
+struct Buffer([u8; BUFFER_LEN]);
+
+impl Buffer {
+    fn new() -> Self {
+        Buffer([0; BUFFER_LEN])
+    }
+}
+
+struct Commit {
+    version: u8,
+    model: u64,
+    generation: u32,
+    erased: u32,
+}
+
+impl<F: NorFlash> Store<F> {
+    /// Opens the store in `flash` and finishes what a power cut left half done.
+    pub fn open(flash: F) -> Result<Self, StoreError> {
+        let mut store = Store {
+            flash,
+            contents: Contents::Empty,
+            half: 0,
+            generation: 0,
+            erased: 0,
+            templates: 0,
+            settings: Settings::default(),
+        };
+        if store.pages() < 2 || F::ERASE_SIZE < 1024 {
+            return Err(StoreError::Region);
+        }
+        let commits = [store.commit(0)?, store.commit(1)?];
+        let held = match &commits {
+            [Some(first), Some(second)] if first.generation < second.generation => Some(1),
+            [Some(_), _] => Some(0),
+            [None, Some(_)] => Some(1),
+            [None, None] => None,
+        };
+        let Some((half, commit)) = held.and_then(|half| Some((half, commits.get(half)?.as_ref()?))) else {
+            return store.open_uncommitted();
+        };
+        if commit.version != VERSION {
+            store.contents = Contents::Version(commit.version);
+            return Ok(store);
+        }
+        store.half = half as u32;
+        store.contents = Contents::Model(commit.model);
+        store.generation = commit.generation;
+        store.erased = commit.erased;
+        store.clear(1 - store.half)?;
+        store.read_settings()?;
+        Ok(store)
+    }
+
+    fn open_uncommitted(mut self) -> Result<Self, StoreError> {
+        let end = 2 * self.half_len();
+        if self.is_erased(FIRST_ITEMS_END, end)? {
+            self.clear(0)?;
+        } else {
+            self.contents = Contents::Foreign;
+        }
+        Ok(self)
+    }
+
+    /// What the store was found to hold.
+    pub fn contents(&self) -> Contents {
+        self.contents
+    }
+
+    /// The board's settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Whether templates are stored, of whichever model.
+    pub fn has_templates(&self) -> bool {
+        self.templates > 0
+    }
+
+    /// Pages erased since the flash was new, up to those that a power cut kept from being counted, and the pages of the
+    /// region, which share them.
+    pub fn wear(&self) -> (u32, u32) {
+        (self.erased, 2 * self.pages())
+    }
+
+    /// Templates of `dim` elements that the region has room for.
+    pub fn capacity(&self, dim: u16) -> u16 {
+        let word = F::WRITE_SIZE.max(F::READ_SIZE).max(1);
+        let value = 1 + MAX_LABEL + usize::from(dim);
+        let item = Map::<F>::item_overhead_size() as usize + (2 + value).next_multiple_of(word);
+        let page = F::ERASE_SIZE.saturating_sub(2 * word) / item;
+        // One page stays free for the next one to be moved to.
+        let all = page * (self.pages() as usize - 1);
+        let capacity = all.saturating_sub(SETTINGS_ROOM.div_ceil(item));
+        u16::try_from(capacity).unwrap_or(u16::MAX).min(u16::MAX - TEMPLATES)
+    }
+
+    /// Puts the stored templates into `gallery`, in the order in which they were enrolled; those that are not of its length,
+    /// or whose label is none, are passed over.
+    pub fn load<const ROOM: usize, const DIM: usize>(
+        &mut self,
+        gallery: &mut Gallery<ROOM, DIM>,
+    ) -> Result<(), StoreError> {
+        self.for_each(|key, value| {
+            if let Some((index, (label, embedding))) = key.checked_sub(TEMPLATES).zip(template(value)) {
+                // A template that the gallery has no room for was not enrolled here.
+                let _ = gallery.restore(usize::from(index), &label, embedding);
+            }
+        })?;
+        gallery.close_gaps();
+        Ok(())
+    }
+
+    /// Makes the store one of `model`: needed once before anything is kept, and after a change of the model where no template
+    /// is stored.
+    pub fn bind(&mut self, model: u64) -> Result<(), StoreError> {
+        match self.contents {
+            Contents::Model(bound) if bound == model => return Ok(()),
+            Contents::Model(_) if self.templates == 0 => (),
+            Contents::Empty => self.generation = 1,
+            _ => return Err(StoreError::Refused),
+        }
+        self.settings.threshold = None;
+        self.put_settings()?;
+        self.put_commit(self.half, model)?;
+        self.contents = Contents::Model(model);
+        Ok(())
+    }
+
+    /// Keeps `embedding` as template `index` of `label`, in the place of what was kept there.
+    pub fn put_template(&mut self, index: usize, label: &Label, embedding: &[i8]) -> Result<(), StoreError> {
+        let index = u16::try_from(index).map_err(|_| StoreError::Full)?;
+        self.write_template(self.half, index, label, embedding)?;
+        self.templates = self.templates.max(index + 1);
+        Ok(())
+    }
+
+    /// Replaces the settings; only those that differ are written.
+    pub fn put(&mut self, settings: Settings) -> Result<(), StoreError> {
+        let Contents::Model(_) = self.contents else {
+            return Err(StoreError::Refused);
+        };
+        let old = core::mem::replace(&mut self.settings, settings);
+        let half = self.half;
+        if let (Some(key), true) = (settings.admin, old.admin != settings.admin) {
+            self.write(half, ADMIN, &key)?;
+        }
+        if (old.threshold, old.adapt) != (settings.threshold, settings.adapt) {
+            self.put_settings()?;
+        }
+        if old.boots != settings.boots {
+            self.write(half, BOOTS, &settings.boots.to_le_bytes())?;
+        }
+        if old.failures != settings.failures {
+            self.write(half, FAILURES, &[settings.failures])?;
+        }
+        if old.slot != settings.slot {
+            self.write(half, SLOT, &[settings.slot])?;
+        }
+        Ok(())
+    }
+
+    /// Keeps `templates` of `model` and the settings, and nothing else: when this returns, the flash holds no byte of any
+    /// other template. A power cut before leaves all of what was kept or all of what is kept now.
+    pub fn rewrite<'t>(&mut self, model: u64, templates: impl Iterator<Item = Template<'t>>) -> Result<(), StoreError> {
+        if !matches!(self.contents, Contents::Model(_)) {
+            // What lies there is nobody's: no half of it is worth keeping.
+            self.settings = Settings::default();
+            self.clear(0)?;
+        }
+        let from = self.half;
+        let to = 1 - from;
+        self.clear(to)?;
+        if let Some(key) = self.settings.admin {
+            self.write(to, ADMIN, &key)?;
+        }
+        if self.contents != Contents::Model(model) {
+            self.settings.threshold = None;
+        }
+        let Settings { boots, failures, slot, .. } = self.settings;
+        self.write(to, BOOTS, &boots.to_le_bytes())?;
+        self.write(to, FAILURES, &[failures])?;
+        self.write(to, SLOT, &[slot])?;
+        let mut count = 0;
+        for template in templates {
+            self.write_template(to, count, template.label, template.embedding)?;
+            count += 1;
+        }
+        self.half = to;
+        let result = self.put_settings().and_then(|()| {
+            self.generation = self.generation.wrapping_add(1);
+            // Counted before the commit: the pages are erased after it.
+            self.erased = self.erased.saturating_add(self.used_pages(from)?);
+            self.put_commit(to, model)
+        });
+        if result.is_err() {
+            self.half = from;
+            return result;
+        }
+        self.contents = Contents::Model(model);
+        self.templates = count;
+        self.erase(from)
+    }
+
+    fn pages(&self) -> u32 {
+        (self.flash.capacity() / F::ERASE_SIZE / 2) as u32
+    }
+
+    fn half_len(&self) -> u32 {
+        self.pages() * F::ERASE_SIZE as u32
+    }
+
+    fn map(&mut self, half: u32, access: Access) -> Result<Map<'_, F>, StoreError> {
+        let (start, end) = (half * self.half_len(), (half + 1) * self.half_len());
+        let config = MapConfig::try_new(start..end).map_err(|_| StoreError::Region)?;
+        let adapter = Adapter { flash: &mut self.flash, erased: &mut self.erased, access };
+        Ok(MapStorage::new(adapter, config, Cache::new_uncached()))
+    }
+
+    /// The commit of `half`, without changing what lies there, whatever it is.
+    fn commit(&mut self, half: u32) -> Result<Option<Commit>, StoreError> {
+        let mut buffer = Buffer::new();
+        let mut map = self.map(half, Access::Read)?;
+        let found = block_on(map.fetch_item::<&[u8]>(&mut buffer.0, &COMMIT));
+        match found {
+            Ok(Some(bytes)) => Ok(bytes.first_chunk().map(Commit::read)),
+            Ok(None) => Ok(None),
+            Err(sequential_storage::Error::Storage { value: adapter::Failed::Flash, .. }) => Err(StoreError::Flash),
+            // Damaged or foreign: to be repaired under a commit only.
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn put_commit(&mut self, half: u32, model: u64) -> Result<(), StoreError> {
+        let commit = Commit { version: VERSION, model, generation: self.generation, erased: self.erased };
+        self.write(half, COMMIT, &commit.bytes())
+    }
+
+    fn put_settings(&mut self) -> Result<(), StoreError> {
+        let mut bytes = [0; SETTINGS_LEN];
+        let threshold = self.settings.threshold.unwrap_or(NO_THRESHOLD).to_le_bytes();
+        let tail = [u8::from(self.settings.adapt)];
+        for (place, byte) in bytes.iter_mut().zip(threshold.into_iter().chain(tail)) {
+            *place = byte;
+        }
+        self.write(self.half, SETTINGS, &bytes)
+    }
+
+    fn write_template(&mut self, half: u32, index: u16, label: &Label, embedding: &[i8]) -> Result<(), StoreError> {
+        let mut value = [0; MAX_VALUE];
+        let len = 1 + label.len() + embedding.len();
+        let bytes = core::iter::once(label.len() as u8);
+        let bytes = bytes.chain(label.bytes()).chain(embedding.iter().map(|&element| element as u8));
+        for (place, byte) in value.iter_mut().zip(bytes) {
+            *place = byte;
+        }
+        let key = TEMPLATES.checked_add(index).ok_or(StoreError::Full)?;
+        self.write(half, key, value.get(..len).ok_or(StoreError::Full)?)
+    }
+
+    fn write(&mut self, half: u32, key: u16, value: &[u8]) -> Result<(), StoreError> {
+        let mut buffer = Buffer::new();
+        let mut map = self.map(half, Access::Write)?;
+        block_on(map.store_item(&mut buffer.0, &key, &value)).map_err(|error| match error {
+            sequential_storage::Error::FullStorage | sequential_storage::Error::ItemTooBig => StoreError::Full,
+            _ => StoreError::Flash,
+        })
+    }
+
+    /// Shows every item of the half in use, older ones of a key first.
+    fn for_each(&mut self, mut visit: impl FnMut(u16, &[u8])) -> Result<(), StoreError> {
+        let mut buffer = Buffer::new();
+        let half = self.half;
+        let mut map = self.map(half, Access::Write)?;
+        block_on(async {
+            let mut items = map.fetch_all_items(&mut buffer.0).await?;
+            while let Some((key, value)) = items.next::<&[u8]>(&mut buffer.0).await? {
+                visit(key, value);
+            }
+            Ok(())
+        })
+        .map_err(|_: sequential_storage::Error<adapter::Failed>| StoreError::Flash)
+    }
+
+    fn read_settings(&mut self) -> Result<(), StoreError> {
+        let (mut settings, mut templates) = (Settings::default(), 0);
+        self.for_each(|key, value| match (key, value) {
+            (ADMIN, value) => settings.admin = value.try_into().ok(),
+            (SETTINGS, &[a, b, c, d, adapt]) => {
+                settings.threshold = Some(u32::from_le_bytes([a, b, c, d])).filter(|&value| value != NO_THRESHOLD);
+                settings.adapt = adapt == 1;
+            }
+            (BOOTS, &[a, b, c, d]) => settings.boots = u32::from_le_bytes([a, b, c, d]),
+            (FAILURES, &[failures]) => settings.failures = failures,
+            (SLOT, &[slot]) => settings.slot = slot,
+            (TEMPLATES.., _) => templates = templates.max(key - TEMPLATES + 1),
+            _ => (),
+        })?;
+        (self.settings, self.templates) = (settings, templates);
+        Ok(())
+    }
+
+    /// Erases the pages of `half` that are not erased, and counts them.
+    fn clear(&mut self, half: u32) -> Result<(), StoreError> {
+        self.erased = self.erased.saturating_add(self.used_pages(half)?);
+        self.erase(half)
+    }
+
+    /// Erases the pages of `half` that are not erased.
+    fn erase(&mut self, half: u32) -> Result<(), StoreError> {
+        let page = F::ERASE_SIZE as u32;
+        for start in self.page_starts(half) {
+            if !self.is_erased(start, start + page)? {
+                self.flash.erase(start, start + page).map_err(|_| StoreError::Flash)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn used_pages(&mut self, half: u32) -> Result<u32, StoreError> {
+        let mut used = 0;
+        for start in self.page_starts(half) {
+            used += u32::from(!self.is_erased(start, start + F::ERASE_SIZE as u32)?);
+        }
+        Ok(used)
+    }
+
+    fn page_starts(&self, half: u32) -> impl Iterator<Item = u32> + use<F> {
+        let pages = self.pages();
+        (half * pages..(half + 1) * pages).map(|index| index * F::ERASE_SIZE as u32)
+    }
+
+    fn is_erased(&mut self, start: u32, end: u32) -> Result<bool, StoreError> {
+        let mut bytes = Buffer::new();
+        let mut at = start;
+        while at < end {
+            let count = (end - at).min(128);
+            let bytes = bytes.0.get_mut(..count as usize).unwrap_or_default();
+            self.flash.read(at, bytes).map_err(|_| StoreError::Flash)?;
+            if bytes.iter().any(|&byte| byte != 0xff) {
+                return Ok(false);
+            }
+            at += count;
+        }
+        Ok(true)
+    }
+}
+
+impl Commit {
+    fn read(bytes: &[u8; COMMIT_LEN]) -> Self {
+        let [version, _, _, _, model @ .., g0, g1, g2, g3, e0, e1, e2, e3] = *bytes;
+        Commit {
+            version,
+            model: u64::from_le_bytes(model),
+            generation: u32::from_le_bytes([g0, g1, g2, g3]),
+            erased: u32::from_le_bytes([e0, e1, e2, e3]),
+        }
+    }
+
+    fn bytes(&self) -> [u8; COMMIT_LEN] {
+        let mut bytes = [0; COMMIT_LEN];
+        let fields = [self.version, 0, 0, 0].into_iter().chain(self.model.to_le_bytes());
+        let fields = fields.chain(self.generation.to_le_bytes()).chain(self.erased.to_le_bytes());
+        for (place, byte) in bytes.iter_mut().zip(fields) {
+            *place = byte;
+        }
+        bytes
+    }
+}
+
+/// Label and embedding in the value of a template's item.
+fn template(value: &[u8]) -> Option<(Label, &[i8])> {
+    let (&len, rest) = value.split_first()?;
+    let (label, embedding) = rest.split_at_checked(usize::from(len))?;
+    let label = core::str::from_utf8(label).ok()?.parse().ok()?;
+    Some((label, shared::embedding::signed(embedding)))
+}

@@ -1,0 +1,230 @@
+//! `doppel evaluate`.
+
+mod outcome;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+
+use super::print_json;
+use crate::data::{Pattern, Spec};
+use crate::evaluate::{
+    Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, Selection, errors, forgeries, gallery, identify,
+    knn_accuracy, mean_interval, nway, runs, unseen, verify_resampled,
+};
+use crate::metrics::share_interval;
+use crate::model::BundleBytes;
+use crate::recipe::{self, Recipe};
+
+use outcome::{Accuracy, Outcome, Rates, Verified};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    /// Genuine against impostor comparisons: every pair of samples, or templates of --references samples
+    Verify,
+    /// Lake's one-shot classification runs, in the folder that --data names
+    OneShotRuns,
+    /// N-way K-shot over unseen identities
+    Nway,
+    /// k nearest neighbours; the gallery is the training part
+    Knn,
+    /// Who is it among all, and is it any of them: closed and open set
+    Identify,
+    /// As verify, with templates of 5 samples and skilled and random forgeries apart
+    Signatures,
+}
+
+/// Arguments of `evaluate`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The model's folder
+    pub model: PathBuf,
+    /// The samples: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR; by default the recipe's
+    #[arg(long)]
+    pub data: Option<Spec>,
+    /// Identities to use; by default those that the recipe neither trained on nor chose the threshold with
+    #[arg(long)]
+    pub identities: Option<Pattern>,
+    /// What is measured
+    #[arg(long, value_enum, default_value_t = Protocol::Verify)]
+    pub protocol: Protocol,
+    /// Which form of the model embeds
+    #[arg(long, value_enum, default_value_t = EngineKind::Int8)]
+    pub engine: EngineKind,
+    /// Samples that each identity is enrolled from (verify, identify, signatures) [default: every pair, 1, 5]
+    #[arg(long, value_parser = at_least_one)]
+    pub references: Option<usize>,
+    /// Identities to choose among (nway)
+    #[arg(long, default_value_t = 20)]
+    pub ways: usize,
+    /// Samples that each identity is enrolled from (nway)
+    #[arg(long, default_value_t = 1)]
+    pub shots: usize,
+    /// Queries (nway)
+    #[arg(long, default_value_t = 10_000)]
+    pub trials: usize,
+    /// Neighbours that vote (knn)
+    #[arg(long, default_value_t = 5)]
+    pub k: usize,
+    /// Times that the identities are drawn anew for the 95 % intervals
+    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
+    pub replicates: usize,
+    /// Seed of random choices
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Print one line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("it must be at least 1".to_string()),
+        Ok(n) => Ok(n),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Measures and prints.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let engine = Engine::open(&args.model, args.engine)?;
+    let recipe = Recipe::load(&args.model.join(recipe::FILE_NAME))?;
+    let rates = match args.protocol {
+        Protocol::OneShotRuns => one_shot_runs(&args, &engine, &recipe)?,
+        _ => over_identities(&args, &engine, &recipe)?,
+    };
+    let outcome = Outcome { protocol: flag_value(args.protocol), engine: flag_value(args.engine), rates };
+    if args.json {
+        return print_json(&outcome);
+    }
+    outcome.print();
+    Ok(())
+}
+
+/// What a person writes on the command line for `value`.
+fn flag_value(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_string()).unwrap_or_default()
+}
+
+fn one_shot_runs(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Result<Rates> {
+    let spec = args.data.as_ref().unwrap_or(&recipe.data.source).to_string();
+    let Some((_, folder)) = spec.split_once(':') else {
+        bail!("{spec} has no one-shot runs: give their folder with --data omniglot:DIR");
+    };
+    let answers = errors(engine, &runs(Path::new(folder))?)?;
+    let (wrong, trials) = answers.iter().fold((0.0, 0), |(a, b), (c, d)| (a + c, b + d));
+    let error = wrong / trials as f64;
+    let interval = mean_interval(&answers, resampling(args));
+    Ok(Rates::Accuracy(Accuracy {
+        accuracy: 1.0 - error,
+        error,
+        error_interval: interval,
+        trials,
+        identities: None,
+        runs: Some(answers.len()),
+    }))
+}
+
+fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Result<Rates> {
+    let selection = Selection { source: args.data.as_ref(), identities: args.identities.as_ref() };
+    let selected = unseen(selection, recipe)?;
+    if let Some(note) = &selected.note {
+        eprintln!("{note}");
+    }
+    let mut data = selected.data;
+    let forgeries = data.take_forgeries();
+    if !args.json {
+        let forged = match forgeries.samples.len() {
+            0 => String::new(),
+            count => format!(" and {count} forgeries"),
+        };
+        println!("{} samples of {} identities{forged}", data.samples.len(), data.identities.len());
+    }
+    let embedded = engine.embed(&data)?.with_forgeries(engine.embed(&forgeries)?);
+    Ok(match args.protocol {
+        Protocol::Verify => Rates::Verified(Box::new(verified(args, &embedded, args.references)?)),
+        Protocol::Signatures => {
+            if !embedded.has_forgeries() {
+                bail!("the data has no forgeries: give some with --data signatures:DIR, or use --protocol verify");
+            }
+            Rates::Verified(Box::new(verified(args, &embedded, Some(args.references.unwrap_or(5)))?))
+        }
+        Protocol::Identify => {
+            let references = args.references.unwrap_or(1);
+            let found = identify(&embedded, references, threshold(args)?, resampling(args));
+            Rates::Identified(found.with_context(|| too_few(2, references))?)
+        }
+        Protocol::Nway => {
+            let task = NWay { ways: args.ways, shots: args.shots, trials: args.trials, seed: args.seed };
+            let answers = nway(&embedded, task).with_context(|| {
+                format!("{}: lower --ways or --shots, or give more with --data", too_few(args.ways, args.shots))
+            })?;
+            let accuracy = answers.iter().map(|(right, _)| right).sum::<f64>() / args.trials as f64;
+            let wrong: Vec<_> = answers.iter().map(|&(right, queries)| (queries as f64 - right, queries)).collect();
+            Rates::Accuracy(Accuracy {
+                accuracy,
+                error: 1.0 - accuracy,
+                error_interval: mean_interval(&wrong, resampling(args)),
+                trials: args.trials,
+                identities: Some(embedded.by_identity().len()),
+                runs: None,
+            })
+        }
+        Protocol::Knn => {
+            let gallery = engine.embed(&gallery(args.data.as_ref(), recipe)?)?;
+            let accuracy = knn_accuracy(&embedded, &gallery, args.k).context("--k must be at least 1")?;
+            let trials = embedded.len();
+            Rates::Accuracy(Accuracy {
+                accuracy,
+                error: 1.0 - accuracy,
+                error_interval: Some(share_interval((1.0 - accuracy) * trials as f64, trials)),
+                trials,
+                identities: Some(embedded.by_identity().len()),
+                runs: None,
+            })
+        }
+        Protocol::OneShotRuns => bail!("one-shot runs are not measured over identities"),
+    })
+}
+
+/// Genuine against impostor comparisons, and, where the data has some, against skilled forgeries.
+fn verified(args: &Args, embedded: &Embedded, references: Option<usize>) -> anyhow::Result<Verified> {
+    let (threshold, how) = (threshold(args)?, resampling(args));
+    let enrolled = references.unwrap_or(1);
+    let forgeries = match embedded.has_forgeries() {
+        true => Some(forgeries(embedded, enrolled, threshold, how).with_context(|| too_few(2, enrolled))?),
+        false => None,
+    };
+    let comparisons = match references {
+        Some(references) => Comparisons::templates(embedded, references),
+        None => Comparisons::pairs(embedded),
+    };
+    let (rates, ..) = verify_resampled(&comparisons, threshold, how).with_context(|| too_few(2, enrolled))?;
+    let identified = identify(embedded, enrolled, None, how);
+    Ok(Verified {
+        rates,
+        // Forgeries bring the same figure.
+        references: references.filter(|_| forgeries.is_none()),
+        rank1: identified.as_ref().map(|found| found.rank1),
+        rank1_interval: identified.and_then(|found| found.rank1_interval),
+        forgeries,
+    })
+}
+
+fn too_few(identities: usize, references: usize) -> String {
+    format!("the data has fewer than {identities} identities of at least {} samples", references + 1)
+}
+
+fn resampling(args: &Args) -> Resampling {
+    Resampling { replicates: args.replicates, seed: args.seed }
+}
+
+/// The sealed threshold; the float network has none.
+fn threshold(args: &Args) -> anyhow::Result<Option<u32>> {
+    Ok(match args.engine {
+        EngineKind::Float => None,
+        _ => BundleBytes::open(&args.model)?.bundle()?.header().threshold.map(|threshold| threshold.distance.0),
+    })
+}

@@ -1,0 +1,203 @@
+//! Which samples judge a model: those of identities that it has not seen.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::data::mnist::{self, Half};
+use crate::data::{DataError, Dataset, Part, Pattern, RawSample, Spec};
+use crate::recipe::Recipe;
+
+/// What a person asks to judge with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Selection<'a> {
+    /// The source; by default the recipe's.
+    pub source: Option<&'a Spec>,
+    /// The identities; by default those that the recipe neither trains on nor chooses the threshold with.
+    pub identities: Option<&'a Pattern>,
+}
+
+/// Why no samples can be had.
+#[derive(Debug, Error)]
+pub enum SelectionError {
+    /// The data.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// All of them were seen.
+    #[error(
+        "every identity of {0} is one that the model was trained on or that chose its threshold: give other data, or name some \
+         with --identities to judge by them all the same"
+    )]
+    AllSeen(Spec),
+}
+
+/// The samples of a selection.
+#[derive(Debug)]
+pub struct Selected {
+    /// The samples.
+    pub data: Dataset,
+    /// What a person should know about them.
+    pub note: Option<String>,
+}
+
+/// The samples that `selection` asks for.
+///
+/// - Named identities are taken whatever they are.
+/// - Of the recipe's own source, the test part. So too of any folder of MNIST, whose files tell its parts, and of glyphs.
+/// - Of another source, all that is not seen: an identity is left out if one of its samples is a sample of the training or
+///   threshold part. If the source is of the recipe's kind, names count too: always where a name is a class (a character, a
+///   word), for folders of people only while the recipe's own source is not there to compare samples with.
+pub fn unseen(selection: Selection, recipe: &Recipe) -> Result<Selected, SelectionError> {
+    let (own, split, world) = (&recipe.data.source, &recipe.data.split, recipe.data.world);
+    let spec = selection.source.unwrap_or(own);
+    if let Some(pattern) = selection.identities {
+        let data = match spec {
+            Spec::Mnist(folder) => mnist::load(folder, Half::Testing)?.retain(|name| pattern.matches(name)),
+            _ => spec.load_all(pattern, world)?,
+        };
+        let seen = data.identities.iter().filter(|name| kind(spec) == kind(own) && !split.unseen(name)).count();
+        let note =
+            format!("{seen} of the identities bear names that the recipe trains on or chooses the threshold with");
+        return Ok(Selected { data, note: (seen > 0).then_some(note) });
+    }
+    let parts_by_file = matches!(spec, Spec::Glyphs | Spec::Mnist(_)) && kind(spec) == kind(own);
+    if parts_by_file || same_place(spec, own) {
+        return Ok(Selected { data: spec.load(Part::Test, split, world)?, note: None });
+    }
+    let all = spec.load_all(&Pattern::all(), world)?;
+    let people = matches!(kind(spec).as_str(), "images" | "signatures");
+    let seen_samples = samples_seen(recipe);
+    let by_name = kind(spec) == kind(own) && !(people && seen_samples.is_some());
+    let seen_samples = seen_samples.unwrap_or_default();
+    let mut seen = vec![false; all.identities.len()];
+    for sample in &all.samples {
+        seen[sample.identity] |= seen_samples.contains(&sample.raw);
+    }
+    for (seen, name) in seen.iter_mut().zip(&all.identities) {
+        *seen |= by_name && !split.unseen(name);
+    }
+    let names: HashSet<String> =
+        all.identities.iter().zip(&seen).filter(|(_, seen)| **seen).map(|(name, _)| name.clone()).collect();
+    let data = all.retain(|name| !names.contains(name));
+    if data.identities.is_empty() {
+        return Err(SelectionError::AllSeen(spec.clone()));
+    }
+    let reason = if by_name { "name or samples are" } else { "samples are" };
+    let note = format!(
+        "left out {} identities whose {reason} those that the recipe trains on or chooses the threshold with",
+        names.len()
+    );
+    Ok(Selected { data, note: (!names.is_empty()).then_some(note) })
+}
+
+/// The labelled samples of a k-NN gallery: the training part, of MNIST the whole training file.
+pub fn gallery(source: Option<&Spec>, recipe: &Recipe) -> Result<Dataset, DataError> {
+    match source.unwrap_or(&recipe.data.source) {
+        Spec::Mnist(folder) => mnist::load(folder, Half::Training),
+        spec => spec.load(Part::Train, &recipe.data.split, recipe.data.world),
+    }
+}
+
+/// The word before the colon of a source.
+fn kind(spec: &Spec) -> String {
+    let text = spec.to_string();
+    text.split(':').next().unwrap_or_default().to_string()
+}
+
+/// Whether two sources are one and the same, however the folder is written.
+fn same_place(a: &Spec, b: &Spec) -> bool {
+    let folder = |spec: &Spec| -> PathBuf {
+        let text = spec.to_string();
+        let folder = Path::new(text.split_once(':').map_or("", |(_, folder)| folder));
+        folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf())
+    };
+    a == b || kind(a) == kind(b) && folder(a) == folder(b)
+}
+
+/// The raw samples that trained or chose the threshold; none where the recipe's source is not there.
+fn samples_seen(recipe: &Recipe) -> Option<HashSet<RawSample>> {
+    let (source, split, world) = (&recipe.data.source, &recipe.data.split, recipe.data.world);
+    if matches!(source, Spec::Glyphs) {
+        return Some(HashSet::new());
+    }
+    let mut seen = HashSet::new();
+    for part in [Part::Train, Part::Threshold] {
+        seen.extend(source.load(part, split, world).ok()?.samples.into_iter().map(|sample| sample.raw));
+    }
+    Some(seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Choices;
+    use image::{GrayImage, Luma};
+    use tempfile::TempDir;
+
+    /// Folders of two pictures each; the pixel tells them apart.
+    fn people(names: &[(&str, u8)]) -> (TempDir, Spec) {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, value) in names {
+            let own = folder.path().join(name);
+            std::fs::create_dir(&own).unwrap();
+            for n in 0..2 {
+                GrayImage::from_pixel(16, 16, Luma([value + n])).save(own.join(format!("{n}.png"))).unwrap();
+            }
+        }
+        let spec = Spec::Images(folder.path().to_path_buf());
+        (folder, spec)
+    }
+
+    fn recipe(source: &Spec) -> Recipe {
+        let mut choices = Choices::new(source.clone(), "people");
+        let pattern = |text: &str| text.parse().unwrap();
+        choices.split =
+            Some(crate::data::Split { train: pattern("a,b"), threshold: pattern("c,d"), test: pattern("e,f") });
+        choices.recipe().unwrap()
+    }
+
+    fn names(selected: &Selected) -> Vec<&str> {
+        selected.data.identities.iter().map(String::as_str).collect()
+    }
+
+    const SIX: [(&str, u8); 6] = [("a", 10), ("b", 20), ("c", 30), ("d", 40), ("e", 50), ("f", 60)];
+
+    #[test]
+    fn the_recipes_own_source_gives_its_test_part() {
+        let (folder, spec) = people(&SIX);
+        let recipe = recipe(&spec);
+        assert_eq!(names(&unseen(Selection::default(), &recipe).unwrap()), ["e", "f"]);
+        let roundabout = Spec::Images(folder.path().join("a/.."));
+        let selection = Selection { source: Some(&roundabout), identities: None };
+        assert_eq!(names(&unseen(selection, &recipe).unwrap()), ["e", "f"]);
+    }
+
+    #[test]
+    fn other_people_of_the_same_names_are_judged_and_old_samples_of_new_names_are_not() {
+        let (folder, spec) = people(&SIX);
+        let recipe = recipe(&spec);
+        // a and b are others here, y and z are the trained a and the threshold's d again.
+        let (_other, source) = people(&[("a", 110), ("b", 120), ("y", 10), ("z", 40)]);
+        let selection = Selection { source: Some(&source), identities: None };
+        let selected = unseen(selection, &recipe).unwrap();
+        assert_eq!(names(&selected), ["a", "b"]);
+        assert!(selected.note.unwrap().contains("left out 2 identities"));
+        // Without the recipe's own data only names can tell.
+        drop(folder);
+        assert_eq!(names(&unseen(selection, &recipe).unwrap()), ["y", "z"]);
+    }
+
+    #[test]
+    fn nobody_left_is_said() {
+        let (_folder, spec) = people(&SIX);
+        let recipe = recipe(&spec);
+        let (_other, source) = people(&[("x", 10), ("y", 20)]);
+        let error = unseen(Selection { source: Some(&source), identities: None }, &recipe).unwrap_err().to_string();
+        assert!(error.contains("--identities") && !error.contains('\n'), "{error}");
+        let pattern: Pattern = "a,e".parse().unwrap();
+        let named = unseen(Selection { source: None, identities: Some(&pattern) }, &recipe).unwrap();
+        assert_eq!(names(&named), ["a", "e"]);
+        assert!(named.note.unwrap().contains("1 of the identities"));
+    }
+}

@@ -1,0 +1,58 @@
+//! Enrolment: templates made of several samples.
+
+use super::Embedded;
+
+/// Most templates that are made of one identity.
+const MAX_ROUNDS: usize = 10;
+
+/// Most comparisons of templates with samples.
+const MAX_COMPARISONS: usize = 12_500_000;
+
+/// One template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enrolled {
+    /// Index of the identity's group.
+    pub group: usize,
+    /// The samples that it was made of.
+    pub references: Vec<usize>,
+}
+
+/// Makes templates of `references` samples of each group, which has more than so many. As many disjoint sets of them as a
+/// group has (at most [`MAX_ROUNDS`], fewer where that would be too many comparisons) are enrolled one after the other, so
+/// that no figure hangs on which sample came first. Template `t` belongs to entry `t` of the list.
+pub fn enrol(embedded: &Embedded, groups: &[Vec<usize>], references: usize) -> (Embedded, Vec<Enrolled>) {
+    let references = references.max(1);
+    let samples: usize = groups.iter().map(Vec::len).sum();
+    let affordable = MAX_COMPARISONS / (groups.len() * samples).max(1);
+    let rounds = affordable.clamp(1, MAX_ROUNDS);
+    let mut enrolled = Vec::new();
+    for (group, members) in groups.iter().enumerate() {
+        let sets = members.chunks_exact(references).take(rounds);
+        enrolled.extend(sets.map(|set| Enrolled { group, references: set.to_vec() }));
+    }
+    let sets: Vec<&[usize]> = enrolled.iter().map(|one| one.references.as_slice()).collect();
+    let identities = enrolled.iter().map(|one| one.group).collect();
+    (embedded.templates(&sets, identities), enrolled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::embedding::Metric;
+
+    #[test]
+    fn every_sample_is_a_reference_in_its_turn() {
+        let embedded = Embedded::int8(Metric::Euclidean, 1, vec![1, 2, 3, 6, 9], vec![0; 5]);
+        let (templates, enrolled) = enrol(&embedded, &[vec![0, 1, 2, 3, 4]], 2);
+        assert_eq!(enrolled.iter().map(|one| one.references.clone()).collect::<Vec<_>>(), [[0, 1], [2, 3]]);
+        // Means 1.5 and 4.5, ties to even.
+        assert_eq!((templates.vector(0), templates.vector(1)), (Some([2].as_slice()), Some([4].as_slice())));
+    }
+
+    #[test]
+    fn a_template_of_one_sample_is_that_sample() {
+        let embedded = Embedded::int8(Metric::Cosine, 2, vec![-128, 127, 3, -4], vec![0, 1]);
+        let (templates, _) = enrol(&embedded, &[vec![0], vec![1]], 1);
+        assert_eq!((templates.vector(0), templates.vector(1)), (embedded.vector(0), embedded.vector(1)));
+    }
+}
