@@ -4,6 +4,11 @@
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(armv6m, armv7em, armv8m, riscv32m)");
+    println!("cargo::rerun-if-env-changed=DOPPEL_KERNELS");
+    // What the kernels of a core are measured against.
+    if std::env::var_os("DOPPEL_KERNELS").is_some_and(|kernels| kernels == "portable") {
+        return;
+    }
     let target = std::env::var("TARGET").unwrap_or_default();
     let features = std::env::var("CARGO_CFG_TARGET_FEATURE").unwrap_or_default();
     // A Cortex-M33 may have the extension, and has it where a board's flags name the core without `-dsp`.

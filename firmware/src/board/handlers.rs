@@ -20,7 +20,7 @@ pub fn exit(success: bool) -> ! {
 /// Writes `text`, and a number in the given base, to whoever listens; starts the program anew where nobody does.
 fn end(text: &str, mut number: u32, base: u32) -> ! {
     // Without a debugger semihosting is one more fault. The emulator has no register that tells of one.
-    if !cfg!(feature = "qemu") && !DCB::is_debugger_attached() {
+    if !cfg!(any(feature = "qemu", feature = "qemu-m33")) && !DCB::is_debugger_attached() {
         SCB::sys_reset();
     }
     let mut digits = [b'0'; 10];

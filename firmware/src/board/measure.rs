@@ -27,13 +27,13 @@ mod source {
     }
 }
 
-#[cfg(feature = "qemu")]
+#[cfg(any(feature = "qemu", feature = "qemu-m33"))]
 mod source {
     use cortex_m::peripheral::SYST;
     use cortex_m::peripheral::syst::SystClkSource;
 
-    /// Instructions in one tick of SysTick: an instruction takes 1 ns, and the board's clock runs at 25 MHz.
-    const PER_TICK: u32 = 40;
+    /// Instructions in one tick of SysTick: an instruction takes 1 ns, and the board's clock runs at 25 or 20 MHz.
+    const PER_TICK: u32 = if cfg!(feature = "qemu") { 40 } else { 50 };
     const TICKS: u32 = 0x00ff_ffff;
 
     pub(super) fn start() -> Option<()> {

@@ -11,6 +11,8 @@ mod measure;
 mod nrf52840;
 #[cfg(feature = "qemu")]
 mod qemu;
+#[cfg(feature = "qemu-m33")]
+mod qemu_m33;
 #[cfg(feature = "qemu-riscv")]
 mod qemu_riscv;
 #[cfg(feature = "rp2350")]
@@ -25,6 +27,8 @@ pub use measure::{Counter, Stack, region};
 use nrf52840 as chosen;
 #[cfg(feature = "qemu")]
 use qemu as chosen;
+#[cfg(feature = "qemu-m33")]
+pub use qemu_m33::{entry, prepare, println, singleton};
 #[cfg(feature = "qemu-riscv")]
 pub use qemu_riscv::{entry, exit, prepare, println, singleton};
 #[cfg(feature = "rp2350")]
@@ -34,7 +38,7 @@ use stm32f4 as chosen;
 
 #[cfg(feature = "embassy")]
 pub use chosen::Flash;
-#[cfg(feature = "cortex-m")]
+#[cfg(feature = "link")]
 pub use chosen::{Bus, In, Link, Out, take};
 #[cfg(feature = "embassy")]
 pub use embassy::{entry, idle, millis, prepare, println, singleton};
@@ -47,9 +51,9 @@ use shared::bundle::{Bundle, BundleError};
 use shared::golden::{Golden, GoldenError};
 
 use crate::app::{IDENTITIES, Memory, SAMPLE_BYTES};
-#[cfg(feature = "cortex-m")]
+#[cfg(feature = "link")]
 use crate::capture::xpt2046::Xpt2046;
-#[cfg(feature = "cortex-m")]
+#[cfg(feature = "link")]
 use crate::pins::{Button, Outputs};
 
 include!(concat!(env!("OUT_DIR"), "/sizes.rs"));
@@ -62,7 +66,7 @@ static MODEL: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"),
 static GOLDEN: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/golden.bin"));
 
 /// What is wired to a board.
-#[cfg(feature = "cortex-m")]
+#[cfg(feature = "link")]
 #[allow(missing_debug_implementations)] // the HALs' types have none
 pub struct Wiring {
     /// The host's end of a cable.
