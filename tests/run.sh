@@ -7,12 +7,18 @@
 #   tests/run.sh bench [--json] [--core m4|m33|m0|riscv] [MODEL…]
 #                                   instructions of every layer on an emulated core: of the reference nets, or of exported
 #                                   models, beside CMSIS-NN's (m4) or those of the portable kernels
+#   tests/run.sh bench-train [--json] [OPTION…]
+#                                   training speed beside PyTorch's, which it installs in .venv-torch (gigabytes where only
+#                                   the build for NVIDIA's GPUs is to be had)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # One rustc job a core; the dependencies are built once, in the release profile, for everything that runs on the desktop.
 target=thumbv7em-none-eabihf
 board=(-p firmware --profile board --target "$target" --features qemu)
 targets=("$target" thumbv8m.main-none-eabihf thumbv6m-none-eabi riscv32imc-unknown-none-elf)
+
+# The PyTorch that training is compared with.
+torch=2.15.0
 
 say() { printf '\n== %s\n' "$*"; }
 fail() { printf 'tests/run.sh: %s\n' "$*" >&2; exit 1; }
@@ -67,6 +73,16 @@ referee() {
   fi
 }
 
+torch() {
+  .venv-torch/bin/python -c 'import torch' 2>/dev/null && return
+  say "installing PyTorch in .venv-torch"
+  install python3 python3 python3
+  python3 -m venv .venv-torch 2>/dev/null || { apt install -y python3-venv && python3 -m venv .venv-torch; }
+  local pip=(.venv-torch/bin/pip install --quiet --disable-pip-version-check)
+  # The build without GPU is small, but not every mirror has it.
+  "${pip[@]}" --retries 0 --index-url https://download.pytorch.org/whl/cpu "torch==$torch" 2>/dev/null || "${pip[@]}" "torch==$torch"
+}
+
 case "${1:-all}" in
   all)
     prepare
@@ -102,7 +118,11 @@ case "${1:-all}" in
     prepare
     cargo run -q --release -p parity --example bench -- "${@:2}"
     ;;
+  bench-train)
+    torch
+    cargo run -q --release -p host --example bench_train -- --python .venv-torch/bin/python "${@:2}"
+    ;;
   *)
-    fail "unknown command ${1}: use no argument, board, boards or bench"
+    fail "unknown command ${1}: use no argument, board, boards, bench or bench-train"
     ;;
 esac

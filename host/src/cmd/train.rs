@@ -13,7 +13,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 use crate::data::{Pattern, Sampling, Spec};
 use crate::mining::Mining;
 use crate::recipe::{self, Choices, Family, Loss, Method, Metric, Recipe};
-use crate::train::{Event, train};
+use crate::train::{Compute, Event, train_on};
 
 /// Trains an embedding network.
 ///
@@ -40,6 +40,10 @@ pub struct Args {
     /// Go on from the folder's last checkpoint, as if training had never stopped.
     #[arg(long)]
     pub resume: bool,
+
+    /// What computes: cpu, cuda, cuda:1 (the second GPU), wgpu [default: the GPU that this program was built for, else cpu].
+    #[arg(long)]
+    pub device: Option<Compute>,
 
     /// Family of the network.
     #[arg(long, value_name = "NET", help_heading = "Network")]
@@ -141,7 +145,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
     let started = Instant::now();
     let mut progress = Progress::new();
-    let trained = train(&recipe, &folder, args.resume, |event| {
+    let trained = train_on(args.device.unwrap_or_default(), &recipe, &folder, args.resume, |event| {
         progress.show(event);
         match stop.load(Ordering::SeqCst) {
             true => ControlFlow::Break(()),

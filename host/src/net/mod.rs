@@ -55,6 +55,12 @@ impl Net {
         &self.architecture
     }
 
+    /// Where the network's weights are.
+    pub(crate) fn device(&self) -> Device {
+        let weight = self.layers.iter().find_map(|layer| layer.weight.as_ref());
+        weight.map_or_else(Device::flex, |weight| weight.val().device())
+    }
+
     /// Embeds a batch: images `[n, channels, height, width]`, pixels as fractions, to `[n, d]`.
     ///
     /// BatchNorm uses the batch's statistics on a device with autodiff, the running ones otherwise.
@@ -127,10 +133,10 @@ impl Layer {
         }
     }
 
-    /// The layer as one operation, where there is one.
+    /// The layer as one operation, where there is one: on the processor.
     fn fast(&self, x: &Tensor<4>, weight: &Tensor<4>, options: ConvOptions) -> Option<Tensor<4>> {
         if !x.device().is_autodiff() {
-            return conv_affine_act(x, weight, self.affine(), options);
+            return conv_affine_act(x, weight, || self.affine(), options);
         }
         let norm = self.norm.as_ref().filter(|norm| norm.training.is_enabled())?;
         let (gamma, beta) = (norm.gamma.val(), norm.beta.val());
@@ -150,7 +156,7 @@ impl Layer {
         Some(got.output)
     }
 
-    /// The layer as burn's own operations.
+    /// The layer as burn's own operations, for every other device.
     fn by_parts(&self, x: Tensor<4>, weight: Tensor<4>, options: ConvOptions, activation: Activation) -> Tensor<4> {
         let x = x.permute([0, 3, 1, 2]);
         let groups = if options.depthwise { x.dims()[1] } else { 1 };
@@ -201,6 +207,8 @@ pub(crate) fn activate<const D: usize>(x: Tensor<D>, activation: Activation) -> 
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Distribution;
+
     use super::*;
 
     fn weights(net: &Net) -> Vec<f32> {
@@ -233,6 +241,37 @@ mod tests {
             let expected = 2.0 / (1.0 + slope * slope) / fan_in;
             assert!((variance / expected - 1.0).abs() < 0.05, "layer {index}");
         }
+    }
+
+    /// Other devices take the path by parts; on the processor both are there to be compared.
+    #[test]
+    fn one_operation_and_its_parts_give_the_same_outputs_and_running_statistics() {
+        let tracked = Device::flex().autodiff();
+        tracked.seed(4);
+        let input = Shape::new(2, 9, 8);
+        for architecture in [Architecture::article(input, 5), Architecture::compact(input, 0.5, 5)] {
+            let whole = Net::new(&architecture, 3, &tracked).unwrap();
+            let parts = Net::new(&architecture, 3, &tracked).unwrap();
+            let images = Tensor::<4>::random([6, 9, 8, 2], Distribution::Uniform(0.0, 1.0), &tracked);
+            let (mut x, mut y) = (images.clone(), images);
+            for ((spec, whole), parts) in architecture.layers.iter().zip(&whole.layers).zip(&parts.layers) {
+                let LayerSpec::Conv { stride, pad, depthwise, activation, .. } = *spec else { break };
+                let options = ConvOptions { stride, pad, depthwise, slope: activation.slope() };
+                x = whole.forward(spec, x);
+                y = parts.by_parts(y, parts.weight.as_ref().unwrap().val(), options, activation);
+                assert_close(&values(&x), &values(&y));
+                let (whole, parts) = (whole.norm.as_ref().unwrap(), parts.norm.as_ref().unwrap());
+                for (a, b) in [(&whole.running_mean, &parts.running_mean), (&whole.running_var, &parts.running_var)] {
+                    assert_close(&values(&a.value_sync()), &values(&b.value_sync()));
+                }
+            }
+        }
+    }
+
+    fn assert_close(a: &[f32], b: &[f32]) {
+        assert_eq!(a.len(), b.len());
+        assert!(a.iter().any(|&a| a != 0.0));
+        assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-3 * (1.0 + a.abs())), "{a:?} is not {b:?}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use burn::backend::{Autodiff, Flex};
 use burn::tensor::{Tensor, TensorData};
 
 use super::block::{self, Norm, Saved};
+use super::memory::keep_freed_memory;
 use super::normalize::Affine;
 use super::plan::Geometry;
 use super::simd::Isa;
@@ -70,6 +71,7 @@ pub(crate) fn conv_norm_act(
     let geometry = options.geometry(x.dims(), weight.dims());
     let n = x.dims()[0];
     let x = x.clone().try_into_primitive::<Tracked>().ok()?;
+    keep_freed_memory();
     let weight = weight.clone().try_into_primitive::<Tracked>().ok()?;
     let gamma = gamma.clone().try_into_primitive::<Tracked>().ok()?;
     let beta = beta.clone().try_into_primitive::<Tracked>().ok()?;
@@ -106,14 +108,14 @@ pub(crate) fn conv_norm_act(
     Some(Normalized { output: Tensor::from_primitive::<Tracked>(output), mean, variance: trained.variance })
 }
 
-/// Convolution, `u = (z - mean) * scale + shift`, activation, without a gradient; shapes as in [`conv_norm_act`], `affine` is
+/// Convolution, `u = (z - mean) * scale + shift`, activation, without a gradient; shapes as in [`conv_norm_act`], `affine` gives
 /// `[mean, scale, shift]` of each channel.
 ///
 /// `None` where the tensors are not on the Flex backend without autodiff.
 pub(crate) fn conv_affine_act(
     x: &Tensor<4>,
     weight: &Tensor<4>,
-    affine: [Vec<f32>; 3],
+    affine: impl FnOnce() -> [Vec<f32>; 3],
     options: ConvOptions,
 ) -> Option<Tensor<4>> {
     let geometry = options.geometry(x.dims(), weight.dims());
@@ -121,7 +123,7 @@ pub(crate) fn conv_affine_act(
     let x = x.clone().try_into_primitive::<Flex>().ok()?.to_contiguous();
     let weight = weight.clone().try_into_primitive::<Flex>().ok()?;
     let weight = weight.to_contiguous();
-    let [mean, scale, shift] = affine;
+    let [mean, scale, shift] = affine();
     let affine = Affine { mean, scale, shift, slope: options.slope };
     let isa = Isa::detect();
     let y = block::infer(isa, &geometry, n, slice(&x), slice(&weight), &affine);

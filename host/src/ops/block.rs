@@ -10,7 +10,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::kernels::{
-    DepthwiseGather, DepthwiseWeightGradient, Gather, SLACK, WeightGradient, panel_width, uninitialized,
+    DepthwiseGather, DepthwiseWeightGradient, Gather, WeightGradient, pack_columns, panel_width, uninitialized,
 };
 use super::normalize::{Affine, GradientInput, apply, apply_in_place, gradient_moments, moments};
 use super::plan::{self, Class, Geometry, Plan};
@@ -23,8 +23,8 @@ const TASKS: usize = 16;
 const POSITIONS: usize = 256;
 
 thread_local! {
-    /// Padded source and padded gradient of the images at hand.
-    static SCRATCH: RefCell<[Vec<f32>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+    /// Padded source, padded gradient and the gradient's panels of the images at hand.
+    static SCRATCH: RefCell<[Vec<f32>; 3]> = const { RefCell::new([Vec::new(), Vec::new(), Vec::new()]) };
 }
 
 /// Weights as the kernels read them: one list for each class of a plan.
@@ -162,7 +162,7 @@ fn convolved<S: Send>(
             let mut state = start();
             let x = &x[run.start * from..run.end * from];
             for (x, z) in x.chunks(group * from).zip(z.chunks_mut(group * to)) {
-                SCRATCH.with_borrow_mut(|[scratch, _]| {
+                SCRATCH.with_borrow_mut(|[scratch, _, _]| {
                     let source = padded(&plan, x, from, scratch);
                     let images = x.len() / from;
                     let (columns, depthwise) = (geometry.out, geometry.depthwise);
@@ -379,9 +379,9 @@ fn through_convolution(
                 let x = &saved.x[first * from..(first + images) * from];
                 let range = first * to..(first + images) * to;
                 let at = &positions[..images * geometry.positions()];
-                SCRATCH.with_borrow_mut(|[x_scratch, dz]| {
+                SCRATCH.with_borrow_mut(|[x_scratch, dz, panels]| {
                     let len = images * plan.source.len();
-                    grow(dz, len + SLACK);
+                    grow(dz, len);
                     if !plan.source.is_plain() {
                         dz[..len].fill(0.0);
                     }
@@ -411,7 +411,16 @@ fn through_convolution(
                         }
                         .run(isa);
                     } else {
-                        WeightGradient { source, base, gradient, at, rows: &rows, columns: geometry.out, out }.run(isa);
+                        let (rows, columns) = (&rows[..], geometry.out);
+                        let width = panel_width(isa, columns);
+                        let (gradient, panel, step) = match plan.source.is_plain() && columns % width == 0 {
+                            true => (gradient, width, columns),
+                            false => {
+                                pack_columns(gradient, at, columns, width, panels);
+                                (&panels[..], width * at.len(), width)
+                            }
+                        };
+                        WeightGradient { source, base, gradient, panel, step, rows, columns, out }.run(isa);
                     }
                     if let Some(dx) = &mut dx {
                         let start = (first - run.start) * from;

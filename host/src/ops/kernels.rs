@@ -61,25 +61,27 @@ impl Gather<'_> {
     #[inline(always)]
     unsafe fn panels<V: Vector, const NV: usize>(&mut self, rows: usize) {
         let width = NV * V::LANES;
-        let tiles = self.base.len().div_ceil(rows);
+        let count = self.base.len();
         let mut column = 0;
         let mut panel = self.panels.as_ptr();
         while column < self.columns {
-            for tile in 0..tiles {
-                let first = tile * self.base.len() / tiles;
-                let last = (tile + 1) * self.base.len() / tiles;
+            let mut first = 0;
+            while first < count {
                 // SAFETY: as `run` has checked.
                 unsafe {
-                    match last - first {
-                        1 => self.tile::<V, NV, 1>(first, panel, column),
-                        2 => self.tile::<V, NV, 2>(first, panel, column),
-                        3 => self.tile::<V, NV, 3>(first, panel, column),
-                        4 => self.tile::<V, NV, 4>(first, panel, column),
-                        5 => self.tile::<V, NV, 5>(first, panel, column),
-                        6 => self.tile::<V, NV, 6>(first, panel, column),
-                        7 => self.tile::<V, NV, 7>(first, panel, column),
-                        _ => self.tile::<V, NV, 8>(first, panel, column),
+                    if count < rows {
+                        self.tile::<V, NV, 1>(first, panel, column);
+                        first += 1;
+                        continue;
                     }
+                    // The last tile may do positions again, with the same results.
+                    let at = first.min(count - rows);
+                    match rows {
+                        4 => self.tile::<V, NV, 4>(at, panel, column),
+                        6 => self.tile::<V, NV, 6>(at, panel, column),
+                        _ => self.tile::<V, NV, 8>(at, panel, column),
+                    }
+                    first = at + rows;
                 }
             }
             column += width;
@@ -153,55 +155,70 @@ impl Kernel for Gather<'_> {
     }
 }
 
-/// `out[r * columns + j] += sum over q of source[base[q] + rows[r]] * gradient[at[q] + j]`.
-///
-/// `gradient` must reach [`SLACK`] values beyond its last used one.
+/// `out[r * columns + j] += sum over q of source[base[q] + rows[r]] * gradient[j / width * panel + q * step + j % width]`; `width`
+/// is [`panel_width`].
 pub(super) struct WeightGradient<'a> {
     pub(super) source: &'a [f32],
     pub(super) base: &'a [usize],
     pub(super) gradient: &'a [f32],
-    pub(super) at: &'a [usize],
+    /// From one panel of columns to the next.
+    pub(super) panel: usize,
+    /// From one position to the next.
+    pub(super) step: usize,
     pub(super) rows: &'a [usize],
     pub(super) columns: usize,
     pub(super) out: &'a mut [f32],
 }
 
-/// Values that a vector load may read beyond the last column.
-pub(super) const SLACK: usize = 32;
+/// Copies `columns` values from each `at` of `from` into panels `[columns / width][position][width]`, the last one filled up with
+/// zeros: a loop over positions then reads memory in order.
+pub(super) fn pack_columns(from: &[f32], at: &[usize], columns: usize, width: usize, panels: &mut Vec<f32>) {
+    panels.clear();
+    for first in (0..columns).step_by(width) {
+        let valid = width.min(columns - first);
+        for &at in at {
+            panels.extend_from_slice(&from[at + first..at + first + valid]);
+            panels.resize(panels.len() + width - valid, 0.0);
+        }
+    }
+}
 
 impl WeightGradient<'_> {
     pub(super) fn run(self, isa: Isa) {
-        if self.base.is_empty() || self.rows.is_empty() {
+        if self.base.is_empty() || self.rows.is_empty() || self.columns == 0 {
             return;
         }
-        assert_eq!(self.base.len(), self.at.len());
+        let width = panel_width(isa, self.columns);
         assert!(end(self.base) + end(self.rows) < self.source.len());
-        assert!(end(self.at) + self.columns + SLACK <= self.gradient.len());
+        let last = (self.columns.div_ceil(width) - 1) * self.panel + (self.base.len() - 1) * self.step;
+        assert!(last + width <= self.gradient.len());
         assert!(self.rows.len() * self.columns <= self.out.len());
-        // SAFETY: the assertions bound every read and write; loads of `gradient` end within its slack.
+        // SAFETY: the assertions bound every read and write.
         unsafe { isa.run(self) }
     }
 
     #[inline(always)]
     unsafe fn panels<V: Vector, const NV: usize>(&mut self, rows: usize) {
-        let tiles = self.rows.len().div_ceil(rows);
+        let count = self.rows.len();
         let mut column = 0;
         while column < self.columns {
-            for tile in 0..tiles {
-                let first = tile * self.rows.len() / tiles;
-                let last = (tile + 1) * self.rows.len() / tiles;
+            let mut first = 0;
+            while first < count {
                 // SAFETY: as `run` has checked.
                 unsafe {
-                    match last - first {
-                        1 => self.tile::<V, NV, 1>(first, column),
-                        2 => self.tile::<V, NV, 2>(first, column),
-                        3 => self.tile::<V, NV, 3>(first, column),
-                        4 => self.tile::<V, NV, 4>(first, column),
-                        5 => self.tile::<V, NV, 5>(first, column),
-                        6 => self.tile::<V, NV, 6>(first, column),
-                        7 => self.tile::<V, NV, 7>(first, column),
-                        _ => self.tile::<V, NV, 8>(first, column),
+                    if count < rows {
+                        self.tile::<V, NV, 1>(first, 0, column);
+                        first += 1;
+                        continue;
                     }
+                    // The last tile may hold rows that are done: it leaves them out when it adds.
+                    let at = first.min(count - rows);
+                    match rows {
+                        4 => self.tile::<V, NV, 4>(at, first - at, column),
+                        6 => self.tile::<V, NV, 6>(at, first - at, column),
+                        _ => self.tile::<V, NV, 8>(at, first - at, column),
+                    }
+                    first = at + rows;
                 }
             }
             column += NV * V::LANES;
@@ -209,19 +226,19 @@ impl WeightGradient<'_> {
     }
 
     #[inline(always)]
-    unsafe fn tile<V: Vector, const NV: usize, const MR: usize>(&mut self, first: usize, column: usize) {
+    unsafe fn tile<V: Vector, const NV: usize, const MR: usize>(&mut self, first: usize, done: usize, column: usize) {
         // SAFETY: as `run` has checked; `first + MR` rows exist.
         unsafe {
             let mut sums = [[V::splat(0.0); NV]; MR];
             let mut offsets = [0usize; MR];
             offsets.copy_from_slice(self.rows.get_unchecked(first..first + MR));
-            let gradient = self.gradient.as_ptr().add(column);
-            for q in 0..self.base.len() {
-                let source = self.source.as_ptr().add(*self.base.get_unchecked(q));
-                let from = gradient.add(*self.at.get_unchecked(q));
+            let gradient = self.gradient.as_ptr().add(column / (NV * V::LANES) * self.panel);
+            for (q, &base) in self.base.iter().enumerate() {
+                let source = self.source.as_ptr().add(base);
                 let mut g = [V::splat(0.0); NV];
+                let gradient = gradient.add(q * self.step);
                 for j in 0..NV {
-                    g[j] = V::load(from.add(j * V::LANES));
+                    g[j] = V::load(gradient.add(j * V::LANES));
                 }
                 for i in 0..MR {
                     let x = V::splat(*source.add(offsets[i]));
@@ -231,7 +248,7 @@ impl WeightGradient<'_> {
                 }
             }
             let valid = (self.columns - column).min(NV * V::LANES);
-            for i in 0..MR {
+            for i in done..MR {
                 let to = self.out.as_mut_ptr().add((first + i) * self.columns + column);
                 if valid == NV * V::LANES {
                     for j in 0..NV {
@@ -239,7 +256,7 @@ impl WeightGradient<'_> {
                         V::load(to).add(sums[i][j]).store(to);
                     }
                 } else {
-                    let mut row = [0f32; SLACK];
+                    let mut row = [0f32; 32];
                     for j in 0..NV {
                         sums[i][j].store(row.as_mut_ptr().add(j * V::LANES));
                     }

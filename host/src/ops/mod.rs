@@ -13,6 +13,7 @@
 //! | `normalize` | loop nests of BatchNorm and activation |
 //! | `plan` | offsets that the kernels follow, forward and backward, any stride |
 //! | `block` | the step over a batch on all cores |
+//! | `memory` | the allocator keeps what a step frees |
 //! | `autodiff` | the step as burn's operation |
 // Loops over the registers of a block count by index, so that each index is one register.
 #![allow(clippy::needless_range_loop, clippy::too_many_arguments)]
@@ -20,6 +21,7 @@
 mod autodiff;
 mod block;
 mod kernels;
+mod memory;
 mod normalize;
 mod plan;
 mod simd;

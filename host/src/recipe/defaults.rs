@@ -109,15 +109,24 @@ impl Choices {
             // Every epoch draws glyphs anew.
             Spec::Glyphs => Augment::default(),
             Spec::Mnist(_) => Augment { shift: 0.07, scale: 0.1, rotation: 10.0, shear: 0.1, ..Augment::default() },
-            Spec::Omniglot(_) => {
-                Augment { shift: 0.07, scale: 0.15, stretch: 0.1, rotation: 12.0, shear: 0.15, ..Augment::default() }
-            }
+            Spec::Omniglot(_) => Augment {
+                shift: 0.07,
+                scale: 0.15,
+                stretch: 0.1,
+                rotation: 12.0,
+                shear: 0.15,
+                elastic: 0.03,
+                stroke: 0.5,
+                ..Augment::default()
+            },
             Spec::Signatures(_) => Augment {
                 shift: 0.05,
                 scale: 0.1,
                 stretch: 0.08,
                 rotation: 5.0,
                 shear: 0.08,
+                elastic: 0.02,
+                stroke: 0.4,
                 contrast: 0.2,
                 ..Augment::default()
             },

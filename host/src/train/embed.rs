@@ -20,7 +20,7 @@ pub(super) fn images(bytes: &[u8], shape: crate::data::Shape, device: &Device) -
 
 /// The embeddings of all tensors, `[n][d]`, of length 1 where the metric is the cosine.
 pub(super) fn embed_bytes(net: &Net, tensors: &Tensors, metric: Metric) -> Vec<f32> {
-    let device = Device::flex();
+    let device = net.device();
     let mut all = Vec::new();
     for bytes in tensors.data.chunks(BATCH * tensors.shape.bytes().max(1)) {
         let embeddings = net.embed_rows(images(bytes, tensors.shape, &device));

@@ -1,6 +1,7 @@
 //! Trains a network by a recipe.
 
 mod checkpoint;
+mod compute;
 mod embed;
 mod log;
 mod monitor;
@@ -23,6 +24,7 @@ use crate::data::{DataError, Tensors};
 use crate::net::{ArchitectureError, Net};
 use crate::recipe::{self, Recipe, RecipeError};
 
+pub use compute::{Compute, ComputeError};
 pub use log::{FILE_NAME as LOG_FILE_NAME, Line, read_log};
 pub use schedule::learning_rate;
 
@@ -86,6 +88,9 @@ pub enum TrainError {
     /// The data is of no use.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// There is no device to compute on.
+    #[error(transparent)]
+    Compute(#[from] ComputeError),
     /// The network cannot be built.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
@@ -168,18 +173,29 @@ impl TrainError {
     }
 }
 
+/// Trains by `recipe` on the processor; as [`train_on`].
+pub fn train(
+    recipe: &Recipe,
+    folder: &Path,
+    resume: bool,
+    observer: impl FnMut(Event<'_>) -> ControlFlow<()>,
+) -> Result<Trained, TrainError> {
+    train_on(Compute::Cpu, recipe, folder, resume, observer)
+}
+
 /// Trains by `recipe` and keeps recipe, checkpoints and log in `folder`.
 ///
 /// With `resume` training goes on from the folder's last checkpoint, if there is one, and gives the same weights as if it had
-/// never stopped. Otherwise what an earlier training has left there is replaced. `observer` hears of everything; when it
+/// never stopped (on the processor). Otherwise what an earlier training has left there is replaced. `observer` hears of everything; when it
 /// breaks, a checkpoint is kept and [`TrainError::Stopped`] returned.
-pub fn train(
+pub fn train_on(
+    compute: Compute,
     recipe: &Recipe,
     folder: &Path,
     resume: bool,
     mut observer: impl FnMut(Event<'_>) -> ControlFlow<()>,
 ) -> Result<Trained, TrainError> {
-    run::run(recipe, folder, resume, &mut observer)?;
+    run::run(recipe, folder, resume, compute.open()?.autodiff(), &mut observer)?;
     Trained::load(folder)
 }
 

@@ -34,14 +34,21 @@ type Observer<'a> = &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>;
 struct Run<'a> {
     recipe: &'a Recipe,
     folder: &'a Path,
+    device: Device,
     validation: ValidationSet,
     log: Log,
     state: State,
 }
 
-pub(super) fn run(recipe: &Recipe, folder: &Path, resume: bool, observer: Observer<'_>) -> Result<(), TrainError> {
+/// Trains on `device`, which has autodiff.
+pub(super) fn run(
+    recipe: &Recipe,
+    folder: &Path,
+    resume: bool,
+    device: Device,
+    observer: Observer<'_>,
+) -> Result<(), TrainError> {
     recipe.check()?;
-    let device = Device::flex().autodiff();
     let fresh = Net::new(&recipe.architecture(), recipe.seed, &device)?;
     let found = match resume {
         true => checkpoint::load(folder, Kind::Last, fresh.clone())?,
@@ -58,7 +65,7 @@ pub(super) fn run(recipe: &Recipe, folder: &Path, resume: bool, observer: Observ
         }
     };
     let log = Log::open(folder, state.step)?;
-    let mut run = Run { recipe, folder, validation, log, state };
+    let mut run = Run { recipe, folder, device, validation, log, state };
     let mut kept = kept.filter(|_| run.state.step_in_phase > 0);
     while run.state.phase < recipe.phases.len() {
         net = run.phase(net, kept.take(), observer)?;
@@ -93,7 +100,7 @@ impl Run<'_> {
         let data = TrainingData::load(&source.source, &source.split, source.world, self.recipe.front_end(), batching)?;
         let steps = data.batches() * phase.epochs;
         let first = self.state.step_in_phase;
-        let device = Device::flex().autodiff();
+        let device = self.device.clone();
         let metric = self.recipe.net.metric;
         let (classes, d) = (data.identities(), self.recipe.net.embedding);
         let mut objective =
