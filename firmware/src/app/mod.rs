@@ -18,6 +18,7 @@ use shared::wire::{
 };
 use thiserror::Error;
 
+use crate::device::Answer;
 use crate::engine::Engine;
 use crate::platform::Platform;
 use crate::session::Session;
@@ -90,6 +91,9 @@ pub struct App<'m, E, F, P, const ROOM: usize, const DIM: usize> {
     log: LogLevel,
     update: Option<update::Progress>,
     restart: bool,
+    /// Whether the next request comes from somebody at the board, and whether this one does.
+    here: bool,
+    at_hand: bool,
 }
 
 impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'m, E, F, P, ROOM, DIM> {
@@ -130,6 +134,8 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
             log: LogLevel::default(),
             update: None,
             restart: false,
+            here: false,
+            at_hand: false,
         })
     }
 
@@ -189,6 +195,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
 
     /// Carries `request` out.
     pub fn answer(&mut self, request: &Request<'_>) -> Response<'_> {
+        self.at_hand = core::mem::take(&mut self.here);
         let answer = match *request {
             Request::Info => return Response::Info(self.info()),
             Request::Embed => {
@@ -303,8 +310,29 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
     }
 }
 
+impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> Answer
+    for App<'_, E, F, P, ROOM, DIM>
+{
+    fn answer(&mut self, request: &Request<'_>) -> Response<'_> {
+        App::answer(self, request)
+    }
+
+    fn answer_here(&mut self, request: &Request<'_>) -> Response<'_> {
+        self.here = true;
+        App::answer(self, request)
+    }
+
+    fn log_level(&self) -> LogLevel {
+        self.log
+    }
+
+    fn is_over(&self) -> bool {
+        self.restart
+    }
+}
+
 /// From which level on an answer is logged.
-fn level(response: &Response<'_>) -> LogLevel {
+pub fn level(response: &Response<'_>) -> LogLevel {
     match response {
         Response::Fault(_) => LogLevel::Warn,
         Response::Decision(_) | Response::Enrolled { .. } | Response::Done(_) => LogLevel::Info,

@@ -15,8 +15,6 @@ use shared::golden::{self, GoldenError};
 use shared::network::{self, NetworkError, Step};
 use thiserror::Error;
 
-firmware::handlers!();
-
 /// Every step runs so often, which divides the error of one tick.
 const ROUNDS: u32 = 10;
 /// Templates of the 1:N search, and their elements.
@@ -47,6 +45,7 @@ enum Failure {
 
 fn run() -> Result<(), Failure> {
     let bundle = board::bundle()?;
+    board::prepare();
     let arena = board::arena().ok_or(Failure::Memory)?;
     let counter = Counter::take().ok_or(Failure::Memory)?;
     fill(network::input_tensor(&bundle, arena)?, 1);

@@ -5,41 +5,40 @@
 #![no_std]
 #![no_main]
 
-use cortex_m_rt::entry;
 use defmt::{error, info, trace, warn};
-use defmt_semihosting as _;
-use firmware::app::{App, End, IDENTITIES, StartError};
-use firmware::board::{self, QemuFlash, QemuPlatform, Uart};
+use firmware::app::{App, IDENTITIES, StartError};
+use firmware::board::{self, Wiring, entry};
+use firmware::capture::link::Link;
+use firmware::capture::pad::Pad;
+use firmware::device::{self, Event};
 use firmware::engine::KernelEngine;
-use firmware::platform::parts;
-use firmware::store::{Settings, Store};
+use firmware::store::Store;
 use shared::bundle::Bundle;
+use shared::frontend::FrontEnd;
 use shared::gallery::Decision;
-use shared::golden::Golden;
-use shared::network;
-use shared::wire::Response;
-
-firmware::quiet_handlers!();
+use shared::wire::{LogLevel, Response};
 
 /// Why the board does not start; texts of its own, so that no formatting is linked.
 type Failure = &'static str;
 
-const MEMORY: Failure = "the board's memory or its flash file cannot be used";
-
-/// What keeps on while one model follows another.
-struct Parts {
-    store: Store<QemuFlash>,
-    slots: [QemuFlash; 2],
-}
+const MEMORY: Failure = "the board's memory or its flash cannot be used";
 
 fn run() -> Result<(), Failure> {
     let arena = board::arena().ok_or(MEMORY)?;
     let memory = board::memory().ok_or(MEMORY)?;
-    let mut uart = Uart::take().ok_or(MEMORY)?;
-    let (store, slots) = board::flash().ok_or(MEMORY)?;
-    let mut parts = Parts { store: Store::open(store).map_err(|_| "the store cannot be opened")?, slots };
+    let Wiring { link, mut outputs, panel, button, flash } = board::take().ok_or(MEMORY)?;
+    let (flash, mut slots) = flash;
+    let mut store = Store::open(flash).map_err(|_| "the store cannot be opened")?;
+    let mut host = Link::new(link);
+    let FrontEnd::Pixels(pixels) = own_model()?.header().frontend else {
+        return Err("a model of recordings needs a board without a pad");
+    };
+    let mut pad = panel.and_then(|panel| Pad::<_, _, _, { board::INPUT_LEN }>::new(panel, button, &pixels));
     loop {
-        let (slot, bundle, golden) = model(&mut parts)?;
+        let (slot, bundle, golden) = match board::slot_model(&mut store) {
+            Some(model) => model,
+            None => (0, own_model()?, board::golden_bytes()),
+        };
         let engine = KernelEngine::new(bundle, arena.as_mut_slice()).map_err(|_| "the arena is too small")?;
         let header = bundle.header();
         info!(
@@ -50,40 +49,30 @@ fn run() -> Result<(), Failure> {
             header.arena,
             IDENTITIES,
         );
-        let platform = QemuPlatform::new(parts.slots, golden, slot);
-        let mut app = App::new(engine, parts.store, platform, memory).map_err(|error| match error {
+        let platform = board::BoardPlatform::new(slots, golden, slot);
+        let mut app = App::new(engine, store, platform, memory).map_err(|error| match error {
             StartError::TooLong { .. } => "the model's embeddings are too long for this program",
             StartError::Store(_) => "the store cannot be read",
         })?;
-        let Ok(end) = app.serve(&mut uart, log);
-        if end == End::Link {
-            return Ok(());
-        }
-        let (_, store, platform) = app.stop();
-        parts = Parts { store, slots: platform.stop() };
+        device::serve(&mut app, &mut host, &mut pad, &mut outputs, board::millis, board::idle, tell);
+        let (_, held, platform) = app.stop();
+        (store, slots) = (held, platform.stop());
     }
 }
 
-/// The model of the slot that the store names, or the program's own where that slot holds none that can run here.
-fn model(held: &mut Parts) -> Result<(u8, Bundle<'static>, &'static [u8]), Failure> {
-    let slot = held.store.settings().slot;
-    if let 1 | 2 = slot {
-        #[allow(unsafe_code)]
-        // SAFETY: the app erases and writes the slot that is not in use only.
-        let bytes = unsafe { board::slot_in_place(slot) };
-        if let Some((bundle, golden)) = parts(bytes)
-            && let (Ok(bundle), Ok(_)) = (Bundle::check(bundle), Golden::check(golden))
-            && network::arena_words(&bundle) <= board::ARENA_WORDS
-            && usize::from(bundle.header().dim) <= board::DIM
-        {
-            return Ok((slot, bundle, golden));
-        }
-        warn!("slot {=u8} holds no model that can run: the program's own is used", slot);
-        // Where that cannot be kept, the next start finds it out again.
-        let _ = held.store.put(Settings { slot: 0, ..*held.store.settings() });
+/// The model that the program was built with.
+fn own_model() -> Result<Bundle<'static>, Failure> {
+    board::bundle().map_err(|_| "the program's own model is damaged: flash the board again")
+}
+
+fn tell(event: Event<'_>, level: LogLevel) {
+    match event {
+        Event::Answer(response) if firmware::app::level(response) <= level => log(response),
+        Event::Answer(_) => (),
+        Event::Link => warn!("the link lost bytes"),
+        Event::Pad => warn!("the signature pad does not answer"),
+        Event::Output => warn!("an output cannot be set"),
     }
-    let bundle = board::bundle().map_err(|_| "the program's own model is damaged: flash the board again")?;
-    Ok((0, bundle, board::golden_bytes()))
 }
 
 fn log(response: &Response<'_>) {

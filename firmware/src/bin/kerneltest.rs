@@ -13,8 +13,6 @@ use firmware::board::{self, entry, println};
 use shared::geometry::{Kind, Shape};
 use shared::kernels::{Nearest, Probe};
 
-firmware::handlers!();
-
 /// Passed and failed cases.
 #[derive(Default)]
 struct Tally {

@@ -2,17 +2,14 @@
 #![no_std]
 #![no_main]
 
-use cortex_m_rt::entry;
 use firmware::app::IDENTITIES;
-use firmware::board::{self, println};
+use firmware::board::{self, entry, println};
 use firmware::engine::{Engine, KernelEngine};
 use firmware::replay::{ReplayError, Report, replay};
 use shared::bundle::BundleError;
 use shared::golden::GoldenError;
 use shared::network::NetworkError;
 use thiserror::Error;
-
-firmware::handlers!();
 
 #[derive(Debug, Error)]
 enum Failure {

@@ -5,12 +5,27 @@ use core::convert::Infallible;
 
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
-use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
-use embedded_io::{ErrorType, Read, Write};
+use defmt_semihosting as _;
+use embedded_io::{ErrorType, Read, ReadReady, Write};
 
 pub use cortex_m::singleton;
 pub use cortex_m_rt::entry;
 pub use cortex_m_semihosting::hprintln as println;
+
+use super::Wiring;
+use crate::pins::{Active, Button, Millis, Outputs, Pulse, Unwired};
+
+/// The link.
+pub type Link = Uart;
+/// An output.
+pub type Out = Unwired;
+/// The touch panel's bus.
+pub type Bus = Unwired;
+/// An input.
+pub type In = Unwired;
+
+/// A counter of the board that counts a hundred times a second.
+const CENTISECONDS: *const u32 = 0x4002_8014 as *const u32;
 
 /// UART0's registers: data, state, control, interrupt status and clear, baud divider; one word each.
 const UART0: *mut u32 = 0x4000_4000 as *mut u32;
@@ -103,72 +118,34 @@ impl Write for Uart {
     }
 }
 
-/// Ends the emulator with the status of success or failure.
-pub fn exit(success: bool) -> ! {
-    debug::exit(if success { EXIT_SUCCESS } else { EXIT_FAILURE });
-    loop {
-        cortex_m::asm::wfi();
+impl ReadReady for Uart {
+    fn read_ready(&mut self) -> Result<bool, Infallible> {
+        Ok(Uart::read(self, STATE) & STATE_RX_FULL != 0)
     }
 }
 
-/// Tells of a fault without formatting: by a text of its own.
-pub fn tell(text: &'static core::ffi::CStr) {
-    // SAFETY: the call reads the text up to its zero.
-    unsafe { cortex_m_semihosting::syscall1(cortex_m_semihosting::nr::WRITE0, text.as_ptr() as usize) };
+/// Everything that is wired to the board, for the first caller: the link.
+pub fn take() -> Option<Wiring> {
+    Some(Wiring {
+        link: Uart::take()?,
+        flash: super::qemu_flash::flash()?,
+        outputs: Outputs::new(Pulse::new(Unwired, Active::High, 0).ok()?, Pulse::new(Unwired, Active::High, 0).ok()?),
+        panel: None,
+        button: Button::new(Unwired, Active::High),
+    })
 }
 
-/// Handlers of faults and panics that only end the emulator, for a program that links no formatting.
-#[macro_export]
-macro_rules! quiet_handlers {
-    () => {
-        #[panic_handler]
-        fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-            $crate::board::tell(c"panic\n");
-            $crate::board::exit(false)
-        }
-
-        // SAFETY: nothing of the frame is used.
-        #[allow(unsafe_code)]
-        #[cortex_m_rt::exception]
-        unsafe fn HardFault(_: &cortex_m_rt::ExceptionFrame) -> ! {
-            $crate::board::tell(c"hard fault\n");
-            $crate::board::exit(false)
-        }
-
-        // SAFETY: no state is touched.
-        #[allow(unsafe_code)]
-        #[cortex_m_rt::exception]
-        unsafe fn DefaultHandler(_: i16) -> ! {
-            $crate::board::tell(c"unexpected interrupt\n");
-            $crate::board::exit(false)
-        }
-    };
+/// The time since the board was started, in steps of 10 ms; wraps.
+pub fn millis() -> Millis {
+    // SAFETY: a counter of the board, read only.
+    unsafe { CENTISECONDS.read_volatile() }.wrapping_mul(10)
 }
 
-/// Handlers of faults and panics that tell what they know, for tests.
-#[macro_export]
-macro_rules! handlers {
-    () => {
-        #[panic_handler]
-        fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-            cortex_m_semihosting::heprintln!("{}", info);
-            $crate::board::exit(false)
-        }
-
-        // SAFETY: the frame that the trampoline passes is the one on the faulting stack; it is only read.
-        #[allow(unsafe_code)]
-        #[cortex_m_rt::exception]
-        unsafe fn HardFault(frame: &cortex_m_rt::ExceptionFrame) -> ! {
-            cortex_m_semihosting::heprintln!("hard fault at {:#010x}, called from {:#010x}", frame.pc(), frame.lr());
-            $crate::board::exit(false)
-        }
-
-        // SAFETY: no state is touched.
-        #[allow(unsafe_code)]
-        #[cortex_m_rt::exception]
-        unsafe fn DefaultHandler(number: i16) -> ! {
-            cortex_m_semihosting::heprintln!("unexpected interrupt {}", number);
-            $crate::board::exit(false)
-        }
-    };
+/// Sleeps until a byte comes.
+pub fn idle() {
+    // With interrupts masked, a pending one still ends the sleep.
+    cortex_m::asm::wfi();
 }
+
+/// The emulator needs no clocks.
+pub fn prepare() {}

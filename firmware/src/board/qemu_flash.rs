@@ -7,8 +7,12 @@ use core::slice;
 use cortex_m_semihosting::{nr, syscall};
 
 use crate::image::{self, Flash, Keep, Unkept};
-use crate::platform::{Platform, SlotFailed};
+use crate::platform::{Platform, SlotFailed, parts};
+use crate::store::{Settings, Store};
 use embedded_storage::nor_flash::NorFlash;
+use shared::bundle::Bundle;
+use shared::golden::Golden;
+use shared::network;
 
 /// Where the flash lies; the memory map ends the program's part there.
 const BASE: *mut u8 = 0x0030_0000 as *mut u8;
@@ -19,6 +23,8 @@ const GET_COMMAND_LINE: usize = 0x15;
 
 /// A part of the flash.
 pub type QemuFlash = Flash<'static, Part>;
+/// Slots 1 and 2.
+pub type Slots = [QemuFlash; 2];
 
 /// Where a part of the flash lies in the file, if there is one.
 #[derive(Debug)]
@@ -125,15 +131,25 @@ impl QemuPlatform {
     }
 }
 
-/// The bytes of slot 1 or 2 as they are now, for a model that runs in place.
-///
-/// # Safety
-///
-/// The slot may not be erased or written while the bytes are in use: the app writes to the slot that is not.
-pub unsafe fn slot_in_place(slot: u8) -> &'static [u8] {
+/// The model of the slot that `store` names with its golden vectors, where that slot holds one that can run here; else the
+/// store names the program's own from now on.
+pub fn slot_model(store: &mut Store<QemuFlash>) -> Option<(u8, Bundle<'static>, &'static [u8])> {
+    let slot @ 1..=2 = store.settings().slot else {
+        return None;
+    };
     let range = image::slot(slot);
-    // SAFETY: the range lies in the flash; the caller sees to the rest.
-    unsafe { slice::from_raw_parts(BASE.add(range.start), range.len()) }
+    // SAFETY: the range lies in the flash, and the app erases and writes the slot that is not in use only.
+    let bytes = unsafe { slice::from_raw_parts(BASE.add(range.start), range.len()) };
+    let (bundle, golden) = parts(bytes)?;
+    if let (Ok(bundle), Ok(_)) = (Bundle::check(bundle), Golden::check(golden))
+        && network::arena_words(&bundle) <= super::ARENA_WORDS
+        && usize::from(bundle.header().dim) <= super::DIM
+    {
+        return Some((slot, bundle, golden));
+    }
+    // Where that cannot be kept, the next start finds it out again.
+    let _ = store.put(Settings { slot: 0, ..*store.settings() });
+    None
 }
 
 impl Platform for QemuPlatform {

@@ -38,3 +38,6 @@ macro_rules! handlers {
         }
     };
 }
+
+/// The emulator needs no clocks.
+pub fn prepare() {}
