@@ -83,9 +83,11 @@ fn model(out: &Path) -> Result<(), String> {
     write(&out.join("golden.bin"), &golden_bytes)?;
     let sizes = format!(
         "/// Words of the arena that the model runs in.\npub const ARENA_WORDS: usize = {};\n\
-         /// Elements of the model's embedding.\npub const DIM: usize = {};\n",
+         /// Elements of the model's embedding.\npub const DIM: usize = {};\n\
+         /// Bytes of the model's input tensor.\npub const INPUT_LEN: usize = {};\n",
         shared::network::arena_words(&bundle),
         header.dim,
+        header.input().len(),
     );
     write(&out.join("sizes.rs"), sizes.as_bytes())?;
     println!(

@@ -18,8 +18,8 @@ pub mod engine;
 pub mod image;
 #[cfg(feature = "std")]
 pub mod onnx;
-pub mod platform;
 pub mod pins;
+pub mod platform;
 pub mod replay;
 pub mod session;
 pub mod store;

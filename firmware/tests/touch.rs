@@ -8,8 +8,8 @@ use firmware::capture::pad::{FINISHED_MS, LIFT_MS, Pad, SAMPLE_MS};
 use firmware::capture::xpt2046::{Panel, Xpt2046};
 use firmware::pins::{Active, Button, DEBOUNCE_MS, Unwired};
 use shared::frontend::Pixels;
-use shared::gallery::Decision;
 use shared::frontend::RawHeader;
+use shared::gallery::Decision;
 use shared::wire::{Fault, Request, Response};
 
 /// What the controller measures: Z1, Z2, four times X, four times Y, Z1, Z2.

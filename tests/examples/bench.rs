@@ -160,7 +160,17 @@ fn measure(core: Board, dir: &Path, bundle: &Bundle<'_>, cmsis_nn: &[u32]) -> an
         );
     }
     let whole = Row { layer: "whole".into(), macs, instructions, other };
-    Ok(Measured { net, steps, whole, arena, stack, code: printed.code, model, searches: printed.searches, embed: printed.embed })
+    Ok(Measured {
+        net,
+        steps,
+        whole,
+        arena,
+        stack,
+        code: printed.code,
+        model,
+        searches: printed.searches,
+        embed: printed.embed,
+    })
 }
 
 /// Bytes of the kernels in a board's program: the assembly, and the compiled functions of their module.

@@ -310,9 +310,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
     }
 }
 
-impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> Answer
-    for App<'_, E, F, P, ROOM, DIM>
-{
+impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> Answer for App<'_, E, F, P, ROOM, DIM> {
     fn answer(&mut self, request: &Request<'_>) -> Response<'_> {
         App::answer(self, request)
     }

@@ -42,10 +42,10 @@ use stm32f4 as chosen;
 
 #[cfg(feature = "embassy")]
 pub use chosen::Flash as StoreFlash;
-#[cfg(feature = "embassy")]
-pub use embassy::{BoardPlatform, Slots, slot_model};
 #[cfg(feature = "link")]
 pub use chosen::{Bus, In, Link, Out, take};
+#[cfg(feature = "embassy")]
+pub use embassy::{BoardPlatform, Slots, slot_model};
 #[cfg(feature = "embassy")]
 pub use embassy::{entry, idle, millis, prepare, println, singleton};
 #[cfg(feature = "qemu")]

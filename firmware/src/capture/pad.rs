@@ -131,7 +131,9 @@ impl<S: SpiDevice, P: InputPin, B: InputPin, const PIXELS: usize> Pad<S, P, B, P
         let len = usize::from(self.width) * usize::from(self.height);
         match self.step {
             Step::Write => None,
-            Step::Begin => Some(Request::Begin(RawHeader::Image { width: self.width, height: self.height, channels: 1 })),
+            Step::Begin => {
+                Some(Request::Begin(RawHeader::Image { width: self.width, height: self.height, channels: 1 }))
+            }
             Step::Chunk(start) => {
                 let bytes = self.ink.get(start..len.min(start + MAX_CHUNK))?;
                 Some(Request::Chunk { offset: start as u32, bytes })
