@@ -51,7 +51,7 @@ impl Keep for Part {
 
 /// The store's part and the slots, for the first caller: what the file holds, or else erased. None where the file cannot be
 /// used, or someone has them already.
-pub fn flash() -> Option<(QemuFlash, [QemuFlash; 2])> {
+pub(super) fn flash() -> Option<(QemuFlash, Slots)> {
     cortex_m::singleton!(TAKEN: () = ())?;
     // SAFETY: the memory map gives this memory to nobody else, and the line above passes once.
     let bytes = unsafe { slice::from_raw_parts_mut(BASE, image::LEN) };

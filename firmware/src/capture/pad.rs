@@ -1,8 +1,6 @@
 //! A signature pad: someone writes on a touch panel, and what was written is identified; after a press of the button it is
 //! enrolled.
 
-use core::fmt::Write as _;
-
 use embedded_hal::digital::InputPin;
 use embedded_hal::spi::SpiDevice;
 use shared::frontend::{Pixels, RawHeader};
@@ -139,14 +137,27 @@ impl<S: SpiDevice, P: InputPin, B: InputPin, const PIXELS: usize> Pad<S, P, B, P
                 Some(Request::Chunk { offset: start as u32, bytes })
             }
             Step::Ask if self.enrols => {
-                self.label.clear();
-                // A label has room for every number.
-                let _ = write!(self.label, "pad {}", self.number);
+                self.label = numbered(self.number);
                 Some(Request::Enrol { label: &self.label })
             }
             Step::Ask => Some(Request::Identify),
         }
     }
+}
+
+/// `pad` and the number, written without `core::fmt`, which would be most of a small program.
+fn numbered(number: u16) -> Label {
+    let mut label = Label::new();
+    // A label has room for every number.
+    let _ = label.push_str("pad ");
+    let mut unit = 10_000;
+    while unit > 0 {
+        if unit == 1 || number >= unit {
+            let _ = label.push(char::from(b'0' + (number / unit % 10) as u8));
+        }
+        unit /= 10;
+    }
+    label
 }
 
 impl<S: SpiDevice, P: InputPin, B: InputPin, const PIXELS: usize> Source for Pad<S, P, B, PIXELS> {
