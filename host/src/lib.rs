@@ -14,4 +14,5 @@ pub mod onnx;
 mod ops;
 pub mod quantize;
 pub mod recipe;
+pub mod report;
 pub mod train;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use host::cmd::{demo, embed, evaluate, export, gallery, serve, train};
+use host::cmd::{demo, embed, evaluate, export, gallery, report, serve, train};
 
 /// Few-shot biometric verification: train on the desktop, verify on a microcontroller.
 #[derive(Parser)]
@@ -31,6 +31,8 @@ enum Command {
     Verify(gallery::VerifyArgs),
     /// Find the enrolled identity of files, or say that it is unknown
     Identify(gallery::IdentifyArgs),
+    /// Write a model's report (HTML, JSON) and its card, or a comparison of several models
+    Report(report::Args),
     /// Be a board on the desktop: the same app over TCP, with tract running the ONNX
     Serve(serve::Args),
 }
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Enroll(args) => gallery::enroll(args),
         Command::Verify(args) => gallery::verify(args),
         Command::Identify(args) => gallery::identify(args),
+        Command::Report(args) => report::run(args),
         Command::Serve(args) => serve::run(args),
     };
     match result {

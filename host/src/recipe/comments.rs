@@ -5,6 +5,8 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("", "seed", "Weights, batches, augmentation and mining follow from it."),
     ("data", "", "Where samples come from."),
     ("data", "source", "glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR or speech:DIR (#word, #both)."),
+    ("data", "name", "What people call the data, for the model card."),
+    ("data", "licence", "The data's licence and where it is from, for the model card."),
     ("data", "world", "Which world of glyphs is drawn; files do not heed it."),
     ("data", "rotations_as_classes", "Turned by 90, 180 and 270 degrees, each training identity is another one."),
     ("data", "forgeries_as_classes", "The forgeries of each training identity train as an identity of their own."),

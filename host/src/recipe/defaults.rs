@@ -74,6 +74,8 @@ impl Choices {
             seed: 1,
             data: Data {
                 source: self.source.clone(),
+                name: None,
+                licence: None,
                 world: 0,
                 // A turned character is another one; a turned face is not.
                 rotations_as_classes: matches!(self.source, Spec::Omniglot(_)) && input.width == input.height,

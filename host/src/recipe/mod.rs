@@ -57,6 +57,12 @@ pub struct Recipe {
 pub struct Data {
     /// The source: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR.
     pub source: Spec,
+    /// What people call the data, for the model card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The data's licence and where it is from, for the model card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
     /// Which world of glyphs is drawn; files do not heed it.
     pub world: u64,
     /// Every identity that trains becomes four: as it is and turned by 90, 180 and 270 degrees.
