@@ -15,6 +15,7 @@ use firmware::capture::pad::Pad;
 use firmware::device::{self, Event};
 use firmware::engine::KernelEngine;
 use shared::bundle::BundleError;
+use shared::frontend::FrontEnd;
 use shared::network::NetworkError;
 use shared::wire::Response;
 use thiserror::Error;
@@ -46,8 +47,13 @@ fn run() -> Result<Infallible, Failure> {
         IDENTITIES,
         firmware::app::SAMPLE_BYTES,
     );
-    let pad =
-        panel.and_then(|panel| Pad::<_, _, _, { board::INPUT_LEN }>::new(panel, button, &bundle.header().frontend));
+    // A model of recordings has no use for a pad.
+    let pad = match &bundle.header().frontend {
+        FrontEnd::Pixels(input) => {
+            panel.and_then(|panel| Pad::<_, _, _, { board::INPUT_LEN }>::new(panel, button, input))
+        }
+        FrontEnd::LogMel(_) => None,
+    };
     device::serve(&mut app, Link::new(link), pad, outputs, board::millis, board::idle, |event| match event {
         Event::Answer(Response::Fault(fault)) => warn!("{}", Display2Format(fault)),
         Event::Answer(Response::Decision(decision)) => trace!("{}", defmt::Debug2Format(decision)),
