@@ -9,6 +9,7 @@ use shared::wire::{
 };
 use thiserror::Error;
 
+use crate::device::Answer;
 use crate::engine::Engine;
 
 /// Identities that the app has room for where a board does not say otherwise.
@@ -252,5 +253,11 @@ impl<'m, E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize> App
         let gallery = self.memory.gallery.as_mut().ok_or(Fault::NoThreshold)?;
         gallery.delete(label).map_err(|NotEnrolled| Fault::NotEnrolled)?;
         Ok(Response::Done(self.enrolled()))
+    }
+}
+
+impl<E: Engine, const ROOM: usize, const DIM: usize, const BYTES: usize> Answer for App<'_, E, ROOM, DIM, BYTES> {
+    fn answer(&mut self, request: &Request<'_>) -> Response<'_> {
+        App::answer(self, request)
     }
 }

@@ -37,6 +37,7 @@ enum Failure {
 
 fn run() -> Result<(), Failure> {
     let bundle = board::bundle()?;
+    board::prepare();
     let arena = board::arena().ok_or(Failure::Memory)?;
     let counter = Counter::take().ok_or(Failure::Memory)?;
     fill(network::input_tensor(&bundle, arena)?, 1);

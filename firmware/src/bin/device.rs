@@ -5,11 +5,14 @@
 #![no_std]
 #![no_main]
 
-use cortex_m_rt::entry;
+use core::convert::Infallible;
+
 use defmt::{Display2Format, error, info, trace, warn};
-use defmt_semihosting as _;
 use firmware::app::{App, IDENTITIES};
-use firmware::board::{self, Uart};
+use firmware::board::{self, Wiring, entry};
+use firmware::capture::link::Link;
+use firmware::capture::pad::Pad;
+use firmware::device::{self, Event};
 use firmware::engine::KernelEngine;
 use shared::bundle::BundleError;
 use shared::network::NetworkError;
@@ -28,10 +31,10 @@ enum Failure {
     Memory,
 }
 
-fn run() -> Result<(), Failure> {
+fn run() -> Result<Infallible, Failure> {
     let arena = board::arena().ok_or(Failure::Memory)?;
     let memory = board::memory().ok_or(Failure::Memory)?;
-    let mut uart = Uart::take().ok_or(Failure::Memory)?;
+    let Wiring { link, outputs, panel, button, .. } = board::take().ok_or(Failure::Memory)?;
     let bundle = board::bundle()?;
     let engine = KernelEngine::new(bundle, arena)?;
     let mut app = App::new(engine, memory)?;
@@ -43,20 +46,22 @@ fn run() -> Result<(), Failure> {
         IDENTITIES,
         firmware::app::SAMPLE_BYTES,
     );
-    let Ok(()) = app.serve(&mut uart, |response| match response {
-        Response::Fault(fault) => warn!("{}", Display2Format(fault)),
-        Response::Decision(decision) => trace!("{}", defmt::Debug2Format(decision)),
-        Response::Done(identities) => trace!("{} identities", identities),
-        _ => trace!("answered"),
-    });
-    Ok(())
+    let pad =
+        panel.and_then(|panel| Pad::<_, _, _, { board::INPUT_LEN }>::new(panel, button, &bundle.header().frontend));
+    device::serve(&mut app, Link::new(link), pad, outputs, board::millis, board::idle, |event| match event {
+        Event::Answer(Response::Fault(fault)) => warn!("{}", Display2Format(fault)),
+        Event::Answer(Response::Decision(decision)) => trace!("{}", defmt::Debug2Format(decision)),
+        Event::Answer(Response::Done(identities)) => trace!("{} identities", identities),
+        Event::Answer(_) => trace!("answered"),
+        Event::Link => warn!("the link lost bytes"),
+        Event::Pad => warn!("the signature pad does not answer"),
+        Event::Output => warn!("an output cannot be set"),
+    })
 }
 
 #[entry]
 fn main() -> ! {
-    let result = run();
-    if let Err(failure) = &result {
-        error!("{}", Display2Format(failure));
-    }
-    board::exit(result.is_ok())
+    let Err(failure) = run();
+    error!("{}", Display2Format(&failure));
+    board::exit(false)
 }

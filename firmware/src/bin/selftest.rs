@@ -2,9 +2,8 @@
 #![no_std]
 #![no_main]
 
-use cortex_m_rt::entry;
 use firmware::app::IDENTITIES;
-use firmware::board::{self, println};
+use firmware::board::{self, entry, println};
 use firmware::engine::{Engine, KernelEngine};
 use firmware::replay::{ReplayError, Report, replay};
 use shared::bundle::BundleError;

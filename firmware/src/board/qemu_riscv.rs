@@ -34,3 +34,6 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     println!("{info}");
     exit(false)
 }
+
+/// The emulator needs no clocks.
+pub fn prepare() {}
