@@ -30,10 +30,13 @@ fn run() -> Result<(), Failure> {
     let (flash, mut slots) = flash;
     let mut store = Store::open(flash).map_err(|_| "the store cannot be opened")?;
     let mut host = Link::new(link);
-    let FrontEnd::Pixels(pixels) = own_model()?.header().frontend else {
-        return Err("a model of recordings needs a board without a pad");
+    // A model of recordings has no use for a pad.
+    let mut pad = match &own_model()?.header().frontend {
+        FrontEnd::Pixels(input) => {
+            panel.and_then(|panel| Pad::<_, _, _, { board::INPUT_LEN }>::new(panel, button, input))
+        }
+        FrontEnd::LogMel(_) => None,
     };
-    let mut pad = panel.and_then(|panel| Pad::<_, _, _, { board::INPUT_LEN }>::new(panel, button, &pixels));
     loop {
         let (slot, bundle, golden) = match board::slot_model(&mut store) {
             Some(model) => model,

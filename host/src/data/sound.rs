@@ -147,8 +147,10 @@ mod tests {
         fill: Fill::Repeat,
     });
 
+    /// A tone of rising pitch, so that every frame is another.
     fn tone(step: f32) -> RawSample {
-        let samples = (0..4000).map(|n| (9000.0 * (n as f32 * step).sin()) as i16).collect();
+        let samples =
+            (0..4000).map(|n| n as f32).map(|n| (9000.0 * (n * step * (0.5 + n / 8000.0)).sin()) as i16).collect();
         RawSample::Sound { rate: 8000, samples }
     }
 

@@ -245,21 +245,25 @@ impl Embedded {
         }
     }
 
-    /// The templates of several sets of samples, belonging to `identities`: the mean of each set, for int8 rounded to the
-    /// nearest, ties to even.
+    /// The templates of several sets of samples, belonging to `identities`: the mean of each set, element by element; of int8
+    /// with halves rounded up, as the board makes it.
     pub fn templates(&self, sets: &[&[usize]], identities: Vec<usize>) -> Embedded {
-        let mean = |set: &&[usize]| {
-            let mut sum = vec![0.0f32; self.dim];
-            for &index in *set {
-                sum.iter_mut().zip(self.real_vector(index)).for_each(|(sum, x)| *sum += x);
-            }
-            let n = set.len() as f32;
-            sum.into_iter().map(move |sum| sum / n)
-        };
-        let means = sets.iter().flat_map(mean);
+        let elements = sets.iter().flat_map(|set| (0..self.dim).map(move |element| (set, element)));
         let vectors = match &self.vectors {
-            Vectors::Int8(_) => Vectors::Int8(means.map(|x| x.round_ties_even() as i8).collect()),
-            Vectors::Float(_) => Vectors::Float(means.collect()),
+            Vectors::Int8(vectors) => {
+                let mean = |(set, element): (&&[usize], usize)| {
+                    let (sum, count) =
+                        (sum(set, |index| i32::from(vectors[index * self.dim + element])), set.len() as i32);
+                    (2 * sum + count).div_euclid(2 * count.max(1)) as i8
+                };
+                Vectors::Int8(elements.map(mean).collect())
+            }
+            Vectors::Float(vectors) => {
+                let mean = |(set, element): (&&[usize], usize)| {
+                    sum(set, |index| vectors[index * self.dim + element]) / set.len() as f32
+                };
+                Vectors::Float(elements.map(mean).collect())
+            }
         };
         let forged = vec![false; identities.len()];
         Embedded { metric: self.metric, dim: self.dim, identities, forged, vectors }
@@ -274,6 +278,10 @@ impl Embedded {
         groups.retain(|group| !group.is_empty());
         groups
     }
+}
+
+fn sum<T: std::iter::Sum>(set: &[usize], of: impl Fn(usize) -> T) -> T {
+    set.iter().map(|&index| of(index)).sum()
 }
 
 fn float_distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {

@@ -109,10 +109,11 @@ fn facts(dir: &Path, bundle: &Bundle) -> Facts {
     }
 }
 
+/// Pictures are shown as they are, all else by its spectrogram.
 fn look(data: &Dataset) -> Look {
-    match data.samples.first().map(|sample| &sample.raw) {
-        Some(RawSample::Sound { .. }) => Look::Spectrogram,
-        Some(RawSample::Image { .. }) | None => Look::Picture,
+    match data.samples.iter().all(|sample| matches!(sample.raw, RawSample::Image { .. })) {
+        true => Look::Picture,
+        false => Look::Spectrogram,
     }
 }
 

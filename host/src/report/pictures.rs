@@ -7,7 +7,7 @@ use base64::prelude::BASE64_STANDARD;
 use image::{DynamicImage, GrayImage, ImageFormat, RgbImage};
 use shared::geometry::Shape;
 
-use crate::data::{Dataset, input_tensor};
+use crate::data::{Dataset, Tensors};
 use crate::model::BundleBytes;
 
 /// How a tensor is shown.
@@ -41,8 +41,10 @@ impl Pictures<'_> {
         };
         let bundle = self.bytes.bundle().ok()?;
         let header = bundle.header();
-        let tensor = input_tensor(&header.frontend, &sample.raw).ok()?;
-        data_uri(&tensor, header.input(), self.look)
+        let identities = vec![String::new(); sample.identity + 1];
+        let one = Dataset { identities, samples: vec![sample.clone()], ..Dataset::default() };
+        let tensors = Tensors::new(&one, &header.frontend).ok()?;
+        data_uri(&tensors.data, header.input(), self.look)
     }
 
     /// The name of the identity that sample `index` is of, or imitates.
