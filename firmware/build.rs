@@ -7,10 +7,17 @@ use shared::bundle::Bundle;
 use shared::golden::Golden;
 
 /// Boards by their cargo feature, with their memory map and the scripts that they link by.
-const BOARDS: [(&str, &str, &[&str]); 2] = [
-    ("QEMU", "src/board/qemu.x", &["-Tlink.x", "-Tdefmt.x"]),
+const BOARDS: [(&str, &str, &[&str]); 6] = [
+    ("NRF52840", "src/board/nrf52840.x", CORTEX_M),
+    ("QEMU", "src/board/qemu.x", CORTEX_M),
+    ("QEMU_M33", "src/board/qemu_m33.x", CORTEX_M),
     ("QEMU_RISCV", "src/board/qemu_riscv.x", &["-Tmemory.x", "-Tlink.x"]),
+    ("RP2350", "src/board/rp2350.x", CORTEX_M),
+    ("STM32F4", "src/board/stm32f4.x", CORTEX_M),
 ];
+const CORTEX_M: &[&str] = &["-Tlink.x", "-Tdefmt.x", "-Tbounds.x"];
+/// What every program on a Cortex-M keeps to.
+const BOUNDS: &str = "src/board/bounds.x";
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -32,7 +39,9 @@ fn board() -> Result<(), String> {
         return Err("no board is selected: add --features qemu".to_string());
     };
     println!("cargo:rerun-if-changed={memory}");
+    println!("cargo:rerun-if-changed={BOUNDS}");
     write(&out.join("memory.x"), &read(Path::new(memory))?)?;
+    write(&out.join("bounds.x"), &read(Path::new(BOUNDS))?)?;
     println!("cargo:rustc-link-search={}", out.display());
     for script in *scripts {
         println!("cargo:rustc-link-arg-bins={script}");
@@ -76,7 +85,7 @@ fn model(out: &Path) -> Result<(), String> {
         "/// Words of the arena that the model runs in.\npub const ARENA_WORDS: usize = {};\n\
          /// Elements of the model's embedding.\npub const DIM: usize = {};\n\
          /// Bytes of the model's input tensor.\npub const INPUT_LEN: usize = {};\n",
-        header.arena.div_ceil(4),
+        shared::network::arena_words(&bundle),
         header.dim,
         header.input().len(),
     );

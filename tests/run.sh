@@ -3,9 +3,10 @@
 #
 #   tests/run.sh                    all tests
 #   tests/run.sh board              the emulated board replays the golden vectors of DOPPEL_MODEL (default models/glyphs)
-#   tests/run.sh bench [--json] [MODEL…]
-#                                   instructions of every layer on the emulated board: of the reference nets, beside
-#                                   CMSIS-NN's, or of exported models
+#   tests/run.sh boards             programs for the boards that people own: all build, their sizes are printed and bounded
+#   tests/run.sh bench [--json] [--core m4|m33|m0|riscv] [MODEL…]
+#                                   instructions of every layer on an emulated core: of the reference nets, or of exported
+#                                   models, beside CMSIS-NN's (m4) or those of the portable kernels
 #   tests/run.sh bench-train [--json] [OPTION…]
 #                                   training speed beside PyTorch's, which it installs in .venv-torch (gigabytes where only
 #                                   the build for NVIDIA's GPUs is to be had)
@@ -14,6 +15,7 @@ cd "$(dirname "$0")/.."
 # One rustc job a core; the dependencies are built once, in the release profile, for everything that runs on the desktop.
 target=thumbv7em-none-eabihf
 board=(-p firmware --profile board --target "$target" --features qemu)
+targets=("$target" thumbv8m.main-none-eabihf thumbv6m-none-eabi riscv32imc-unknown-none-elf)
 
 # The PyTorch that training is compared with.
 torch=2.15.0
@@ -46,8 +48,19 @@ prepare() {
   install cc gcc gcc
   # The toolchain file names the channel, its components and the board's targets.
   rustup toolchain install >/dev/null 2>&1 || true
-  rustup target add "$target" >/dev/null 2>&1 || fail "the Rust target $target cannot be added: run \`rustup target add $target\`"
+  rustup target add "${targets[@]}" >/dev/null 2>&1 || fail "a Rust target cannot be added: run \`rustup target add ${targets[*]}\`"
   install qemu-system-arm qemu-system-arm qemu
+  install qemu-system-riscv32 qemu-system-misc qemu
+}
+
+# Every program for every board; the self-test of the STM32F405 also runs, in the emulator that knows this chip.
+boards() {
+  cargo run -q --release -p parity --example sizes
+  cargo build -q -p firmware --profile board --target "$target" --features stm32f4 --bin selftest
+  local limit=()
+  ! command -v timeout >/dev/null || limit=(timeout 120)
+  "${limit[@]}" qemu-system-arm -M netduinoplus2 -display none -monitor none \
+    -semihosting-config enable=on,target=native -kernel "target/$target/board/selftest"
 }
 
 referee() {
@@ -80,6 +93,12 @@ case "${1:-all}" in
     cargo test -p shared
     say "the kernels on the emulated Cortex-M4F"
     cargo run -q "${board[@]}" --bin kerneltest
+    say "the kernels on the emulated Cortex-M33, Armv6-M and RISC-V cores"
+    cargo run -q -p firmware --profile board --target thumbv8m.main-none-eabihf --features qemu-m33 --bin kerneltest
+    cargo run -q -p firmware --profile board --target thumbv6m-none-eabi --features qemu --bin kerneltest
+    cargo run -q -p firmware --profile board --target riscv32imc-unknown-none-elf --features qemu-riscv --bin kerneltest
+    say "the boards that people own"
+    boards
     say "the golden vectors on the emulated Cortex-M4F"
     cargo run -q "${board[@]}" --bin selftest
     say "ONNX Runtime, the referee"
@@ -91,6 +110,10 @@ case "${1:-all}" in
     prepare
     cargo run -q "${board[@]}" --bin selftest
     ;;
+  boards)
+    prepare
+    boards
+    ;;
   bench)
     prepare
     cargo run -q --release -p parity --example bench -- "${@:2}"
@@ -100,6 +123,6 @@ case "${1:-all}" in
     cargo run -q --release -p host --example bench_train -- --python .venv-torch/bin/python "${@:2}"
     ;;
   *)
-    fail "unknown command ${1}: use no argument, board, bench or bench-train"
+    fail "unknown command ${1}: use no argument, board, boards, bench or bench-train"
     ;;
 esac

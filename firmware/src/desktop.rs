@@ -1,35 +1,51 @@
-//! The desktop build: tract as the app's engine, and the links of a desktop.
+//! The desktop build: tract as the app's engine, a flash in a file, and the links of a desktop.
 
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::time::Instant;
 
 use embedded_io_adapters::std::FromStd;
+use embedded_storage::nor_flash::NorFlash;
 use shared::bundle::Header;
 use shared::embedding::{Embedding, MAX_DIM};
-use shared::frontend::Raw;
+use shared::frontend::{FrontendError, Quality, RawHeader, Stream};
 use shared::wire::Response;
 
-use crate::app::{App, IDENTITIES, Memory, SAMPLE_BYTES};
-use crate::engine::Engine;
+use crate::app::{App, End, IDENTITIES, Memory};
+use crate::engine::{Engine, NOTHING};
+use crate::image::{self, Flash, Keep, Unkept};
 use crate::onnx::{OnnxError, OnnxModel};
+use crate::platform::{Platform, SlotFailed};
 
 /// The app as the desktop builds it: an emulated board's, with room for the embeddings of any model.
-pub type DesktopApp<'m, E> = App<'m, E, IDENTITIES, MAX_DIM, SAMPLE_BYTES>;
-/// What it keeps.
-pub type DesktopMemory = Memory<IDENTITIES, MAX_DIM, SAMPLE_BYTES>;
+pub type DesktopApp<'m, E> = App<'m, E, FileFlash<'m>, DesktopPlatform<'m>, IDENTITIES, MAX_DIM>;
+/// What it keeps in RAM.
+pub type DesktopMemory = Memory<IDENTITIES, MAX_DIM>;
+/// The desktop's flash.
+pub type FileFlash<'m> = Flash<'m, Option<Part>>;
 
 /// The front end in front of an ONNX file in tract.
 #[derive(Debug)]
 pub struct TractEngine {
     model: OnnxModel,
     tensor: Vec<u8>,
+    work: Vec<u32>,
+    stream: Option<Stream>,
 }
 
 impl TractEngine {
     /// An engine of `model`.
     pub fn new(model: OnnxModel) -> Self {
-        let tensor = vec![0; model.header().input().len()];
-        TractEngine { model, tensor }
+        let front = model.header().frontend;
+        TractEngine { model, tensor: vec![0; front.tensor_len()], work: vec![0; front.work_words()], stream: None }
+    }
+}
+
+impl From<FrontendError> for OnnxError {
+    fn from(error: FrontendError) -> Self {
+        OnnxError::Engine(error.to_string())
     }
 }
 
@@ -40,14 +56,147 @@ impl Engine for TractEngine {
         self.model.header()
     }
 
-    fn embed(&mut self, raw: Raw<'_>) -> Result<Embedding, OnnxError> {
-        let frontend = self.model.header().frontend;
-        frontend.run(raw, &mut self.tensor).map_err(|e| OnnxError::Engine(e.to_string()))?;
+    fn start(&mut self, header: RawHeader) -> Result<(), FrontendError> {
+        self.stream = Some(self.model.header().frontend.start(header, &mut self.tensor, &mut self.work)?);
+        Ok(())
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Result<(), FrontendError> {
+        self.stream.as_mut().ok_or(NOTHING)?.push(bytes, &mut self.tensor, &mut self.work)
+    }
+
+    fn finish(&mut self) -> Result<Quality, FrontendError> {
+        self.stream.take().ok_or(NOTHING)?.finish(&mut self.tensor, &mut self.work)
+    }
+
+    fn tensor(&mut self) -> &[u8] {
+        &self.tensor
+    }
+
+    fn forward(&mut self) -> Result<Embedding, OnnxError> {
         self.model.run(&self.tensor)
+    }
+
+    fn lend<T>(&mut self, words: usize, work: impl FnOnce(&mut [u32]) -> T) -> Option<T> {
+        Some(work(&mut vec![0; words]))
     }
 }
 
-/// Serves one connection after the other, as a board serves its UART: who is enrolled stays.
+/// The bytes of the desktop's flash, read from a file where one is named; laid out as [`image`] says.
+#[derive(Debug)]
+pub struct FlashImage {
+    words: Vec<u32>,
+    file: Option<File>,
+}
+
+impl FlashImage {
+    /// A flash that forgets.
+    pub fn volatile() -> Self {
+        FlashImage { words: vec![u32::MAX; image::LEN / 4], file: None }
+    }
+
+    /// The flash in the file at `path`, which is made if there is none.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let mut flash = FlashImage::volatile();
+        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        match file.metadata()?.len() {
+            0 => file.write_all(bytemuck::cast_slice(&flash.words))?,
+            len if len == image::LEN as u64 => file.read_exact(bytemuck::cast_slice_mut(&mut flash.words))?,
+            len => {
+                let message = format!("it has {len} bytes, a flash has {}: name another file", image::LEN);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+        }
+        flash.file = Some(file);
+        Ok(flash)
+    }
+
+    /// The store's part, and the slots.
+    pub fn parts(&mut self) -> io::Result<(FileFlash<'_>, Slots<'_>)> {
+        let FlashImage { words, file } = self;
+        let part = |offset| match &*file {
+            Some(file) => Ok::<_, io::Error>(Some(Part { file: file.try_clone()?, offset })),
+            None => Ok(None),
+        };
+        let (slots, store) = bytemuck::cast_slice_mut(words).split_at_mut(image::STORE.start);
+        let (first, second) = slots.split_at_mut(image::SLOT_LEN);
+        let slots = [Flash::new(first, part(image::slot(1).start)?), Flash::new(second, part(image::slot(2).start)?)];
+        Ok((Flash::new(store, part(image::STORE.start)?), slots))
+    }
+}
+
+/// Slots 1 and 2.
+pub type Slots<'m> = [FileFlash<'m>; 2];
+
+/// A part of the flash's file.
+#[derive(Debug)]
+pub struct Part {
+    file: File,
+    offset: usize,
+}
+
+impl Keep for Option<Part> {
+    fn keep(&mut self, offset: usize, bytes: &[u8]) -> Result<(), Unkept> {
+        let Some(part) = self else {
+            return Ok(());
+        };
+        let at = SeekFrom::Start((part.offset + offset) as u64);
+        part.file.seek(at).and_then(|_| part.file.write_all(bytes)).map_err(|_| Unkept)
+    }
+}
+
+/// The desktop as a board.
+#[derive(Debug)]
+pub struct DesktopPlatform<'m> {
+    start: Instant,
+    golden: Vec<u8>,
+    slots: Slots<'m>,
+    in_use: u8,
+}
+
+impl<'m> DesktopPlatform<'m> {
+    /// A board whose model, in slot `in_use`, has the vectors `golden`.
+    pub fn new(golden: Vec<u8>, slots: Slots<'m>, in_use: u8) -> Self {
+        DesktopPlatform { start: Instant::now(), golden, slots, in_use }
+    }
+}
+
+impl Platform for DesktopPlatform<'_> {
+    const NAME: &'static str = "desktop";
+
+    fn micros(&mut self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn golden(&self) -> Option<&[u8]> {
+        Some(&self.golden).filter(|golden| !golden.is_empty()).map(Vec::as_slice)
+    }
+
+    fn slot_in_use(&self) -> u8 {
+        self.in_use
+    }
+
+    fn slot_len(&self) -> u32 {
+        image::SLOT_LEN as u32
+    }
+
+    fn erase_slot(&mut self, slot: u8) -> Result<(), SlotFailed> {
+        let flash = self.slots.get_mut(usize::from(slot).wrapping_sub(1)).ok_or(SlotFailed)?;
+        flash.erase(0, image::SLOT_LEN as u32).map_err(|_| SlotFailed)
+    }
+
+    fn write_slot(&mut self, slot: u8, offset: u32, bytes: &[u8]) -> Result<(), SlotFailed> {
+        let flash = self.slots.get_mut(usize::from(slot).wrapping_sub(1)).ok_or(SlotFailed)?;
+        flash.write(offset, bytes).map_err(|_| SlotFailed)
+    }
+
+    fn slot(&self, slot: u8) -> &[u8] {
+        self.slots.get(usize::from(slot).wrapping_sub(1)).map_or(&[], Flash::bytes)
+    }
+}
+
+/// Serves one connection after the other, as a board serves its UART: who is enrolled stays. Ends when another model is to be
+/// started.
 pub fn serve_tcp<E: Engine>(
     app: &mut DesktopApp<'_, E>,
     listener: &TcpListener,
@@ -56,7 +205,9 @@ pub fn serve_tcp<E: Engine>(
     loop {
         let (stream, _) = listener.accept()?;
         // A client that breaks off ends its own connection only.
-        let _ = serve_stream(app, stream, &mut observe);
+        if let Ok(End::Restart) = serve_stream(app, stream, &mut observe) {
+            return Ok(());
+        }
     }
 }
 
@@ -65,16 +216,15 @@ pub fn serve_stream<E: Engine>(
     app: &mut DesktopApp<'_, E>,
     stream: TcpStream,
     observe: impl FnMut(&Response<'_>),
-) -> io::Result<()> {
+) -> io::Result<End> {
     stream.set_nodelay(true)?;
     app.serve(&mut FromStd::new(stream), observe)
 }
 
 /// Serves standard input and output until the input ends.
-pub fn serve_stdio<E: Engine>(app: &mut DesktopApp<'_, E>, observe: impl FnMut(&Response<'_>)) -> io::Result<()> {
+pub fn serve_stdio<E: Engine>(app: &mut DesktopApp<'_, E>, observe: impl FnMut(&Response<'_>)) -> io::Result<End> {
     app.serve(&mut Stdio, observe)
 }
-
 /// Standard input and output as one link.
 struct Stdio;
 

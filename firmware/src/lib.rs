@@ -10,10 +10,16 @@
 pub mod app;
 #[cfg(all(feature = "board", target_os = "none"))]
 pub mod board;
+pub mod capture;
 #[cfg(feature = "std")]
 pub mod desktop;
+pub mod device;
 pub mod engine;
+pub mod image;
 #[cfg(feature = "std")]
 pub mod onnx;
+pub mod pins;
+pub mod platform;
 pub mod replay;
+pub mod session;
 pub mod store;

@@ -5,7 +5,7 @@ use core::fmt;
 use shared::embedding::{Distance, Embedding};
 use shared::frontend::FrontendError;
 use shared::gallery::{Gallery, NotEnrolled};
-use shared::golden::{Golden, Outcome, Step, label};
+use shared::golden::{Golden, Outcome, Sample, Step, label};
 use thiserror::Error;
 
 use crate::engine::Engine;
@@ -149,13 +149,12 @@ impl fmt::Display for Report {
     }
 }
 
-/// Replays `golden` on `engine`; `tensor` has room for an input tensor.
+/// Replays `golden` on `engine`.
 ///
 /// The script decides over the golden embeddings, which the engine's were compared with byte by byte before.
 pub fn replay<E: Engine, const ROOM: usize, const DIM: usize>(
     engine: &mut E,
     golden: &Golden<'_>,
-    tensor: &mut [u8],
 ) -> Result<Report, ReplayError> {
     let model = engine.header().model_id;
     if golden.model_id() != model {
@@ -163,25 +162,8 @@ pub fn replay<E: Engine, const ROOM: usize, const DIM: usize>(
     }
     let mut report = Report::default();
     for (index, sample) in golden.samples().enumerate() {
-        let input = match engine.header().frontend.run(sample.raw, tensor) {
-            Ok(()) => first_difference(tensor, sample.input).map(|(at, got, expected)| Difference::Input {
-                sample: index,
-                at,
-                got,
-                expected,
-            }),
-            Err(error) => Some(Difference::Refused { sample: index, error }),
-        };
+        let (input, embedding) = compare(engine, index, &sample);
         report.inputs.count(input.is_none());
-        let embedding = match engine.embed(sample.raw) {
-            Ok(got) => first_difference(&got, sample.embedding).map(|(at, got, expected)| Difference::Embedding {
-                sample: index,
-                at,
-                got,
-                expected,
-            }),
-            Err(_) => Some(Difference::Failed { sample: index }),
-        };
         report.embeddings.count(embedding.is_none());
         report.first = report.first.or(input).or(embedding);
     }
@@ -190,6 +172,37 @@ pub fn replay<E: Engine, const ROOM: usize, const DIM: usize>(
         decide(gallery, golden, &mut report);
     }
     Ok(report)
+}
+
+/// The samples of `golden`, and how many of them agree on `engine` in every byte of input tensor and embedding.
+pub fn agreement<E: Engine>(engine: &mut E, golden: &Golden<'_>) -> (u16, u16) {
+    let (mut samples, mut agree) = (0, 0);
+    for (index, sample) in golden.samples().enumerate() {
+        samples += 1;
+        agree += u16::from(matches!(compare(engine, index, &sample), (None, None)));
+    }
+    (samples, agree)
+}
+
+/// Where input tensor and embedding of a sample differ from what they must be.
+fn compare<E: Engine>(engine: &mut E, sample: usize, golden: &Sample<'_>) -> (Option<Difference>, Option<Difference>) {
+    let raw = golden.raw;
+    let started = engine.start(raw.header()).and_then(|()| engine.push(raw.bytes())).and_then(|()| engine.finish());
+    if let Err(error) = started {
+        return (Some(Difference::Refused { sample, error }), Some(Difference::Failed { sample }));
+    }
+    let input = first_difference(engine.tensor(), golden.input);
+    let input = input.map(|(at, got, expected)| Difference::Input { sample, at, got, expected });
+    let embedding = match engine.forward() {
+        Ok(got) => first_difference(&got, golden.embedding).map(|(at, got, expected)| Difference::Embedding {
+            sample,
+            at,
+            got,
+            expected,
+        }),
+        Err(_) => Some(Difference::Failed { sample }),
+    };
+    (input, embedding)
 }
 
 fn decide<const ROOM: usize, const DIM: usize>(

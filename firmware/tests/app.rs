@@ -1,116 +1,100 @@
-//! The app by messages, over an engine that is easy to foresee: the embedding is the input tensor's first bytes.
+//! The app by messages: decisions, who may do what, and what stays over a restart.
 
-use std::collections::VecDeque;
-use std::convert::Infallible;
+mod common;
 
-use firmware::app::{App, Memory};
-use firmware::engine::Engine;
-use proptest::prelude::*;
-use shared::bundle::{Evidence, Header, NAME_LEN, Threshold};
-use shared::embedding::{Distance, Embedding, Metric};
-use shared::frontend::{FrontendError, Pixels, Raw};
+use common::SimFlash;
+use common::board::{
+    DIM, KEY, PICTURE, ROOM, TestMemory, TestPlatform, app, enrolled, fault, header, send, start, unlock,
+};
+use firmware::app::StartError;
+use firmware::session;
+use shared::embedding::Distance;
+use shared::frontend::RawHeader;
 use shared::gallery::{Candidate, Decision};
-use shared::wire::{Decoder, Fault, MAX_FRAME, Picture, Request, Response, encode};
+use shared::wire::{Adjustment, Fault, Request, Response, StoreState, Update};
 
-const ROOM: usize = 10;
-const DIM: usize = 4;
-const BYTES: usize = 16;
-
-type TestMemory = Memory<ROOM, DIM, BYTES>;
-type TestApp<'m> = App<'m, FirstBytes, ROOM, DIM, BYTES>;
-
-struct FirstBytes {
-    header: Header,
+fn candidate(label: &str, distance: u32, runner_up: Option<u32>) -> Candidate {
+    Candidate { label: label.parse().unwrap(), distance: Distance(distance), runner_up: runner_up.map(Distance) }
 }
 
-impl Engine for FirstBytes {
-    type Error = FrontendError;
-
-    fn header(&self) -> &Header {
-        &self.header
-    }
-
-    fn embed(&mut self, raw: Raw<'_>) -> Result<Embedding, FrontendError> {
-        let mut tensor = [0; DIM];
-        self.header.frontend.run(raw, &mut tensor)?;
-        Ok(tensor.iter().map(|&byte| byte as i8).collect())
-    }
+fn matched(label: &str, distance: u32, runner_up: Option<u32>) -> Response<'static> {
+    Response::Decision(Decision::Match(candidate(label, distance, runner_up)))
 }
 
-fn header(threshold: Option<u32>) -> Header {
-    Header {
-        model_id: 7,
-        name: [b'x'; NAME_LEN],
-        frontend: Pixels { width: 2, height: 2, channels: 1, invert: false, stretch: false },
-        metric: Metric::Euclidean,
-        dim: DIM as u16,
-        arena: 64,
-        input_at: 0,
-        embedding_scale: 1.0,
-        threshold: threshold.map(|distance| Threshold { distance: Distance(distance), evidence: Evidence::default() }),
-    }
-}
-
-fn app(memory: &mut TestMemory, threshold: Option<u32>) -> TestApp<'_> {
-    let engine = FirstBytes { header: header(threshold) };
-    App::new(engine, memory).unwrap()
-}
-
-const PICTURE: Picture = Picture { width: 2, height: 2, channels: 1 };
-
-fn send(app: &mut TestApp<'_>, bytes: &[u8]) {
-    assert_eq!(app.answer(&Request::Begin(PICTURE)), Response::Received(0));
-    let chunk = Request::Chunk { offset: 0, bytes };
-    assert_eq!(app.answer(&chunk), Response::Received(4));
-}
-
-fn fault(app: &mut TestApp<'_>, request: Request<'_>) -> Fault {
-    match app.answer(&request) {
-        Response::Fault(fault) => fault,
-        response => panic!("{request:?} was answered with {response:?}"),
-    }
+fn unknown(label: &str, distance: u32, runner_up: Option<u32>) -> Response<'static> {
+    Response::Decision(Decision::Unknown(Some(candidate(label, distance, runner_up))))
 }
 
 #[test]
 fn enrols_verifies_identifies_and_deletes() {
-    let mut memory = TestMemory::new();
-    let mut app = app(&mut memory, Some(10));
-    send(&mut app, &[1, 2, 3, 4]);
-    assert_eq!(app.answer(&Request::Embed), Response::embedding(&[1, 2, 3, 4]));
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let mut app = app(&mut flash, &mut memory, Some(10));
+    unlock(&mut app);
+    send(&mut app, &[1, 2, 3, 40]);
+    assert_eq!(app.answer(&Request::Embed), Response::embedding(&[1, 2, 3, 40]));
     assert_eq!(app.answer(&Request::Identify), Response::Decision(Decision::Unknown(None)));
-    assert_eq!(app.answer(&Request::Enrol { label: "ann" }), Response::Done(1));
-    send(&mut app, &[9, 2, 3, 4]);
-    assert_eq!(app.answer(&Request::Enrol { label: "bob" }), Response::Done(2));
-    send(&mut app, &[4, 2, 3, 4]);
-    let candidate = |label: &str, distance, runner_up: Option<u32>| Candidate {
-        label: label.parse().unwrap(),
-        distance: Distance(distance),
-        runner_up: runner_up.map(Distance),
-    };
-    let decision = |decision| Response::Decision(decision);
-    assert_eq!(app.answer(&Request::Verify { label: "ann" }), decision(Decision::Match(candidate("ann", 9, None))));
-    assert_eq!(
-        app.answer(&Request::Verify { label: "bob" }),
-        decision(Decision::Unknown(Some(candidate("bob", 25, None))))
-    );
-    assert_eq!(app.answer(&Request::Identify), decision(Decision::Match(candidate("ann", 9, Some(25)))));
-    assert_eq!(app.answer(&Request::Delete { label: "ann" }), Response::Done(1));
-    assert_eq!(app.answer(&Request::Identify), decision(Decision::Unknown(Some(candidate("bob", 25, None)))));
+    assert_eq!(app.answer(&Request::Enrol { label: "ann" }), enrolled(1));
+    send(&mut app, &[9, 2, 3, 40]);
+    assert_eq!(app.answer(&Request::Enrol { label: "bob" }), enrolled(2));
+    send(&mut app, &[4, 2, 3, 40]);
+    assert_eq!(app.answer(&Request::Verify { label: "ann" }), matched("ann", 9, None));
+    assert_eq!(app.answer(&Request::Verify { label: "bob" }), unknown("bob", 25, None));
+    assert_eq!(app.answer(&Request::Identify), matched("ann", 9, Some(25)));
+    // It is within the threshold of somebody else.
+    let resembles = Some(candidate("ann", 9, Some(25)));
+    assert_eq!(app.answer(&Request::Enrol { label: "eve" }), Response::Enrolled { identities: 3, resembles });
+    assert_eq!(app.answer(&Request::Delete { label: "ann" }), Response::Done(2));
+    assert_eq!(app.answer(&Request::Delete { label: "eve" }), Response::Done(1));
+    assert_eq!(app.answer(&Request::Identify), unknown("bob", 25, None));
     assert_eq!(fault(&mut app, Request::Verify { label: "ann" }), Fault::NotEnrolled);
     assert_eq!(fault(&mut app, Request::Delete { label: "ann" }), Fault::NotEnrolled);
+    let Response::Events(events) = app.answer(&Request::Events { after: 2 }) else { panic!("no events") };
+    let told: Vec<_> = events.iter().map(|event| (event.number, event.accepted)).collect();
+    assert_eq!(told, [(3, false), (4, true), (5, false)]);
+}
+
+#[test]
+fn what_is_enrolled_survives_a_restart_and_what_is_deleted_does_not() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    for round in 0..20u8 {
+        let mut app = app(&mut flash, &mut memory, Some(10));
+        unlock(&mut app);
+        send(&mut app, &[round * 10, 2, 3, 100]);
+        assert_eq!(
+            app.answer(&Request::Enrol { label: &format!("id {round}") }),
+            enrolled(if round == 0 { 1 } else { 2 })
+        );
+        if round > 0 {
+            let old = format!("id {}", round - 1);
+            assert_eq!(app.answer(&Request::Delete { label: &old }), Response::Done(1));
+        }
+        app.answer(&Request::Threshold(Some(Adjustment { distance: Some(Distance(5)), loosen: false })));
+    }
+    let mut app = app(&mut flash, &mut memory, Some(10));
+    send(&mut app, &[192, 2, 3, 100]);
+    assert_eq!(app.answer(&Request::Identify), matched("id 19", 4, None));
+    send(&mut app, &[193, 2, 3, 100]);
+    assert_eq!(app.answer(&Request::Identify), unknown("id 19", 9, None));
+    assert_eq!(app.answer(&Request::Threshold(None)), Response::Threshold { sealed: Distance(10), used: Distance(5) });
+    unlock(&mut app);
+    assert_eq!(app.answer(&Request::Wipe), Response::Done(0));
+    assert_eq!(app.answer(&Request::Threshold(None)), Response::Threshold { sealed: Distance(10), used: Distance(10) });
+    drop(app);
+    assert!(!flash.holds(b"id "));
 }
 
 #[test]
 fn a_sample_must_be_whole() {
-    let mut memory = TestMemory::new();
-    let mut app = app(&mut memory, Some(10));
-    for request in [Request::Embed, Request::Identify, Request::Enrol { label: "a" }] {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let mut app = app(&mut flash, &mut memory, Some(10));
+    unlock(&mut app);
+    for request in [Request::Embed, Request::Identify, Request::Enrol { label: "a" }, Request::Collect] {
         assert_eq!(fault(&mut app, request), Fault::NoSample);
     }
     let chunk = |offset, bytes| Request::Chunk { offset, bytes };
     assert_eq!(fault(&mut app, chunk(0, &[1])), Fault::NoSample);
     app.answer(&Request::Begin(PICTURE));
-    assert_eq!(app.answer(&chunk(0, &[1, 2])), Response::Received(2));
+    assert_eq!(app.answer(&chunk(0, &[5, 6])), Response::Received(2));
     let short = Fault::Incomplete { received: 2, expected: 4 };
     assert_eq!(fault(&mut app, Request::Embed), short);
     let next = Fault::Chunk { received: 2 };
@@ -119,7 +103,8 @@ fn a_sample_must_be_whole() {
     assert_eq!(fault(&mut app, chunk(2, &[])), next);
     assert_eq!(fault(&mut app, chunk(u32::MAX, &[3, 4])), next);
     assert_eq!(app.answer(&chunk(0, &[5, 6])), Response::Received(2)); // the same again
-    assert_eq!(app.answer(&chunk(2, &[7, 8])), Response::Received(4));
+    assert_eq!(app.answer(&chunk(1, &[6, 7])), Response::Received(3)); // partly the same
+    assert_eq!(app.answer(&chunk(3, &[8])), Response::Received(4));
     assert_eq!(app.answer(&Request::Embed), Response::embedding(&[5, 6, 7, 8]));
     // Another sample replaces it.
     app.answer(&Request::Begin(PICTURE));
@@ -127,29 +112,63 @@ fn a_sample_must_be_whole() {
 }
 
 #[test]
-fn pictures_that_do_not_suit_are_refused() {
-    let mut memory = TestMemory::new();
-    let mut app = app(&mut memory, Some(10));
-    let begin = |width, height, channels| Request::Begin(Picture { width, height, channels });
+fn samples_that_do_not_suit_are_refused() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let mut app = app(&mut flash, &mut memory, Some(10));
+    let begin = |width, height, channels| Request::Begin(RawHeader::Image { width, height, channels });
     assert_eq!(fault(&mut app, begin(0, 2, 1)), Fault::Size);
     assert_eq!(fault(&mut app, begin(2, 9000, 1)), Fault::Size);
     assert_eq!(fault(&mut app, begin(2, 2, 3)), Fault::Channels { expected: 1 });
-    assert_eq!(fault(&mut app, begin(17, 1, 1)), Fault::Capacity { capacity: 16 });
-    assert_eq!(app.answer(&begin(16, 1, 1)), Response::Received(0));
+    assert_eq!(fault(&mut app, Request::Begin(RawHeader::Sound { rate: 16000, samples: 9 })), Fault::NotImage);
+    // Nothing of it is kept, so its size does not matter.
+    assert_eq!(app.answer(&begin(8192, 8192, 1)), Response::Received(0));
+}
+
+#[test]
+fn the_quality_gate() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let mut app = app(&mut flash, &mut memory, Some(100));
+    unlock(&mut app);
+    send(&mut app, &[7, 7, 8, 8]);
+    assert_eq!(fault(&mut app, Request::Enrol { label: "a" }), Fault::Blank);
+    assert_eq!(fault(&mut app, Request::Collect), Fault::Blank);
+    // A blank sample may be compared: it is somebody's or nobody's.
+    assert_eq!(app.answer(&Request::Identify), Response::Decision(Decision::Unknown(None)));
+    for (samples, bytes) in [(1, [0, 50, 0, 0]), (2, [3, 50, 0, 0]), (3, [4, 50, 0, 1])] {
+        send(&mut app, &bytes);
+        assert_eq!(app.answer(&Request::Collect), Response::Done(samples));
+    }
+    send(&mut app, &[0, 61, 0, 0]);
+    let unlike = Fault::Unlike { distance: Distance(4 + 121), threshold: Distance(100) };
+    assert_eq!(fault(&mut app, Request::Collect), unlike);
+    for samples in [4, 5] {
+        send(&mut app, &[4, 50, 0, 1]);
+        assert_eq!(app.answer(&Request::Collect), Response::Done(samples));
+    }
+    assert_eq!(fault(&mut app, Request::Collect), Fault::Samples);
+    assert_eq!(app.answer(&Request::Enrol { label: "a" }), enrolled(1));
+    // The mean, halves up: 15 / 5, 250 / 5, 0, 3 / 5.
+    send(&mut app, &[3, 50, 0, 1]);
+    assert_eq!(app.answer(&Request::Verify { label: "a" }), matched("a", 0, None));
+    // What was collected is used up.
+    send(&mut app, &[90, 0, 0, 0]);
+    assert_eq!(app.answer(&Request::Enrol { label: "b" }), enrolled(2));
+    assert_eq!(app.answer(&Request::Verify { label: "b" }), matched("b", 0, None));
 }
 
 #[test]
 fn labels_and_room_have_bounds() {
-    let mut memory = TestMemory::new();
-    let mut app = app(&mut memory, Some(10));
-    send(&mut app, &[1, 2, 3, 4]);
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let mut app = app(&mut flash, &mut memory, Some(10));
+    unlock(&mut app);
+    send(&mut app, &[1, 2, 3, 40]);
     let long = "x".repeat(25);
     assert_eq!(fault(&mut app, Request::Enrol { label: "" }), Fault::Label);
     assert_eq!(fault(&mut app, Request::Enrol { label: &long }), Fault::Label);
     let labels: Vec<String> = (0..ROOM).map(|index| format!("id {index}")).collect();
     for (index, label) in labels.iter().enumerate() {
-        let done = Response::Done(index as u16 + 1);
-        assert_eq!(app.answer(&Request::Enrol { label }), done);
+        send(&mut app, &[index as u8 * 10, 2, 3, 100]);
+        assert_eq!(app.answer(&Request::Enrol { label }), enrolled(index as u16 + 1));
         assert_eq!(fault(&mut app, Request::Enrol { label }), Fault::Duplicate);
     }
     assert_eq!(fault(&mut app, Request::Enrol { label: "one more" }), Fault::Full { capacity: 10 });
@@ -166,130 +185,206 @@ fn labels_and_room_have_bounds() {
 
 #[test]
 fn without_a_threshold_nothing_is_decided() {
-    let mut memory = TestMemory::new();
-    let mut app = app(&mut memory, None);
-    send(&mut app, &[1, 2, 3, 4]);
-    assert_eq!(app.answer(&Request::Embed), Response::embedding(&[1, 2, 3, 4]));
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let mut app = app(&mut flash, &mut memory, None);
+    unlock(&mut app);
+    send(&mut app, &[1, 2, 3, 40]);
+    assert_eq!(app.answer(&Request::Embed), Response::embedding(&[1, 2, 3, 40]));
     for request in [
         Request::Enrol { label: "a" },
         Request::Verify { label: "a" },
         Request::Identify,
         Request::Delete { label: "a" },
+        Request::Threshold(None),
     ] {
         assert_eq!(fault(&mut app, request), Fault::NoThreshold);
     }
     let Response::Info(info) = app.answer(&Request::Info) else {
         panic!("Info was answered with something else");
     };
-    assert_eq!((info.threshold, info.capacity, info.sample_capacity), (None, 10, 16));
+    assert_eq!((info.threshold, info.capacity, info.unlocked), (None, 10, true));
 }
 
 #[test]
 fn a_model_that_is_too_long_is_refused() {
-    let mut memory = Memory::<1, 3, 1>::new();
-    let engine = FirstBytes { header: header(Some(1)) };
-    let error = App::new(engine, &mut memory).err().unwrap();
-    assert_eq!((error.dim, error.room), (4, 3));
+    use common::board::FirstBytes;
+    let mut flash = SimFlash::new(8);
+    let mut memory = firmware::app::Memory::<1, 3>::new();
+    let store = firmware::store::Store::open(&mut flash).unwrap();
+    let engine = FirstBytes::new(header(7, Some(1)));
+    let error = firmware::app::App::new(engine, store, TestPlatform::default(), &mut memory).err().unwrap();
+    assert_eq!(error, StartError::TooLong { dim: DIM as u16, room: 3 });
 }
 
-/// A link that gives what was put in, a few bytes at a time, and keeps what comes out.
-struct Link {
-    input: VecDeque<u8>,
-    output: Vec<u8>,
-}
-
-impl embedded_io::ErrorType for Link {
-    type Error = Infallible;
-}
-
-impl embedded_io::Read for Link {
-    fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Infallible> {
-        let count = bytes.len().min(self.input.len()).min(7);
-        for place in &mut bytes[..count] {
-            *place = self.input.pop_front().unwrap();
-        }
-        Ok(count)
+/// What changes the board, and what asks for the key.
+#[test]
+fn only_an_admin_changes_anything() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let platform = TestPlatform { slots: vec![vec![0; 1024]; 2], ..TestPlatform::default() };
+    let clock = platform.micros.clone();
+    let mut app = start(&mut flash, &mut memory, header(7, Some(10)), platform);
+    let looser = Request::Threshold(Some(Adjustment { distance: Some(Distance(11)), loosen: true }));
+    let guarded = [
+        Request::Enrol { label: "a" },
+        Request::Collect,
+        Request::Delete { label: "a" },
+        Request::Wipe,
+        looser,
+        Request::Adapt(true),
+        Request::Update(Update::Begin { bytes: 64 }),
+    ];
+    send(&mut app, &[1, 2, 3, 40]);
+    for request in guarded {
+        assert_eq!(fault(&mut app, request), Fault::NotProvisioned);
     }
-}
-
-impl embedded_io::Write for Link {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
-        self.output.extend(bytes);
-        Ok(bytes.len())
+    assert_eq!(fault(&mut app, Request::Challenge), Fault::NotProvisioned);
+    assert_eq!(app.answer(&Request::Provision { key: KEY }), Response::Done(0));
+    assert_eq!(fault(&mut app, Request::Provision { key: [1; 32] }), Fault::Provisioned);
+    for request in guarded {
+        assert_eq!(fault(&mut app, request), Fault::Locked);
     }
-
-    fn flush(&mut self) -> Result<(), Infallible> {
-        Ok(())
-    }
-}
-
-/// What a fresh app sends back for `input`: sequence numbers and answers, in their debug form.
-fn serve(input: &[u8]) -> Vec<(u8, String)> {
-    let mut memory = TestMemory::new();
-    let mut link = Link { input: input.iter().copied().collect(), output: vec![] };
-    let Ok(()) = app(&mut memory, Some(10)).serve(&mut link, |_| ());
-    let mut decoder = Decoder::new();
-    let mut answers = vec![];
-    for byte in link.output {
-        if let Some(frame) = decoder.push(byte) {
-            let frame = frame.expect("the app sends whole frames");
-            let answer = frame.message::<Response<'_>>().expect("of its protocol");
-            answers.push((frame.sequence, format!("{answer:?}")));
-        }
-    }
-    answers
+    // Without a challenge, with the wrong key, twice.
+    assert_eq!(fault(&mut app, Request::Unlock { proof: [0; 32] }), Fault::Proof);
+    let Response::Challenge(challenge) = app.answer(&Request::Challenge) else { panic!("no challenge") };
+    assert_eq!(fault(&mut app, Request::Unlock { proof: session::proof(&[1; 32], &challenge) }), Fault::Proof);
+    assert_eq!(fault(&mut app, Request::Unlock { proof: session::proof(&KEY, &challenge) }), Fault::Proof);
+    unlock(&mut app);
+    assert_eq!(app.answer(&Request::Enrol { label: "a" }), enrolled(1));
+    let stricter =
+        |distance, loosen| Request::Threshold(Some(Adjustment { distance: Some(Distance(distance)), loosen }));
+    assert_eq!(fault(&mut app, stricter(11, false)), Fault::Looser { sealed: Distance(10) });
+    let used = |used| Response::Threshold { sealed: Distance(10), used: Distance(used) };
+    assert_eq!(app.answer(&stricter(11, true)), used(11));
+    assert_eq!(app.answer(&stricter(3, false)), used(3));
+    assert_eq!(app.answer(&Request::Threshold(Some(Adjustment { distance: None, loosen: false }))), used(10));
+    // Comparing, listing and reading need no session; the session ends when it is idle, or at once.
+    clock.set(299_000_000);
+    assert_eq!(app.answer(&Request::Adapt(false)), Response::Done(0));
+    clock.set(600_000_000);
+    assert_eq!(fault(&mut app, Request::Delete { label: "a" }), Fault::Locked);
+    assert_eq!(app.answer(&Request::Verify { label: "a" }), matched("a", 0, None));
+    unlock(&mut app);
+    app.answer(&Request::Lock);
+    assert_eq!(fault(&mut app, Request::Wipe), Fault::Locked);
+    drop(app);
+    // The key stays.
+    let mut app = common::board::app(&mut flash, &mut memory, Some(10));
+    assert_eq!(fault(&mut app, Request::Provision { key: [1; 32] }), Fault::Provisioned);
+    assert_eq!(fault(&mut app, Request::Wipe), Fault::Locked);
 }
 
 #[test]
-fn frames_that_cannot_be_read_are_answered_and_passed_over() {
-    let mut out = [0; MAX_FRAME];
-    let mut input = encode(1, &Request::Embed, &mut out).unwrap().to_vec();
-    input[2] ^= 1;
-    input.extend(encode(2, &200u8, &mut out).unwrap());
-    input.extend([0, 0]);
-    input.extend(encode(3, &Request::List { first: 0 }, &mut out).unwrap());
-    let fault = |fault| format!("{:?}", Response::Fault(fault));
-    let nobody = Response::Identities { total: 0, labels: Default::default() };
-    let expected = [(0, fault(Fault::Frame)), (2, fault(Fault::Request)), (3, format!("{nobody:?}"))];
-    assert_eq!(serve(&input), expected);
+fn failures_in_a_row_are_delayed_longer_and_longer() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let platform = TestPlatform::default();
+    let clock = platform.micros.clone();
+    let mut app = start(&mut flash, &mut memory, header(7, Some(10)), platform.clone());
+    unlock(&mut app);
+    send(&mut app, &[1, 2, 3, 40]);
+    app.answer(&Request::Enrol { label: "a" });
+    app.answer(&Request::Lock);
+    let seconds = |seconds: u64| clock.set(clock.get() + seconds * 1_000_000);
+    send(&mut app, &[90, 2, 3, 40]);
+    for _ in 0..5 {
+        assert_eq!(app.answer(&Request::Verify { label: "a" }), unknown("a", 89 * 89, None));
+    }
+    for delay in [1, 2, 4, 8] {
+        assert_eq!(fault(&mut app, Request::Verify { label: "a" }), Fault::Wait { seconds: delay });
+        assert_eq!(fault(&mut app, Request::Identify), Fault::Wait { seconds: delay });
+        seconds(delay.into());
+        assert_eq!(app.answer(&Request::Identify), unknown("a", 89 * 89, None));
+    }
+    drop(app);
+    // Pulling the plug does not help.
+    let mut app = start(&mut flash, &mut memory, header(7, Some(10)), platform);
+    assert_eq!(fault(&mut app, Request::Identify), Fault::Wait { seconds: 16 });
+    seconds(16);
+    send(&mut app, &[1, 2, 3, 40]);
+    assert_eq!(app.answer(&Request::Identify), matched("a", 0, None));
+    send(&mut app, &[90, 2, 3, 40]);
+    for _ in 0..5 {
+        assert_eq!(app.answer(&Request::Verify { label: "a" }), unknown("a", 89 * 89, None));
+    }
+    assert_eq!(fault(&mut app, Request::Identify), Fault::Wait { seconds: 1 });
+    // An admin tries it out.
+    unlock(&mut app);
+    for _ in 0..9 {
+        assert_eq!(app.answer(&Request::Verify { label: "a" }), unknown("a", 89 * 89, None));
+    }
 }
 
-fn request() -> impl Strategy<Value = (u8, u16, u16, u8, u32, Vec<u8>)> {
-    let side = prop_oneof![0u16..6, any::<u16>()];
-    let bytes = prop::collection::vec(any::<u8>(), 0..6);
-    (0u8..9, side.clone(), side, 0u8..3, 0u32..6, bytes)
+#[test]
+fn only_confident_matches_move_a_template_and_only_if_asked() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let mut app = app(&mut flash, &mut memory, Some(100));
+    unlock(&mut app);
+    send(&mut app, &[0, 0, 0, 40]);
+    app.answer(&Request::Enrol { label: "a" });
+    send(&mut app, &[7, 0, 0, 40]);
+    assert_eq!(app.answer(&Request::Verify { label: "a" }), matched("a", 49, None));
+    assert_eq!(app.answer(&Request::Verify { label: "a" }), matched("a", 49, None));
+    assert_eq!(app.answer(&Request::Adapt(true)), Response::Done(1));
+    // Each match moves it by an eighth, rounded up: 1, 1, 1, …
+    for left in [7u32, 6, 5, 4, 3, 2, 1, 0, 0] {
+        assert_eq!(app.answer(&Request::Verify { label: "a" }), matched("a", left * left, None));
+    }
+    // Not confident: accepted, and nothing moves.
+    send(&mut app, &[15, 0, 0, 40]);
+    assert_eq!(app.answer(&Request::Identify), matched("a", 64, None));
+    assert_eq!(app.answer(&Request::Identify), matched("a", 64, None));
+    // Somebody else is as near.
+    app.answer(&Request::Enrol { label: "b" });
+    send(&mut app, &[10, 0, 0, 40]);
+    assert_eq!(app.answer(&Request::Identify), matched("a", 9, Some(25)));
+    assert_eq!(app.answer(&Request::Identify), matched("a", 9, Some(25)));
+    assert_eq!(app.answer(&Request::Verify { label: "a" }), matched("a", 9, None));
+    assert_eq!(app.answer(&Request::Verify { label: "a" }), matched("a", 9, None));
+    drop(app);
+    // What moved was stored.
+    let mut app = common::board::app(&mut flash, &mut memory, Some(100));
+    send(&mut app, &[7, 0, 0, 40]);
+    assert_eq!(app.answer(&Request::Verify { label: "a" }), matched("a", 0, None));
 }
 
-proptest! {
-    #[test]
-    fn any_order_of_requests_is_answered(requests in prop::collection::vec(request(), 0..60)) {
-        let mut memory = TestMemory::new();
-        let mut app = app(&mut memory, Some(10));
-        for (kind, width, height, channels, offset, bytes) in &requests {
-            let label = ["", "a", "b", "c", "d", "e"][*offset as usize];
-            let answer = app.answer(&match kind {
-                0 => Request::Info,
-                1 => Request::Begin(Picture { width: *width, height: *height, channels: *channels }),
-                2 => Request::Chunk { offset: *offset, bytes },
-                3 => Request::Embed,
-                4 => Request::Enrol { label },
-                5 => Request::Verify { label },
-                6 => Request::Identify,
-                7 => Request::List { first: *width },
-                _ => Request::Delete { label },
-            });
-            let mut out = [0; MAX_FRAME];
-            prop_assert!(encode(1, &answer, &mut out).is_ok());
-        }
+#[test]
+fn templates_of_another_model_are_refused() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let mut app = common::board::app(&mut flash, &mut memory, Some(10));
+    unlock(&mut app);
+    send(&mut app, &[1, 2, 3, 40]);
+    app.answer(&Request::Enrol { label: "a" });
+    drop(app);
+    let mut app = start(&mut flash, &mut memory, header(8, Some(10)), TestPlatform::default());
+    send(&mut app, &[1, 2, 3, 40]);
+    let refused = Fault::OtherModel { model: 7 };
+    unlock(&mut app);
+    for request in
+        [Request::Identify, Request::Verify { label: "a" }, Request::Enrol { label: "b" }, Request::List { first: 0 }]
+    {
+        assert_eq!(fault(&mut app, request), refused);
     }
+    let Response::Info(info) = app.answer(&Request::Info) else { panic!("no info") };
+    assert_eq!((info.store, info.identities, info.provisioned), (StoreState::OtherModel(7), 0, true));
+    assert_eq!(app.answer(&Request::Wipe), Response::Done(0));
+    assert_eq!(app.answer(&Request::Enrol { label: "b" }), enrolled(1));
+    drop(app);
+    // Back to the first model: now it is the one that is refused.
+    let mut app = common::board::app(&mut flash, &mut memory, Some(10));
+    send(&mut app, &[1, 2, 3, 40]);
+    assert_eq!(fault(&mut app, Request::Identify), Fault::OtherModel { model: 8 });
+}
 
-    #[test]
-    fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
-        let mut out = [0; MAX_FRAME];
-        let mut input = bytes;
-        input.push(0);
-        input.extend(encode(3, &Request::Embed, &mut out).unwrap());
-        let expected = (3, format!("{:?}", Response::Fault(Fault::NoSample)));
-        prop_assert_eq!(serve(&input).pop(), Some(expected));
+#[test]
+fn a_strange_flash_is_left_alone_until_it_is_wiped() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    for (at, byte) in flash.bytes.iter_mut().enumerate() {
+        *byte = (at * at >> 3) as u8;
     }
+    let mut app = app(&mut flash, &mut memory, Some(10));
+    assert_eq!(fault(&mut app, Request::Identify), Fault::Foreign);
+    assert_eq!(fault(&mut app, Request::Provision { key: KEY }), Fault::Foreign);
+    assert_eq!(app.answer(&Request::Wipe), Response::Done(0));
+    unlock(&mut app);
+    send(&mut app, &[1, 2, 3, 40]);
+    assert_eq!(app.answer(&Request::Enrol { label: "a" }), enrolled(1));
 }

@@ -11,7 +11,7 @@ use sequential_storage::cache::Cache;
 use sequential_storage::map::{MapConfig, MapStorage};
 use shared::bundle::{Evidence, Header, NAME_LEN, Threshold};
 use shared::embedding::{Distance, Metric};
-use shared::frontend::Pixels;
+use shared::frontend::{FrontEnd, Pixels};
 use shared::gallery::{Gallery, Label};
 
 const ROOM: usize = 16;
@@ -25,7 +25,7 @@ fn gallery() -> TestGallery {
     let header = Header {
         model_id: MODEL,
         name: [0; NAME_LEN],
-        frontend: Pixels { width: 2, height: 2, channels: 1, invert: false, stretch: false },
+        frontend: FrontEnd::Pixels(Pixels { width: 2, height: 2, channels: 1, invert: false, stretch: false }),
         metric: Metric::Euclidean,
         dim: DIM as u16,
         arena: 64,

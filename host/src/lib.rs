@@ -2,6 +2,7 @@
 
 pub mod cmd;
 pub mod data;
+pub mod device;
 pub mod evaluate;
 pub mod export;
 pub mod gallery;
@@ -14,4 +15,5 @@ pub mod onnx;
 mod ops;
 pub mod quantize;
 pub mod recipe;
+pub mod report;
 pub mod train;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use host::cmd::{demo, embed, evaluate, export, gallery, serve, train};
+use host::cmd::{demo, device, draw, embed, evaluate, export, gallery, report, serve, train};
 
 /// Few-shot biometric verification: train on the desktop, verify on a microcontroller.
 #[derive(Parser)]
@@ -31,6 +31,12 @@ enum Command {
     Verify(gallery::VerifyArgs),
     /// Find the enrolled identity of files, or say that it is unknown
     Identify(gallery::IdentifyArgs),
+    /// Write a model's report (HTML, JSON) and its card, or a comparison of several models
+    Report(report::Args),
+    /// Draw built-in glyphs as pictures, to have something to enrol
+    Draw(draw::Args),
+    /// Ask a board: over serial, TCP, or in the emulator
+    Device(device::Args),
     /// Be a board on the desktop: the same app over TCP, with tract running the ONNX
     Serve(serve::Args),
 }
@@ -45,6 +51,9 @@ fn main() -> ExitCode {
         Command::Enroll(args) => gallery::enroll(args),
         Command::Verify(args) => gallery::verify(args),
         Command::Identify(args) => gallery::identify(args),
+        Command::Report(args) => report::run(args),
+        Command::Draw(args) => draw::run(args),
+        Command::Device(args) => device::run(args),
         Command::Serve(args) => serve::run(args),
     };
     match result {

@@ -12,14 +12,19 @@
 //!  24  input height           u16   68  impostor comparisons accepted          u32
 //!  26  input width            u16   72  real value of one embedding step       f32
 //!  28  input channels         u8    76  reserved, zero                         u32
-//!  29  front end: 0 pixels    u8    80  name, UTF-8, zero-padded               16 bytes
-//!  30  flags: see below       u8    96  layer table, 48 bytes each:
+//!  29  front end: see below   u8    80  name, UTF-8, zero-padded               16 bytes
+//!  30  flags: see below       u8    96  settings of a log-mel front end, then the layer table, 48 bytes each:
 //!  31  metric                 u8           0 kind u8, kernel rows u8, kernel columns u8, stride u8
 //!  32  embedding dimension    u16          4 padding above, left, below, right: u8 each
 //!  34  reserved, zero         u16          8 input height, width, channels; output height, width, channels: u16 each
 //!  36  arena, bytes           u32         20 input zero point u8, output zero point u8, output layout u8, flags u8
 //!  40  input's place in arena u32         24 places in the file: weights, channels, table: u32 each
 //!                                         36 places in the arena: input, output, scratch: u32 each
+//!
+//! front end 0, pixels: height, width and channels of the input, flags 1 and 2; no further settings
+//! front end 1, log-mel: height is the bands, width the frames, channels 1; its settings are 16 bytes:
+//!   0 rate, 2 window, 4 hop, 6 low, 8 high: u16 each; 10 range u8, 11 trim u8, 12 flags u8, 13 reserved, zero
+//!   flags: 1 pre-emphasis, 2 repeated to fill the frames
 //!
 //! header flags: 1 inverted, 2 stretched, 4 threshold sealed, 8 identities of the threshold were not trained on
 //! layer flags:  1 a table of 256 bytes follows the requantisation, 2 the layer's rows go straight into the next layer's ring
@@ -44,15 +49,17 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::embedding::{Distance, MAX_DIM, Metric};
-use crate::frontend::Pixels;
+use crate::frontend::{Fill, FrontEnd, LogMel, Pixels};
 use crate::geometry::{Geometry, Kind, Shape};
 use crate::quant::{Channel, MAX_PRODUCT, Requantizer};
 use crate::winograd::{PRODUCTS, recover_kernel, transform_kernel};
 
 /// The version that this code reads and writes.
 pub const VERSION: u16 = 1;
-/// Bytes of the header.
+/// Bytes of the header, without the settings of a log-mel front end.
 pub const HEADER_LEN: usize = 96;
+/// Bytes of the settings of a log-mel front end.
+pub const LOG_MEL_LEN: usize = 16;
 /// Bytes of one entry of the layer table.
 pub const LAYER_LEN: usize = 48;
 /// Bytes of the name.
@@ -68,6 +75,10 @@ const INVERT: u8 = 1;
 const STRETCH: u8 = 2;
 const SEALED: u8 = 4;
 const UNSEEN: u8 = 8;
+const PIXELS: u8 = 0;
+const LOG_MEL: u8 = 1;
+const PRE_EMPHASIS: u8 = 1;
+const REPEAT: u8 = 2;
 const HAS_TABLE: u8 = 1;
 const FUSED: u8 = 2;
 
@@ -141,7 +152,7 @@ pub struct Header {
     /// The model's name, UTF-8, zero-padded.
     pub name: [u8; NAME_LEN],
     /// Raw sample -> input tensor.
-    pub frontend: Pixels,
+    pub frontend: FrontEnd,
     /// The distance that the embeddings are made for.
     pub metric: Metric,
     /// Elements of an embedding.
@@ -158,12 +169,14 @@ pub struct Header {
 
 impl Header {
     /// The header of a bundle whose first bytes are `bytes`; what they say of the rest is not checked.
-    pub fn read(bytes: &[u8; HEADER_LEN]) -> Result<Self, BundleError> {
+    pub fn read(bytes: &[u8]) -> Result<Self, BundleError> {
         if bytes.get(..4) != Some(&MAGIC) {
             return Err(BundleError::Magic);
         }
         match u16_at(bytes, 4) {
-            VERSION => read_header(bytes).ok_or(BundleError::Header),
+            VERSION => {
+                read_header(bytes).filter(|header| bytes.len() >= header.encoded_len()).ok_or(BundleError::Header)
+            }
             version => Err(BundleError::Version(version)),
         }
     }
@@ -175,8 +188,15 @@ impl Header {
 
     /// The input tensor.
     pub fn input(&self) -> Shape {
-        let Pixels { width, height, channels, .. } = self.frontend;
-        Shape { height, width, channels: u16::from(channels) }
+        self.frontend.shape()
+    }
+
+    /// Bytes of the header with all settings of its front end.
+    pub fn encoded_len(&self) -> usize {
+        match self.frontend {
+            FrontEnd::Pixels(_) => HEADER_LEN,
+            FrontEnd::LogMel(_) => HEADER_LEN + LOG_MEL_LEN,
+        }
     }
 }
 
@@ -305,6 +325,9 @@ impl<'a> Bundle<'a> {
             return Err(BundleError::Checksum);
         }
         let header = read_header(bytes).ok_or(BundleError::Header)?;
+        if bytes.len() < header.encoded_len() {
+            return Err(BundleError::Header);
+        }
         let bundle = Bundle { bytes, header, layers: usize::from(u16_at(bytes, 6)) };
         bundle.check_layers()?;
         Ok(bundle)
@@ -315,6 +338,11 @@ impl<'a> Bundle<'a> {
         &self.header
     }
 
+    /// The file's first bytes, which [`Header::read`] takes.
+    pub fn header_bytes(&self) -> &'a [u8] {
+        self.bytes.get(..self.header.encoded_len()).unwrap_or_default()
+    }
+
     /// The file's bytes.
     pub fn bytes(&self) -> &'a [u8] {
         self.bytes
@@ -322,8 +350,8 @@ impl<'a> Bundle<'a> {
 
     /// The layers in the order in which they run.
     pub fn layers(&self) -> impl Iterator<Item = Layer<'a>> + use<'a> {
-        let bytes = self.bytes;
-        (0..self.layers).filter_map(move |index| read_layer(bytes, index))
+        let (bytes, table) = (self.bytes, self.header.encoded_len());
+        (0..self.layers).filter_map(move |index| read_layer(bytes, table + index * LAYER_LEN))
     }
 
     /// Multiplications by a weight in one inference.
@@ -474,13 +502,7 @@ pub fn unpack(pair: i16) -> (i8, i8) {
 
 fn read_header(bytes: &[u8]) -> Option<Header> {
     let flags = u8_at(bytes, 30);
-    let frontend = Pixels {
-        height: u16_at(bytes, 24),
-        width: u16_at(bytes, 26),
-        channels: u8_at(bytes, 28),
-        invert: flags & INVERT != 0,
-        stretch: flags & STRETCH != 0,
-    };
+    let frontend = read_frontend(bytes)?;
     let evidence = Evidence {
         target_fmr_ppm: u32_at(bytes, 48),
         identities: u32_at(bytes, 52),
@@ -502,16 +524,43 @@ fn read_header(bytes: &[u8]) -> Option<Header> {
         embedding_scale: f32::from_bits(u32_at(bytes, 72)),
         threshold: (flags & SEALED != 0).then_some(threshold),
     };
-    let sound = u8_at(bytes, 29) == 0
-        && flags & !(INVERT | STRETCH | SEALED | UNSEEN) == 0
+    let sound = flags & !(INVERT | STRETCH | SEALED | UNSEEN) == 0
         && (1..=MAX_DIM).contains(&usize::from(header.dim))
         && header.embedding_scale.is_finite()
         && header.embedding_scale > 0.0;
     sound.then_some(header)
 }
 
-fn read_layer(bytes: &[u8], index: usize) -> Option<Layer<'_>> {
-    let start = HEADER_LEN + index * LAYER_LEN;
+fn read_frontend(bytes: &[u8]) -> Option<FrontEnd> {
+    let (height, width, channels, flags) = (u16_at(bytes, 24), u16_at(bytes, 26), u8_at(bytes, 28), u8_at(bytes, 30));
+    let (invert, stretch) = (flags & INVERT != 0, flags & STRETCH != 0);
+    match u8_at(bytes, 29) {
+        PIXELS => Some(FrontEnd::Pixels(Pixels { width, height, channels, invert, stretch })),
+        LOG_MEL => {
+            let at = bytes.get(HEADER_LEN..HEADER_LEN + LOG_MEL_LEN)?;
+            let own = u8_at(at, 12);
+            let log_mel = LogMel {
+                rate: u16_at(at, 0),
+                window: u16_at(at, 2),
+                hop: u16_at(at, 4),
+                bands: height,
+                frames: width,
+                low: u16_at(at, 6),
+                high: u16_at(at, 8),
+                range: u8_at(at, 10),
+                trim: u8_at(at, 11),
+                pre_emphasis: own & PRE_EMPHASIS != 0,
+                fill: if own & REPEAT != 0 { Fill::Repeat } else { Fill::Silence },
+            };
+            let plain = channels == 1 && !invert && !stretch && own & !(PRE_EMPHASIS | REPEAT) == 0;
+            (plain && log_mel.check().is_ok()).then_some(FrontEnd::LogMel(log_mel))
+        }
+        _ => None,
+    }
+}
+
+/// The layer whose entry starts at byte `start`.
+fn read_layer(bytes: &[u8], start: usize) -> Option<Layer<'_>> {
     let at = bytes.get(start..start + LAYER_LEN)?;
     let shape = |from| Shape { height: u16_at(at, from), width: u16_at(at, from + 2), channels: u16_at(at, from + 4) };
     let geometry = Geometry {
@@ -603,18 +652,18 @@ pub enum WriteError {
     Check(#[from] BundleError),
 }
 
-/// Bytes of the bundle of `layers`.
-pub fn encoded_len(layers: &[LayerSource<'_>]) -> usize {
+/// Bytes of the bundle of `header` and `layers`.
+pub fn encoded_len(header: &Header, layers: &[LayerSource<'_>]) -> usize {
     let sections: usize = layers.iter().map(|layer| section_lens(layer).iter().sum::<usize>()).sum();
-    HEADER_LEN + layers.len() * LAYER_LEN + sections
+    header.encoded_len() + layers.len() * LAYER_LEN + sections
 }
 
 /// Writes a bundle to the start of `out`, which begins at a multiple of four, and returns its checked view.
 pub fn encode<'o>(header: &Header, layers: &[LayerSource<'_>], out: &'o mut [u8]) -> Result<Bundle<'o>, WriteError> {
-    let len = encoded_len(layers);
+    let len = encoded_len(header, layers);
     let out = out.get_mut(..len).ok_or(WriteError::Space(len))?;
     out.fill(0);
-    let mut at = HEADER_LEN + layers.len() * LAYER_LEN;
+    let mut at = header.encoded_len() + layers.len() * LAYER_LEN;
     for (index, layer) in layers.iter().enumerate() {
         let geometry = &layer.entry.geometry;
         let inputs = match geometry.kind {
@@ -636,7 +685,7 @@ pub fn encode<'o>(header: &Header, layers: &[LayerSource<'_>], out: &'o mut [u8]
             put(out, places[1] + index * size_of::<Requantizer>(), cast_slice(&stored));
         }
         put(out, places[2], layer.table.map_or(&[], |table| table.as_slice()));
-        put_entry(layer, places, out.get_mut(HEADER_LEN + index * LAYER_LEN..).unwrap_or_default());
+        put_entry(layer, places, out.get_mut(header.encoded_len() + index * LAYER_LEN..).unwrap_or_default());
         at += weights_len + channels_len + table_len;
     }
     put_header(header, layers.len(), out);
@@ -702,24 +751,30 @@ fn put_entry(layer: &LayerSource<'_>, places: [usize; 3], out: &mut [u8]) {
 }
 
 fn put_header(header: &Header, layers: usize, out: &mut [u8]) {
-    let front = &header.frontend;
+    let (invert, stretch) = match header.frontend {
+        FrontEnd::Pixels(Pixels { invert, stretch, .. }) => (invert, stretch),
+        FrontEnd::LogMel(_) => (false, false),
+    };
     let threshold = header.threshold.unwrap_or(Threshold { distance: Distance(0), evidence: Evidence::default() });
     let evidence = threshold.evidence;
-    let flags = [
-        (front.invert, INVERT),
-        (front.stretch, STRETCH),
-        (header.threshold.is_some(), SEALED),
-        (evidence.unseen, UNSEEN),
-    ];
+    let flags = [(invert, INVERT), (stretch, STRETCH), (header.threshold.is_some(), SEALED), (evidence.unseen, UNSEEN)];
     let flags = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum();
     put(out, 0, &MAGIC);
     put(out, 4, &VERSION.to_le_bytes());
     put(out, 6, &(layers as u16).to_le_bytes());
     put(out, 8, &(out.len() as u32).to_le_bytes());
     put(out, 16, &header.model_id.to_le_bytes());
-    put(out, 24, &front.height.to_le_bytes());
-    put(out, 26, &front.width.to_le_bytes());
-    put(out, 28, &[front.channels, 0, flags, header.metric.code()]);
+    let Shape { height, width, channels } = header.input();
+    put(out, 24, &height.to_le_bytes());
+    put(out, 26, &width.to_le_bytes());
+    let kind = match &header.frontend {
+        FrontEnd::Pixels(_) => PIXELS,
+        FrontEnd::LogMel(log_mel) => {
+            put(out, HEADER_LEN, &log_mel_bytes(log_mel));
+            LOG_MEL
+        }
+    };
+    put(out, 28, &[channels as u8, kind, flags, header.metric.code()]);
     put(out, 32, &header.dim.to_le_bytes());
     let words = [
         (36, header.arena),
@@ -739,6 +794,18 @@ fn put_header(header: &Header, layers: usize, out: &mut [u8]) {
     put(out, 80, &header.name);
     let checksum = CHECKSUM.checksum(out.get(CHECKED_FROM..).unwrap_or_default());
     put(out, 12, &checksum.to_le_bytes());
+}
+
+fn log_mel_bytes(log_mel: &LogMel) -> [u8; LOG_MEL_LEN] {
+    let mut bytes = [0; LOG_MEL_LEN];
+    let LogMel { rate, window, hop, low, high, .. } = *log_mel;
+    for (index, value) in [rate, window, hop, low, high].into_iter().enumerate() {
+        put(&mut bytes, 2 * index, &value.to_le_bytes());
+    }
+    let pre_emphasis = if log_mel.pre_emphasis { PRE_EMPHASIS } else { 0 };
+    let repeat = if log_mel.fill == Fill::Repeat { REPEAT } else { 0 };
+    put(&mut bytes, 10, &[log_mel.range, log_mel.trim, pre_emphasis | repeat]);
+    bytes
 }
 
 pub(crate) fn put(out: &mut [u8], at: usize, bytes: &[u8]) {

@@ -9,8 +9,10 @@
 //!   8  length of the file     u32   30  steps of the script      u16
 //!  12  CRC-32 of 16..length   u32   32  samples, one after the other, then the steps
 //!
-//! sample:  0 kind u8 (0 picture), channels u8, width u16, height u16, reserved u16 (zero)
-//!          8 raw bytes (height * width * channels), input tensor (CHW, u8), embedding (int8)
+//! sample:  0 kind u8: 0 picture, 1 sound
+//!            picture: channels u8, width u16, height u16, reserved u16 (zero)
+//!            sound: rate in Hz u24, samples u32
+//!          8 raw bytes (height * width * channels; samples of i16), input tensor (CHW, u8), embedding (int8)
 //! step:    0 operation u8: 0 enrol, 1 verify, 2 identify, 3 delete
 //!          1 flags u8: 1 accepted, 2 an identity is nearest, 4 there is a runner-up
 //!          2 sample u16, identity u16, reserved u16 (zero)
@@ -24,7 +26,7 @@ use thiserror::Error;
 
 use crate::bundle::{CHECKSUM, array_at, put, u8_at, u16_at, u32_at};
 use crate::embedding::{Distance, MAX_DIM};
-use crate::frontend::{Image, Raw};
+use crate::frontend::{Image, Raw, RawHeader, Sound};
 use crate::gallery::{Decision, Label};
 
 /// The version that this code reads and writes.
@@ -231,19 +233,23 @@ impl<'a> Golden<'a> {
     /// The sample at byte `at` and where the next one starts.
     fn sample_at(&self, at: usize) -> Option<(Sample<'a>, usize)> {
         let head = self.bytes.get(at..at + SAMPLE_HEAD_LEN)?;
-        let (width, height) = (u16_at(head, 2), u16_at(head, 4));
-        let channels = u8_at(head, 1);
-        if u8_at(head, 0) != 0 {
-            return None;
-        }
-        let raw_len = u64::from(width) * u64::from(height) * u64::from(channels);
-        let pixels_end = (at + SAMPLE_HEAD_LEN).checked_add(usize::try_from(raw_len).ok()?)?;
-        let input_end = pixels_end.checked_add(self.input_len())?;
+        let header = match u8_at(head, 0) {
+            0 => RawHeader::Image { width: u16_at(head, 2), height: u16_at(head, 4), channels: u8_at(head, 1) },
+            1 => RawHeader::Sound { rate: u32_at(head, 0) >> 8, samples: u32_at(head, 4) },
+            _ => return None,
+        };
+        let raw_end = (at + SAMPLE_HEAD_LEN).checked_add(usize::try_from(header.bytes()).ok()?)?;
+        let input_end = raw_end.checked_add(self.input_len())?;
         let end = input_end.checked_add(self.dim())?;
-        let image = Image { width, height, channels, pixels: self.bytes.get(at + SAMPLE_HEAD_LEN..pixels_end)? };
+        let bytes = self.bytes.get(at + SAMPLE_HEAD_LEN..raw_end)?;
         let sample = Sample {
-            raw: Raw::Image(image),
-            input: self.bytes.get(pixels_end..input_end)?,
+            raw: match header {
+                RawHeader::Image { width, height, channels } => {
+                    Raw::Image(Image { width, height, channels, pixels: bytes })
+                }
+                RawHeader::Sound { rate, .. } => Raw::Sound(Sound { rate, samples: bytes }),
+            },
+            input: self.bytes.get(raw_end..input_end)?,
             embedding: cast_slice(self.bytes.get(input_end..end)?),
         };
         Some((sample, end))
@@ -293,10 +299,7 @@ pub enum WriteError {
 pub fn encoded_len(samples: &[Sample<'_>], steps: &[Step]) -> usize {
     let samples: usize = samples
         .iter()
-        .map(|sample| {
-            let Raw::Image(image) = sample.raw;
-            SAMPLE_HEAD_LEN + image.pixels.len() + sample.input.len() + sample.embedding.len()
-        })
+        .map(|sample| SAMPLE_HEAD_LEN + sample.raw.bytes().len() + sample.input.len() + sample.embedding.len())
         .sum();
     HEADER_LEN + samples + steps.len() * STEP_LEN
 }
@@ -323,16 +326,25 @@ pub fn encode<'o>(
     put(out, 30, &count(steps.len())?.to_le_bytes());
     let mut at = HEADER_LEN;
     for (index, sample) in samples.iter().enumerate() {
-        let Raw::Image(image) = sample.raw;
-        let pixels = usize::from(image.width) * usize::from(image.height) * usize::from(image.channels);
-        if (image.pixels.len(), sample.input.len(), sample.embedding.len()) != (pixels, input_len, dim) {
+        let (header, bytes) = (sample.raw.header(), sample.raw.bytes());
+        let whole = bytes.len() as u64 == header.bytes();
+        if !whole || (sample.input.len(), sample.embedding.len()) != (input_len, dim) {
             return Err(WriteError::Sample(index));
         }
-        put(out, at, &[0, image.channels]);
-        put(out, at + 2, &image.width.to_le_bytes());
-        put(out, at + 4, &image.height.to_le_bytes());
+        match header {
+            RawHeader::Image { width, height, channels } => {
+                put(out, at, &[0, channels]);
+                put(out, at + 2, &width.to_le_bytes());
+                put(out, at + 4, &height.to_le_bytes());
+            }
+            RawHeader::Sound { rate, .. } if rate >= 1 << 24 => return Err(WriteError::Sample(index)),
+            RawHeader::Sound { rate, samples } => {
+                put(out, at, &(rate << 8 | 1).to_le_bytes());
+                put(out, at + 4, &samples.to_le_bytes());
+            }
+        }
         at += SAMPLE_HEAD_LEN;
-        for part in [image.pixels, sample.input, cast_slice(sample.embedding)] {
+        for part in [bytes, sample.input, cast_slice(sample.embedding)] {
             put(out, at, part);
             at += part.len();
         }
@@ -383,10 +395,15 @@ mod tests {
         Raw::Image(Image { width, height, channels, pixels: &PIXELS[..len] })
     }
 
-    fn samples() -> [Sample<'static>; 2] {
+    fn sound(rate: u32) -> Raw<'static> {
+        Raw::Sound(Sound { rate, samples: &PIXELS[..8] })
+    }
+
+    fn samples() -> [Sample<'static>; 3] {
         [
             Sample { raw: image(3, 4, 1), input: &[1, 2, 3, 4], embedding: &[-128, 0, 127] },
             Sample { raw: image(2, 1, 3), input: &[5, 6, 7, 8], embedding: &[1, -1, 5] },
+            Sample { raw: sound(1 << 23 | 5), input: &[9, 9, 9, 9], embedding: &[0, 0, 1] },
         ]
     }
 
@@ -454,7 +471,12 @@ mod tests {
         let mut out = [0; 256];
         assert_eq!(encode(0, &samples, &[], &mut out).unwrap_err(), WriteError::Sample(1));
         assert_eq!(encode(0, &samples, &[], &mut []).unwrap_err(), WriteError::Space(encoded_len(&samples, &[])));
-        let unknown = Step::Enrol { sample: 2, identity: 0 };
+        let mut samples = self::samples();
+        samples[2].raw = sound(1 << 24);
+        assert_eq!(encode(0, &samples, &[], &mut out).unwrap_err(), WriteError::Sample(2));
+        samples[2].raw = Raw::Sound(Sound { rate: 8000, samples: &PIXELS[..7] });
+        assert_eq!(encode(0, &samples, &[], &mut out).unwrap_err(), WriteError::Sample(2));
+        let unknown = Step::Enrol { sample: 3, identity: 0 };
         let error = encode(0, &self::samples(), &[unknown], &mut out).unwrap_err();
         assert_eq!(error, WriteError::Check(GoldenError::Step(0)));
     }

@@ -1,6 +1,6 @@
 //! What Doppel's host and board must agree on, in the order in which a sample meets it.
 //!
-//! A raw sample passes the [`frontend`] and becomes an input tensor; a [`bundle`] holds the quantized network, which
+//! A raw sample, a picture or a recording, passes the [`frontend`] chunk by chunk and becomes an input tensor; a [`bundle`] holds the quantized network, which
 //! [`network`] runs in a caller's arena with the integer [`kernels`] and the one requantisation rule of [`quant`], over the
 //! shapes of [`geometry`], at the places that the [`plan`] made at export; the [`embedding`] that comes out is compared with the templates of a [`gallery`], which decides by
 //! the bundle's threshold.

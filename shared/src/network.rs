@@ -7,7 +7,7 @@
 use bytemuck::{cast_slice, cast_slice_mut};
 use thiserror::Error;
 
-use crate::bundle::{Bundle, Entry, Layer};
+use crate::bundle::{Bundle, Entry, Header, Layer};
 use crate::embedding::Embedding;
 use crate::frontend::{FrontendError, Raw};
 use crate::geometry::{Geometry, Kind, MAX_DENSE_ROWS, POINTWISE_PIXELS};
@@ -30,15 +30,55 @@ pub enum NetworkError {
     Frontend(#[from] FrontendError),
 }
 
-/// 32-bit words of arena that `bundle` runs in.
+/// 32-bit words of arena that `bundle` and its front end run in: more than the network's own only where these leave the front end
+/// no room beside the input tensor.
 pub fn arena_words(bundle: &Bundle<'_>) -> usize {
-    (bundle.header().arena as usize).div_ceil(4)
+    let own = (bundle.header().arena as usize).div_ceil(4);
+    let (before, after) = beside_input(bundle.header());
+    let work = bundle.header().frontend.work_words();
+    match before >= work {
+        true => own,
+        false => own.max(after + work),
+    }
+}
+
+/// Whole words before the input tensor, and the first one behind it.
+fn beside_input(header: &Header) -> (usize, usize) {
+    let at = header.input_at as usize;
+    (at / 4, at.saturating_add(header.input().len()).div_ceil(4))
 }
 
 /// Raw sample -> embedding: the front end, then every step.
 pub fn embed(bundle: &Bundle<'_>, raw: Raw<'_>, arena: &mut [u32]) -> Result<Embedding, NetworkError> {
-    bundle.header().frontend.run(raw, input_tensor(bundle, arena)?)?;
+    let (tensor, work) = front_memory(bundle, arena)?;
+    bundle.header().frontend.run(raw, tensor, work)?;
     forward(bundle, arena)
+}
+
+/// The input tensor and the front end's working memory in the arena: what a [`crate::frontend::Stream`] takes, before [`forward`].
+pub fn front_memory<'m>(
+    bundle: &Bundle<'_>,
+    arena: &'m mut [u32],
+) -> Result<(&'m mut [u8], &'m mut [u32]), NetworkError> {
+    let header = bundle.header();
+    let (needed, given) = (4 * arena_words(bundle), size_of_val(arena));
+    let error = NetworkError::Arena { needed, given };
+    let (before, after) = beside_input(header);
+    let work = header.frontend.work_words();
+    let (start, work) = match before >= work {
+        true => {
+            let (work, rest) = arena.split_at_mut_checked(before).ok_or(error)?;
+            (cast_slice_mut::<u32, u8>(rest), work)
+        }
+        false => {
+            let (start, work) = arena.split_at_mut_checked(after).ok_or(error)?;
+            (cast_slice_mut::<u32, u8>(start).get_mut(4 * before..).ok_or(error)?, work)
+        }
+    };
+    // What both parts begin with is the word that the tensor's first byte lies in.
+    let at = header.input_at as usize % 4;
+    let tensor = start.get_mut(at..at + header.input().len());
+    tensor.filter(|_| needed <= given).map(|tensor| (tensor, work)).ok_or(error)
 }
 
 /// The place in the arena where the input tensor is written before [`forward`].

@@ -1,14 +1,15 @@
-//! Instructions of every layer on the emulated Cortex-M4F: `tests/run.sh bench [--json] [MODEL…]`.
+//! Instructions of every layer on an emulated core: `tests/run.sh bench [--json] [--core m4|m33|m0|riscv] [MODEL…]`.
 //!
-//! Without a model, of the reference nets with random weights, beside CMSIS-NN's figures. The counts are exact and the same
-//! on every run: the emulator's timer ticks once an instruction.
+//! Without a model, of the reference nets with random weights. On the Cortex-M4F CMSIS-NN's figures stand beside them, on the
+//! other cores those of the portable kernels, and a net that takes more instructions than by these fails. The counts are exact
+//! and the same on every run: the emulator's timer ticks once an instruction.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use object::{Object, ObjectSymbol};
-use parity::board::{build, run_counting};
+use parity::board::{Board, CORES, EMULATED, Kernels, build_for, run_counting};
 use parity::model;
 use parity::reference::REFERENCES;
 use serde_json::json;
@@ -25,22 +26,34 @@ struct Measured {
     stack: u64,
     code: u64,
     model: u64,
-    search: [u64; 3],
+    /// Templates, dimension, instructions: of few templates, of many.
+    searches: [[u64; 3]; 2],
+    /// From raw sample to embedding.
+    embed: u64,
 }
 
 struct Row {
     layer: String,
     macs: u64,
     instructions: u64,
-    cmsis_nn: Option<u64>,
+    /// By CMSIS-NN, or by the portable kernels.
+    other: Option<u64>,
 }
 
 fn main() -> anyhow::Result<()> {
-    let (flags, models): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|a| a.starts_with('-'));
-    if let Some(flag) = flags.iter().find(|flag| *flag != "--json") {
-        bail!("{flag} is unknown: use --json or name models");
+    let (mut json, mut core, mut models) = (false, EMULATED, vec![]);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--json" => json = true,
+            "--core" => {
+                let name = arguments.next().unwrap_or_default();
+                core = *CORES.iter().find(|core| core.name == name).context("--core takes m4, m33, m0 or riscv")?;
+            }
+            flag if flag.starts_with('-') => bail!("{flag} is unknown: use --json or --core, or name models"),
+            _ => models.push(argument),
+        }
     }
-    let json = !flags.is_empty();
     let mut all = Vec::new();
     if models.is_empty() {
         let dir = tempfile::tempdir()?;
@@ -51,28 +64,47 @@ fn main() -> anyhow::Result<()> {
             fs::create_dir_all(&path)?;
             fs::write(path.join("model.bundle"), bytes.bytes())?;
             fs::write(path.join("golden.bin"), model::golden(&bundle, 2))?;
-            all.push(measure(&path, &bundle, reference.cmsis_nn)?);
+            all.push(measure(core, &path, &bundle, reference.cmsis_nn)?);
         }
     }
     for name in models {
         let bytes = host::model::BundleBytes::open(Path::new(&name))?;
-        all.push(measure(&PathBuf::from(&name), &bytes.bundle()?, &[])?);
+        all.push(measure(core, &PathBuf::from(&name), &bytes.bundle()?, &[])?);
     }
     for measured in &all {
-        if json { print_json(measured) } else { print_table(measured) }
+        if json { print_json(core, measured) } else { print_table(core, measured) }
     }
-    if let (false, Some(Measured { search: [templates, dim, count], .. })) = (json, all.first()) {
-        let each = *count as f64 / (templates * dim) as f64;
-        println!(
-            "identify among {templates} templates of {dim}: {count} instructions, {each:.2} a dimension and template"
-        );
+    if let (false, Some(Measured { searches, .. })) = (json, all.first()) {
+        for [templates, dim, count] in searches {
+            let each = *count as f64 / (templates * dim) as f64;
+            println!(
+                "identify among {templates} templates of {dim}: {count} instructions, {each:.2} a dimension and template"
+            );
+        }
+    }
+    if !json {
+        for Measured { net, searches: [[templates, _, count], _], embed, .. } in &all {
+            let part = 100.0 * *count as f64 / *embed as f64;
+            println!(
+                "{net}: raw sample to embedding {embed} instructions; {templates} templates are {part:.2} % of it"
+            );
+        }
     }
     Ok(())
 }
 
-fn measure(dir: &Path, bundle: &Bundle<'_>, cmsis_nn: &[u32]) -> anyhow::Result<Measured> {
-    let elf = build("bench", dir)?;
-    let outcome = run_counting(&elf)?;
+/// What a program of the bench printed.
+struct Printed {
+    steps: Vec<u64>,
+    net: [u64; 5],
+    searches: [[u64; 3]; 2],
+    embed: u64,
+    code: u64,
+}
+
+fn print(core: Board, kernels: Kernels, dir: &Path) -> anyhow::Result<Printed> {
+    let elf = build_for(core, kernels, "bench", dir)?;
+    let outcome = run_counting(core, &elf)?;
     if outcome.status != 0 {
         bail!("bench failed on the board: {}{}", outcome.output, outcome.errors);
     }
@@ -83,42 +115,71 @@ fn measure(dir: &Path, bundle: &Bundle<'_>, cmsis_nn: &[u32]) -> anyhow::Result<
     };
     let counted = lines.iter().filter(|line| line[0] == "step");
     let counts = counted.map(|line| Ok(line.get(3).context("a short line of bench")?.parse()?));
-    let counts: Vec<u64> = counts.collect::<anyhow::Result<_>>()?;
+    let searches: Vec<[u64; 3]> = lines
+        .iter()
+        .filter(|line| line[0] == "search")
+        .filter_map(|line| line[1..].iter().map_while(|word| word.parse().ok()).collect::<Vec<_>>().try_into().ok())
+        .collect();
+    Ok(Printed {
+        steps: counts.collect::<anyhow::Result<_>>()?,
+        net: numbers("net")?.try_into().ok().context("a short line of bench")?,
+        searches: searches.try_into().ok().context("bench printed other than two searches")?,
+        embed: numbers("embed")?.first().copied().context("a short line of bench")?,
+        code: kernel_code(&elf)?,
+    })
+}
+
+fn measure(core: Board, dir: &Path, bundle: &Bundle<'_>, cmsis_nn: &[u32]) -> anyhow::Result<Measured> {
+    let printed = print(core, Kernels::Chosen, dir)?;
+    let portable = if core == EMULATED { None } else { Some(print(core, Kernels::Portable, dir)?) };
     let mut layers = 0;
-    let rows = steps(bundle).zip(counts).map(|(step, instructions)| {
+    let rows = steps(bundle).zip(&printed.steps).enumerate().map(|(index, (step, &instructions))| {
         let (first, count) = (layers, 1 + usize::from(step.front.is_some()));
         layers += count;
-        let cmsis_nn = cmsis_nn.get(first..first + count).map(|rows| rows.iter().map(|&n| u64::from(n)).sum());
+        let other = match &portable {
+            Some(portable) => portable.steps.get(index).copied(),
+            None => cmsis_nn.get(first..first + count).map(|rows| rows.iter().map(|&n| u64::from(n)).sum()),
+        };
         let macs = |layer: &Layer<'_>| layer.entry.geometry.macs();
         let macs = step.front.as_ref().map_or(0, macs) + macs(&step.layer);
-        Row { layer: name(&step, first), macs, instructions, cmsis_nn }
+        Row { layer: name(&step, first), macs, instructions, other }
     });
     let steps = rows.collect();
-    let [macs, instructions, arena, stack, model] = numbers("net")?[..] else { bail!("a short line of bench") };
-    let total = cmsis_nn.iter().map(|&n| u64::from(n)).sum();
-    let search =
-        numbers("search")?.get(..3).and_then(|three| three.try_into().ok()).context("a short line of bench")?;
+    let net = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let [macs, instructions, arena, stack, model] = printed.net;
+    let other = match &portable {
+        Some(portable) => Some(portable.net[1]),
+        None => Some(cmsis_nn.iter().map(|&n| u64::from(n)).sum()).filter(|&total| total > 0),
+    };
+    if let (Some(_), Some(by_portable)) = (&portable, other)
+        && instructions > by_portable
+    {
+        bail!(
+            "{net} takes {instructions} instructions on {}, more than the {by_portable} of the portable kernels",
+            core.name
+        );
+    }
+    let whole = Row { layer: "whole".into(), macs, instructions, other };
     Ok(Measured {
-        net: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        net,
         steps,
-        whole: Row { layer: "whole".into(), macs, instructions, cmsis_nn: (total > 0).then_some(total) },
+        whole,
         arena,
         stack,
-        code: kernel_code(&elf)?,
+        code: printed.code,
         model,
-        search,
+        searches: printed.searches,
+        embed: printed.embed,
     })
 }
 
 /// Bytes of the kernels in a board's program: the assembly, and the compiled functions of their module.
 fn kernel_code(elf: &[u8]) -> anyhow::Result<u64> {
     let file = object::File::parse(elf)?;
-    let address = |name: &str| {
-        let symbol = file.symbol_by_name(name).with_context(|| format!("the program has no symbol {name}"))?;
-        Ok::<_, anyhow::Error>(symbol.address())
-    };
+    // Not every core's kernels are files of assembly.
+    let address = |name: &str| file.symbol_by_name(name).map_or(0, |symbol| symbol.address());
     let compiled = file.symbols().filter(|symbol| symbol.name().is_ok_and(|name| name.contains("6shared7kernels")));
-    let assembly = address("doppel_kernels_end")? - address("doppel_kernels_start")?;
+    let assembly = address("doppel_kernels_end") - address("doppel_kernels_start");
     Ok(assembly + compiled.map(|symbol| symbol.size()).sum::<u64>())
 }
 
@@ -142,28 +203,32 @@ fn name(step: &Step<'_>, first: usize) -> String {
     }
 }
 
-fn print_table(measured: &Measured) {
+fn print_table(core: Board, measured: &Measured) {
     let Measured { net, arena, stack, code, model, .. } = measured;
-    println!("\n{net}: arena {arena} bytes, stack {stack}, kernel code {code}, model {model}\n");
-    println!("{:<16}{:>11}{:>14}{:>8}{:>14}{:>8}", "layer", "MACs", "instructions", "a MAC", "CMSIS-NN", "ratio");
+    println!("\n{net} on {}: arena {arena} bytes, stack {stack}, kernel code {code}, model {model}\n", core.name);
+    let other = if core == EMULATED { "CMSIS-NN" } else { "portable" };
+    println!("{:<16}{:>11}{:>14}{:>8}{:>14}{:>8}", "layer", "MACs", "instructions", "a MAC", other, "ratio");
     for row in measured.steps.iter().chain([&measured.whole]) {
         let each = row.instructions as f64 / row.macs.max(1) as f64;
-        let theirs = row.cmsis_nn.map_or(String::new(), |n| n.to_string());
-        let ratio = row.cmsis_nn.map_or(String::new(), |n| format!("{:.2}", n as f64 / row.instructions as f64));
+        let theirs = row.other.map_or(String::new(), |n| n.to_string());
+        let ratio = row.other.map_or(String::new(), |n| format!("{:.2}", n as f64 / row.instructions as f64));
         println!("{:<16}{:>11}{:>14}{each:>8.2}{theirs:>14}{ratio:>8}", row.layer, row.macs, row.instructions);
     }
     println!();
 }
 
-fn print_json(measured: &Measured) {
+fn print_json(core: Board, measured: &Measured) {
     let Measured { net, whole, arena, stack, code, model, .. } = measured;
     for Row { layer, macs, instructions, .. } in &measured.steps {
-        println!("{}", json!({ "net": net, "layer": layer, "macs": macs, "instructions": instructions }));
+        println!(
+            "{}",
+            json!({ "core": core.name, "net": net, "layer": layer, "macs": macs, "instructions": instructions })
+        );
     }
     let (macs, instructions) = (whole.macs, whole.instructions);
     println!(
         "{}",
-        json!({ "net": net, "layer": "whole", "macs": macs, "instructions": instructions,
+        json!({ "core": core.name, "net": net, "layer": "whole", "macs": macs, "instructions": instructions,
                 "arena": arena, "stack": stack, "code": code, "model": model })
     );
 }

@@ -47,7 +47,7 @@ pub fn export(architecture: &Architecture, seed: u64) -> anyhow::Result<Exported
         invert: true,
         stretch: true,
     };
-    let bytes = bundle_bytes(&graph, "random", frontend, Metric::Euclidean)?;
+    let bytes = bundle_bytes(&graph, "random", frontend.into(), Metric::Euclidean)?;
     let threshold = Threshold {
         distance: median_distance(&Bundle::check(bytes.as_slice())?, seed)?,
         evidence: Evidence::default(),
@@ -78,7 +78,7 @@ impl Exported {
 /// The median distance between random pictures: a threshold that half of all comparisons pass.
 fn median_distance(bundle: &Bundle<'_>, seed: u64) -> anyhow::Result<Distance> {
     let mut arena = vec![0; network::arena_words(bundle)];
-    let channels = bundle.header().frontend.channels;
+    let channels = bundle.header().input().channels as u8;
     let embeddings = pictures(seed, 12, channels)
         .iter()
         .map(|picture| network::embed(bundle, picture.raw(), &mut arena))

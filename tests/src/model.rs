@@ -172,7 +172,7 @@ pub fn build(net: &Net, seed: u64) -> Aligned {
     let header = Header {
         model_id: 0x7a6e_0000_0000_0000 | seed,
         name,
-        frontend: Pixels { width, height, channels: 1, invert: true, stretch: true },
+        frontend: Pixels { width, height, channels: 1, invert: true, stretch: true }.into(),
         metric: Metric::Euclidean,
         dim: shape.channels,
         arena: plan.arena,
@@ -193,7 +193,7 @@ pub fn build(net: &Net, seed: u64) -> Aligned {
             table: layer.table.as_deref(),
         })
         .collect();
-    let mut out = Aligned::new(&vec![0; bundle::encoded_len(&sources)]);
+    let mut out = Aligned::new(&vec![0; bundle::encoded_len(&header, &sources)]);
     bundle::encode(&header, &sources, bytemuck::cast_slice_mut(&mut out.words))
         .expect("the random model is consistent");
     out
@@ -271,13 +271,14 @@ pub fn pictures(seed: u64, count: usize, channels: u8) -> Vec<Picture> {
 
 /// Golden vectors of `bundle` on random pictures, computed here, with a script of every operation.
 pub fn golden(bundle: &Bundle<'_>, seed: u64) -> Vec<u8> {
-    let pictures = pictures(seed, 12, bundle.header().frontend.channels);
+    let pictures = pictures(seed, 12, bundle.header().input().channels as u8);
     let mut arena = vec![0; network::arena_words(bundle)];
     let mut parts = vec![];
     for picture in &pictures {
         let raw = picture.raw();
-        let mut input = vec![0; bundle.header().input().len()];
-        bundle.header().frontend.run(raw, &mut input).expect("the pictures have the model's channels");
+        let frontend = bundle.header().frontend;
+        let (mut input, mut work) = (vec![0; frontend.tensor_len()], vec![0; frontend.work_words()]);
+        frontend.run(raw, &mut input, &mut work).expect("the pictures have the model's channels");
         let embedding = network::embed(bundle, raw, &mut arena).expect("the arena is as asked");
         parts.push((raw, input, embedding));
     }

@@ -1,20 +1,25 @@
 //! The board in the emulator: it replays its golden vectors, it tells what is wrong, and it talks as the desktop does.
 
 use std::collections::HashSet;
+use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::thread;
 
-use firmware::desktop::{DesktopApp, DesktopMemory, TractEngine, serve_stream};
+use firmware::desktop::{DesktopApp, DesktopMemory, DesktopPlatform, FlashImage, TractEngine, serve_stream};
 use firmware::onnx::OnnxModel;
+use firmware::store::Store;
+use host::device::{Client, DeviceError, Emulator};
 use host::net::{Architecture, Shape};
-use parity::board::{Device, build, run};
-use parity::conversation::{hold, script};
+use parity::board::{Device, build, footprint, run};
+use parity::conversation::{Item, KEY, hold, script, second_script};
 use parity::exported::{Exported, export};
-use parity::model::pictures;
+use parity::model::{Aligned, pictures};
+use shared::bundle::Bundle;
 use shared::gallery::Decision;
 use shared::golden::{self, Golden};
-use shared::wire::{Decoder, Fault, Response};
+use shared::wire::{Decoder, Fault, Request, Response, StoreState, Update};
 
 /// A model of random weights in its own folder.
 fn model() -> (PathBuf, Exported) {
@@ -90,72 +95,226 @@ fn selftest_tells_right_from_wrong() {
     assert!(outcome.errors.contains("hard fault at 0xe0000000"), "{}", outcome.errors);
 }
 
-#[test]
-fn board_and_desktop_answer_alike() {
-    let (dir, exported) = model();
-    let script = script(&pictures(5, 6, 1));
-
-    let mut device = Device::start(&build("device", &dir).unwrap()).unwrap();
-    let board = hold(&mut device.link, &script).unwrap();
-
+/// What a desktop board with its flash in `flash` answers.
+fn on_the_desktop(exported: &Exported, flash: &Path, script: &[Item]) -> Vec<Vec<u8>> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    let server = thread::spawn(move || {
-        let mut memory = DesktopMemory::new();
-        let model = OnnxModel::from_bytes(&exported.onnx).unwrap();
-        let mut app = DesktopApp::new(TractEngine::new(model), &mut memory).unwrap();
-        let (stream, _) = listener.accept().unwrap();
-        serve_stream(&mut app, stream, |_| ()).unwrap();
-    });
-    let mut link = TcpStream::connect(address).unwrap();
-    let desktop = hold(&mut link, &script).unwrap();
-    drop(link);
-    server.join().unwrap();
-
-    assert_eq!(board.len(), script.len());
-    for (index, (board, desktop)) in board.iter().zip(&desktop).enumerate() {
-        assert_eq!(board, desktop, "answer {index}");
-    }
-    is_varied(&board);
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut flash = FlashImage::open(flash).unwrap();
+            let (store, slots) = flash.parts().unwrap();
+            let mut memory = DesktopMemory::new();
+            let engine = TractEngine::new(OnnxModel::from_bytes(&exported.onnx).unwrap());
+            let platform = DesktopPlatform::new(exported.golden.clone(), slots, 0);
+            let mut app = DesktopApp::new(engine, Store::open(store).unwrap(), platform, &mut memory).unwrap();
+            let (stream, _) = listener.accept().unwrap();
+            serve_stream(&mut app, stream, |_| ()).unwrap();
+        });
+        hold(&mut TcpStream::connect(address).unwrap(), script).unwrap()
+    })
 }
 
-/// Whether the conversation saw every kind of answer: two that only ever failed would agree as well.
-fn is_varied(answers: &[Vec<u8>]) {
+#[test]
+fn board_and_desktop_answer_alike_and_after_the_power_was_off() {
+    let (dir, exported) = model();
+    let flashes = tempfile::tempdir().unwrap();
+    let (board_flash, desktop_flash) = (flashes.path().join("board"), flashes.path().join("desktop"));
+    let mut pictures = pictures(5, 12, 1);
+    // The smallest ones are not to be enrolled.
+    pictures.retain(|picture| picture.width >= 7 && picture.height >= 7);
+    pictures.truncate(6);
+    assert_eq!(pictures.len(), 6);
+    let elf = build("device", &dir).unwrap();
     let mut seen = HashSet::new();
-    for answer in answers {
-        let mut decoder = Decoder::new();
-        let frames: Vec<_> = answer
-            .iter()
-            .filter_map(|&byte| {
-                let frame = decoder.push(byte)?.unwrap();
-                Some(match frame.message().unwrap() {
-                    Response::Info(_) => "info",
-                    Response::Received(_) => "received",
-                    Response::Embedding(_) => "embedding",
-                    Response::Done(_) => "done",
-                    Response::Decision(Decision::Match(_)) => "match",
-                    Response::Decision(Decision::Unknown(Some(_))) => "unknown",
-                    Response::Decision(Decision::Unknown(None)) => "nobody",
-                    Response::Identities { .. } => "identities",
-                    Response::Fault(Fault::Frame) => "frame",
-                    Response::Fault(Fault::Request) => "request",
-                    Response::Fault(Fault::Size) => "size",
-                    Response::Fault(Fault::Channels { .. }) => "channels",
-                    Response::Fault(Fault::Capacity { .. }) => "capacity",
-                    Response::Fault(Fault::Chunk { .. }) => "chunk",
-                    Response::Fault(Fault::NoSample) => "no sample",
-                    Response::Fault(Fault::Incomplete { .. }) => "incomplete",
-                    Response::Fault(Fault::Label) => "label",
-                    Response::Fault(Fault::Duplicate) => "duplicate",
-                    Response::Fault(Fault::NotEnrolled) => "not enrolled",
-                    Response::Fault(fault) => panic!("{fault}"),
-                })
-            })
-            .collect();
-        assert_eq!(frames.len(), 1);
-        seen.extend(frames);
+    for script in [script(&pictures), second_script(&pictures)] {
+        // The emulator is killed at the end of each, which is as hard as pulling the plug.
+        let board = hold(&mut Device::start(&elf, &board_flash).unwrap().link, &script).unwrap();
+        let desktop = on_the_desktop(&exported, &desktop_flash, &script);
+        assert_eq!(board.len(), script.len());
+        for (index, (board, desktop)) in board.iter().zip(&desktop).enumerate() {
+            assert_eq!(kind(board), kind(desktop), "answer {index}");
+            assert_eq!(board, desktop, "answer {index}");
+        }
+        seen.extend(board.iter().map(|answer| kind(answer)));
     }
-    assert_eq!(seen.len(), 19, "{seen:?}");
+    // Two that only ever failed would agree as well.
+    let expected = [
+        "info",
+        "received",
+        "embedding",
+        "done",
+        "enrolled",
+        "match",
+        "unknown",
+        "nobody",
+        "identities",
+        "threshold",
+        "challenge",
+        "self-test",
+        "events",
+        "frame",
+        "request",
+        "size",
+        "channels",
+        "not image",
+        "chunk",
+        "no sample",
+        "incomplete",
+        "label",
+        "duplicate",
+        "not enrolled",
+        "blank",
+        "locked",
+        "not provisioned",
+        "provisioned",
+        "proof",
+        "looser",
+        "no update",
+        "slot room",
+    ];
+    assert_eq!(seen, expected.into_iter().map(String::from).collect());
+    assert_eq!(fs::read(&board_flash).unwrap(), fs::read(&desktop_flash).unwrap());
+}
+
+/// The kind of an answer.
+fn kind(answer: &[u8]) -> String {
+    let mut decoder = Decoder::new();
+    let mut kinds = vec![];
+    for &byte in answer {
+        if let Some(frame) = decoder.push(byte) {
+            kinds.push(match frame.unwrap().message().unwrap() {
+                Response::Info(_) => "info",
+                Response::Received(_) => "received",
+                Response::Embedding(_) => "embedding",
+                Response::Done(_) => "done",
+                Response::Enrolled { .. } => "enrolled",
+                Response::Decision(Decision::Match(_)) => "match",
+                Response::Decision(Decision::Unknown(Some(_))) => "unknown",
+                Response::Decision(Decision::Unknown(None)) => "nobody",
+                Response::Identities { .. } => "identities",
+                Response::Threshold { .. } => "threshold",
+                Response::Challenge(_) => "challenge",
+                Response::SelfTest { samples, agree } => {
+                    assert_eq!(samples, agree);
+                    "self-test"
+                }
+                Response::Events(events) => {
+                    assert_eq!(events.len(), 4);
+                    "events"
+                }
+                Response::Fault(Fault::Frame) => "frame",
+                Response::Fault(Fault::Request) => "request",
+                Response::Fault(Fault::Size) => "size",
+                Response::Fault(Fault::Channels { .. }) => "channels",
+                Response::Fault(Fault::NotImage) => "not image",
+                Response::Fault(Fault::Chunk { .. }) => "chunk",
+                Response::Fault(Fault::NoSample) => "no sample",
+                Response::Fault(Fault::Incomplete { .. }) => "incomplete",
+                Response::Fault(Fault::Label) => "label",
+                Response::Fault(Fault::Duplicate) => "duplicate",
+                Response::Fault(Fault::NotEnrolled) => "not enrolled",
+                Response::Fault(Fault::Blank) => "blank",
+                Response::Fault(Fault::Locked) => "locked",
+                Response::Fault(Fault::NotProvisioned) => "not provisioned",
+                Response::Fault(Fault::Provisioned) => "provisioned",
+                Response::Fault(Fault::Proof) => "proof",
+                Response::Fault(Fault::Looser { .. }) => "looser",
+                Response::Fault(Fault::NoUpdate) => "no update",
+                Response::Fault(Fault::SlotRoom { .. }) => "slot room",
+                response => panic!("{response:?}"),
+            });
+        }
+    }
+    assert_eq!(kinds.len(), 1);
+    kinds[0].to_string()
+}
+
+/// Another model over the link: used once it was checked, else the old one stays; over restarts, on the same flash.
+#[test]
+fn a_model_arrives_over_the_link_or_leaves_the_old_one() {
+    let (dir, _) = model();
+    let architecture = Architecture::compact(Shape::new(1, 28, 28), 0.5, 32);
+    let other = export(&architecture, 12).unwrap();
+    let elf = dir.parent().unwrap().join("device-for-update");
+    fs::write(&elf, build("device", &dir).unwrap()).unwrap();
+    let flashes = tempfile::tempdir().unwrap();
+    let flash = flashes.path().join("flash");
+    let start = || {
+        let (emulator, link) = Emulator::start(&elf, &flash, Stdio::null()).unwrap();
+        (emulator, Client::new(Box::new(link)).unwrap())
+    };
+    let running = |client: &mut Client| {
+        let info = |response: Response<'_>| match response {
+            Response::Info(info) => Ok((info.slot, info.store)),
+            _ => Err(DeviceError::Answer),
+        };
+        client.ask(&Request::Info, info).unwrap()
+    };
+    let enrolled = |response: Response<'_>| match response {
+        Response::Enrolled { identities, .. } => Ok(identities),
+        _ => Err(DeviceError::Answer),
+    };
+    let picture = &pictures(5, 12, 1).into_iter().find(|picture| picture.width > 20 && picture.height > 20).unwrap();
+    let mut bytes = other.bundle.bytes().to_vec();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    let bundle_len = bytes.len();
+    bytes.extend(&other.golden);
+
+    let (emulator, mut client) = start();
+    client.done(&Request::Provision { key: KEY }).unwrap();
+    client.unlock(&KEY).unwrap();
+    client.send(picture.raw(), |_| ()).unwrap();
+    assert_eq!(client.ask(&Request::Enrol { label: "ann" }, enrolled).unwrap(), 1);
+    // A bit of the model, and a bit of an embedding among its golden vectors.
+    let mut refused = bytes.clone();
+    refused[bundle_len / 2] ^= 1;
+    assert!(matches!(client.update(&refused, |_| ()), Err(DeviceError::Fault(Fault::Model))));
+    let mut refused = bytes.clone();
+    refused[bundle_len + 4000] ^= 1;
+    assert!(matches!(client.update(&refused, |_| ()), Err(DeviceError::Fault(Fault::ModelTest))));
+    assert_eq!(running(&mut client), (0, StoreState::Ready));
+    // Pulled out in the middle of an update.
+    client.ask(&Request::Update(Update::Begin { bytes: 5000 }), |_| Ok(())).unwrap();
+    drop(emulator);
+    let (emulator, mut client) = start();
+    assert_eq!(running(&mut client), (0, StoreState::Ready));
+    client.unlock(&KEY).unwrap();
+    assert_eq!(client.update(&bytes, |_| ()).unwrap(), 1);
+    let old = Bundle::check(exported_bundle(&dir).bytes()).unwrap().header().model_id;
+    assert_eq!(running(&mut client), (1, StoreState::OtherModel(old)));
+    drop(emulator);
+    // It is in use after a restart as well, and nobody is taken for who was enrolled before.
+    let (_emulator, mut client) = start();
+    assert_eq!(running(&mut client), (1, StoreState::OtherModel(old)));
+    client.send(picture.raw(), |_| ()).unwrap();
+    let answer = client.ask(&Request::Identify, |_| Ok(()));
+    assert!(matches!(answer, Err(DeviceError::Fault(Fault::OtherModel { model })) if model == old), "{answer:?}");
+    client.unlock(&KEY).unwrap();
+    client.done(&Request::Wipe).unwrap();
+    assert_eq!(client.ask(&Request::Enrol { label: "ann" }, enrolled).unwrap(), 1);
+    assert!(client.done(&Request::Update(Update::Finish)).is_err());
+    // The next one goes to the other slot.
+    assert_eq!(client.update(&bytes, |_| ()).unwrap(), 2);
+    assert_eq!(running(&mut client), (2, StoreState::Ready));
+}
+
+fn exported_bundle(dir: &Path) -> Aligned {
+    Aligned::new(&fs::read(dir.join("model.bundle")).unwrap())
+}
+
+/// Bytes of flash that the app may take without its model.
+const MOST_FLASH: u64 = 96 * 1024;
+
+/// What the app may take on a board, besides its model and the network's arena.
+#[test]
+fn the_device_is_small_and_links_neither_heap_nor_formatting() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/glyphs");
+    let elf = build("device", &dir).unwrap();
+    let size = footprint(&elf, &dir).unwrap();
+    assert!(size.unwanted.is_empty(), "the device links {:?}: find who formats or allocates", size.unwanted);
+    println!("{} bytes of flash without the model, {} of RAM beside arena and stack", size.flash, size.ram);
+    assert!(size.flash <= MOST_FLASH, "{size:?}: the app takes more flash than {MOST_FLASH} bytes without its model");
+    assert!(size.ram <= 8 * 1024, "{size:?}: the app takes more RAM than 8 KiB beside the arena");
 }
 
 /// The committed model on the board.

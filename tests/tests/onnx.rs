@@ -103,8 +103,7 @@ fn the_committed_model_agrees() {
     let count = compare(&bundle, &onnx, &golden, INPUTS);
     assert_eq!(count, INPUTS + golden.sample_count());
 
-    let mut tensor = vec![0; bundle.header().input().len()];
-    let report = replay::<_, 64, 512>(&mut TractEngine::new(onnx), &golden, &mut tensor).unwrap();
+    let report = replay::<_, 64, 512>(&mut TractEngine::new(onnx), &golden).unwrap();
     assert!(report.is_clean(), "{report}: {:?}", report.first);
 }
 
@@ -113,7 +112,7 @@ fn tract_replays_the_golden_vectors() {
     let exported = export(&small(), 1).unwrap();
     let golden = Golden::check(&exported.golden).unwrap();
     let mut engine = TractEngine::new(OnnxModel::from_bytes(&exported.onnx).unwrap());
-    let report = replay::<_, 64, 512>(&mut engine, &golden, &mut [0; 64]).unwrap();
+    let report = replay::<_, 64, 512>(&mut engine, &golden).unwrap();
     assert!(report.is_clean(), "{report}: {:?}", report.first);
     assert_eq!((report.embeddings.passed, report.decisions.passed), (12, 54));
 }

@@ -1,15 +1,17 @@
 //! Measures the model of the build on the board: each step of its network and the whole of it, in instructions where the
 //! emulator counts them (`-icount shift=0`), in cycles on a real core. One line a step, for `tests/run.sh bench` to read:
 //!
-//! `step INDEX MACS COUNT`, then `net MACS COUNT ARENA STACK MODEL`, then `search TEMPLATES DIM COUNT`.
+//! `step INDEX MACS COUNT`, then `net MACS COUNT ARENA STACK MODEL`, then `search TEMPLATES DIM COUNT` twice, then
+//! `embed COUNT`: a golden sample from its raw bytes to its embedding.
 #![no_std]
 #![no_main]
 
 use firmware::board::{self, Counter, Stack, entry, println};
-use shared::bundle::{BundleError, Header};
+use firmware::engine::{Engine, KernelEngine};
+use shared::bundle::{Bundle, BundleError, Header};
 use shared::embedding::Metric;
 use shared::gallery::{Decision, EnrolError, Gallery};
-use shared::golden;
+use shared::golden::{self, GoldenError};
 use shared::network::{self, NetworkError, Step};
 use thiserror::Error;
 
@@ -17,6 +19,8 @@ use thiserror::Error;
 const ROUNDS: u32 = 10;
 /// Templates of the 1:N search, and their elements.
 const TEMPLATES: usize = 1000;
+/// Templates of a search whose cost is held against an embedding's.
+const FEW_TEMPLATES: usize = 200;
 const DIM: usize = 64;
 
 #[derive(Debug, Error)]
@@ -31,12 +35,17 @@ enum Failure {
     Threshold,
     #[error(transparent)]
     Enrol(#[from] EnrolError),
+    #[error(transparent)]
+    Golden(#[from] GoldenError),
+    #[error("the golden file has no sample")]
+    Sample,
     #[error("the search missed the template that equals the probe")]
     Search,
 }
 
 fn run() -> Result<(), Failure> {
     let bundle = board::bundle()?;
+    board::prepare();
     let arena = board::arena().ok_or(Failure::Memory)?;
     let counter = Counter::take().ok_or(Failure::Memory)?;
     fill(network::input_tensor(&bundle, arena)?, 1);
@@ -51,7 +60,8 @@ fn run() -> Result<(), Failure> {
         let _ = network::forward(&bundle, arena);
     });
     println!("net {} {} {} {} {}", bundle.macs(), count, bundle.header().arena, stack, bundle.bytes().len());
-    search(&counter, bundle.header())
+    search(&counter, bundle.header())?;
+    embed(&counter, bundle, arena)
 }
 
 /// A step between the markers that the `m4cycles` plugin of the emulator looks for.
@@ -82,7 +92,7 @@ fn fill(bytes: &mut [u8], seed: u32) {
     }
 }
 
-/// The exact search among templates.
+/// The exact search among templates, few and many.
 fn search(counter: &Counter, header: &Header) -> Result<(), Failure> {
     let header = Header { dim: DIM as u16, metric: Metric::Euclidean, ..*header };
     let gallery = board::singleton!(: Option<Gallery<TEMPLATES, DIM>> = None).ok_or(Failure::Memory)?;
@@ -91,13 +101,30 @@ fn search(counter: &Counter, header: &Header) -> Result<(), Failure> {
     for identity in 0..TEMPLATES {
         fill(&mut embedding, identity as u32);
         gallery.enrol(&golden::label(identity as u16), &embedding.map(|byte| byte as i8))?;
+        let count = identity + 1;
+        if count == FEW_TEMPLATES || count == TEMPLATES {
+            let probe = embedding.map(|byte| byte as i8);
+            let mut decision = Decision::Unknown(None);
+            let instructions = measure(counter, || decision = gallery.identify(&probe));
+            println!("search {} {} {}", count, DIM, instructions);
+            if !matches!(&decision, Decision::Match(candidate) if candidate.distance.0 == 0) {
+                return Err(Failure::Search);
+            }
+        }
     }
-    let probe = embedding.map(|byte| byte as i8);
-    let mut decision = Decision::Unknown(None);
-    let count = measure(counter, || decision = gallery.identify(&probe));
-    let found = matches!(&decision, Decision::Match(candidate) if candidate.distance.0 == 0);
-    println!("search {} {} {}", TEMPLATES, DIM, count);
-    if found { Ok(()) } else { Err(Failure::Search) }
+    Ok(())
+}
+
+/// A golden sample, front end and network.
+fn embed(counter: &Counter, bundle: Bundle<'_>, arena: &mut [u32]) -> Result<(), Failure> {
+    let golden = board::golden()?;
+    let sample = golden.samples().next().ok_or(Failure::Sample)?;
+    let mut engine = KernelEngine::new(bundle, arena)?;
+    let count = measure(counter, || {
+        let _ = engine.embed(sample.raw);
+    });
+    println!("embed {}", count);
+    Ok(())
 }
 
 #[entry]

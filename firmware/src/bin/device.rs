@@ -1,62 +1,104 @@
 //! The app on a board: answers over the UART, logs by defmt.
 //!
-//! `DEFMT_LOG=trace` at build time shows every answer, `info` (when it is unset: `error`) the start only. The log is binary:
-//! pipe the emulator's output into `defmt-print -e target/thumbv7em-none-eabihf/board/device`.
+//! `DEFMT_LOG=trace` at build time lets every answer be logged, and the request `Log` chooses among them at run time. The log is
+//! binary: pipe the emulator's output into `defmt-print -e target/thumbv7em-none-eabihf/board/device`.
 #![no_std]
 #![no_main]
 
-use cortex_m_rt::entry;
-use defmt::{Display2Format, error, info, trace, warn};
-use defmt_semihosting as _;
-use firmware::app::{App, IDENTITIES};
-use firmware::board::{self, Uart};
+use defmt::{error, info, trace, warn};
+use firmware::app::{App, IDENTITIES, StartError};
+use firmware::board::{self, Wiring, entry};
+use firmware::capture::link::Link;
+use firmware::capture::pad::Pad;
+use firmware::device::{self, Event};
 use firmware::engine::KernelEngine;
-use shared::bundle::BundleError;
-use shared::network::NetworkError;
-use shared::wire::Response;
-use thiserror::Error;
+use firmware::store::Store;
+use shared::bundle::Bundle;
+use shared::frontend::FrontEnd;
+use shared::gallery::Decision;
+use shared::wire::{LogLevel, Response};
 
-#[derive(Debug, Error)]
-enum Failure {
-    #[error(transparent)]
-    Bundle(#[from] BundleError),
-    #[error(transparent)]
-    Network(#[from] NetworkError),
-    #[error(transparent)]
-    App(#[from] firmware::app::TooLong),
-    #[error("the board's memory is in use already")]
-    Memory,
-}
+/// Why the board does not start; texts of its own, so that no formatting is linked.
+type Failure = &'static str;
+
+const MEMORY: Failure = "the board's memory or its flash cannot be used";
 
 fn run() -> Result<(), Failure> {
-    let arena = board::arena().ok_or(Failure::Memory)?;
-    let memory = board::memory().ok_or(Failure::Memory)?;
-    let mut uart = Uart::take().ok_or(Failure::Memory)?;
-    let bundle = board::bundle()?;
-    let engine = KernelEngine::new(bundle, arena)?;
-    let mut app = App::new(engine, memory)?;
-    info!(
-        "model {} of {} bytes, arena of {} bytes, room for {} identities and samples of {} bytes",
-        bundle.header().name(),
-        bundle.bytes().len(),
-        bundle.header().arena,
-        IDENTITIES,
-        firmware::app::SAMPLE_BYTES,
-    );
-    let Ok(()) = app.serve(&mut uart, |response| match response {
-        Response::Fault(fault) => warn!("{}", Display2Format(fault)),
-        Response::Decision(decision) => trace!("{}", defmt::Debug2Format(decision)),
-        Response::Done(identities) => trace!("{} identities", identities),
+    let arena = board::arena().ok_or(MEMORY)?;
+    let memory = board::memory().ok_or(MEMORY)?;
+    let Wiring { link, mut outputs, panel, button, flash } = board::take().ok_or(MEMORY)?;
+    let (flash, mut slots) = flash;
+    let mut store = Store::open(flash).map_err(|_| "the store cannot be opened")?;
+    let mut host = Link::new(link);
+    // A model of recordings has no use for a pad.
+    let mut pad = match &own_model()?.header().frontend {
+        FrontEnd::Pixels(input) => {
+            panel.and_then(|panel| Pad::<_, _, _, { board::INPUT_LEN }>::new(panel, button, input))
+        }
+        FrontEnd::LogMel(_) => None,
+    };
+    loop {
+        let (slot, bundle, golden) = match board::slot_model(&mut store) {
+            Some(model) => model,
+            None => (0, own_model()?, board::golden_bytes()),
+        };
+        let engine = KernelEngine::new(bundle, arena.as_mut_slice()).map_err(|_| "the arena is too small")?;
+        let header = bundle.header();
+        info!(
+            "model {=u64:016x} of slot {=u8}: {=usize} bytes, arena of {=u32} bytes, room for {=usize} identities",
+            header.model_id,
+            slot,
+            bundle.bytes().len(),
+            header.arena,
+            IDENTITIES,
+        );
+        let platform = board::BoardPlatform::new(slots, golden, slot);
+        let mut app = App::new(engine, store, platform, memory).map_err(|error| match error {
+            StartError::TooLong { .. } => "the model's embeddings are too long for this program",
+            StartError::Store(_) => "the store cannot be read",
+        })?;
+        device::serve(&mut app, &mut host, &mut pad, &mut outputs, board::millis, board::idle, tell);
+        let (_, held, platform) = app.stop();
+        (store, slots) = (held, platform.stop());
+    }
+}
+
+/// The model that the program was built with.
+fn own_model() -> Result<Bundle<'static>, Failure> {
+    board::bundle().map_err(|_| "the program's own model is damaged: flash the board again")
+}
+
+fn tell(event: Event<'_>, level: LogLevel) {
+    match event {
+        Event::Answer(response) if firmware::app::level(response) <= level => log(response),
+        Event::Answer(_) => (),
+        Event::Link => warn!("the link lost bytes"),
+        Event::Pad => warn!("the signature pad does not answer"),
+        Event::Output => warn!("an output cannot be set"),
+    }
+}
+
+fn log(response: &Response<'_>) {
+    match response {
+        Response::Fault(fault) => warn!("fault {=u8}", fault.code()),
+        Response::Decision(Decision::Match(candidate)) => {
+            info!("accepted {=str} at distance {=u32}", candidate.label.as_str(), candidate.distance.0);
+        }
+        Response::Decision(Decision::Unknown(Some(candidate))) => {
+            info!("rejected; {=str} at distance {=u32}", candidate.label.as_str(), candidate.distance.0);
+        }
+        Response::Decision(Decision::Unknown(None)) => info!("rejected; nobody is enrolled"),
+        Response::Enrolled { identities, .. } => info!("enrolled; {=u16} identities", *identities),
+        Response::Done(number) => info!("done {=u16}", *number),
         _ => trace!("answered"),
-    });
-    Ok(())
+    }
 }
 
 #[entry]
 fn main() -> ! {
     let result = run();
-    if let Err(failure) = &result {
-        error!("{}", Display2Format(failure));
+    if let Err(failure) = result {
+        error!("{=str}", failure);
     }
     board::exit(result.is_ok())
 }

@@ -5,6 +5,8 @@
 
 #[path = "../../../shared/tests/cases/mod.rs"]
 mod cases;
+#[path = "../../../shared/tests/cases/sound.rs"]
+mod sound;
 
 use cases::{Case, Failure, Fill, LayerCase, Rng, Workspace};
 use firmware::board::{self, entry, println};
@@ -225,12 +227,27 @@ fn search(tally: &mut Tally) {
     }
 }
 
+/// The sound front end against the checksums of its tensors.
+fn sounds(tally: &mut Tally) {
+    let (mut tensor, mut work) = ([0; sound::TENSOR], [0; sound::WORK]);
+    for (case, chunk) in sound::CASES.iter().zip([5, 64, 33, 2, 1]) {
+        let got = sound::checksum(case, chunk, &mut tensor, &mut work);
+        if got == Ok(case.2) {
+            tally.passed += 1;
+        } else {
+            tally.failed += 1;
+            println!("sound at {} Hz: {:?}, not {}", case.1, got, case.2);
+        }
+    }
+}
+
 #[entry]
 fn main() -> ! {
     let Some(workspace) = board::singleton!(: Workspace = Workspace::new()) else { board::exit(false) };
     let mut tally = Tally::default();
     distances(&mut tally);
     search(&mut tally);
+    sounds(&mut tally);
     dense(&mut tally, workspace);
     planar(&mut tally, workspace);
     winograd(&mut tally, workspace);

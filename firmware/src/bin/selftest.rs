@@ -2,9 +2,8 @@
 #![no_std]
 #![no_main]
 
-use cortex_m_rt::entry;
 use firmware::app::IDENTITIES;
-use firmware::board::{self, println};
+use firmware::board::{self, entry, println};
 use firmware::engine::{Engine, KernelEngine};
 use firmware::replay::{ReplayError, Report, replay};
 use shared::bundle::BundleError;
@@ -28,7 +27,6 @@ enum Failure {
 
 fn run() -> Result<Report, Failure> {
     let arena = board::arena().ok_or(Failure::Memory)?;
-    let tensor = board::tensor().ok_or(Failure::Memory)?;
     let mut engine = KernelEngine::new(board::bundle()?, arena)?;
     let header = engine.header();
     println!(
@@ -39,7 +37,7 @@ fn run() -> Result<Report, Failure> {
         header.arena
     );
     let golden = board::golden()?;
-    Ok(replay::<_, IDENTITIES, { board::DIM }>(&mut engine, &golden, tensor)?)
+    Ok(replay::<_, IDENTITIES, { board::DIM }>(&mut engine, &golden)?)
 }
 
 #[entry]

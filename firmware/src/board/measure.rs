@@ -3,17 +3,37 @@
 
 use core::arch::asm;
 
-/// Counts the instructions of the emulator under `-icount shift=0`: on Cortex-M within one tick of SysTick.
+/// Counts cycles on a real core; under the emulator's `-icount shift=0` instructions, on Cortex-M within a tick of SysTick.
 #[derive(Debug)]
 pub struct Counter(());
 
-#[cfg(target_arch = "arm")]
+#[cfg(feature = "embassy")]
+mod source {
+    use cortex_m::peripheral::DWT;
+
+    pub(super) fn start() -> Option<()> {
+        let mut core = cortex_m::Peripherals::take()?;
+        core.DCB.enable_trace();
+        core.DWT.enable_cycle_counter();
+        Some(())
+    }
+
+    pub(super) fn now() -> u32 {
+        DWT::cycle_count()
+    }
+
+    pub(super) fn between(before: u32, after: u32) -> u32 {
+        after.wrapping_sub(before)
+    }
+}
+
+#[cfg(any(feature = "qemu", feature = "qemu-m33"))]
 mod source {
     use cortex_m::peripheral::SYST;
     use cortex_m::peripheral::syst::SystClkSource;
 
-    /// Instructions in one tick of SysTick: an instruction takes 1 ns, and the board's clock runs at 25 MHz.
-    const PER_TICK: u32 = 40;
+    /// Instructions in one tick of SysTick: an instruction takes 1 ns, and the board's clock runs at 25 or 20 MHz.
+    const PER_TICK: u32 = if cfg!(feature = "qemu") { 40 } else { 50 };
     const TICKS: u32 = 0x00ff_ffff;
 
     pub(super) fn start() -> Option<()> {

@@ -2,18 +2,30 @@
 #![allow(unsafe_code)] // registers, and handlers that the vector table calls
 
 use core::convert::Infallible;
-use core::panic::PanicInfo;
 
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
-use cortex_m_rt::{ExceptionFrame, exception};
-use cortex_m_semihosting::debug::{self, EXIT_FAILURE, EXIT_SUCCESS};
-use cortex_m_semihosting::heprintln;
-use embedded_io::{ErrorType, Read, Write};
+use defmt_semihosting as _;
+use embedded_io::{ErrorType, Read, ReadReady, Write};
 
 pub use cortex_m::singleton;
 pub use cortex_m_rt::entry;
 pub use cortex_m_semihosting::hprintln as println;
+
+use super::Wiring;
+use crate::pins::{Active, Button, Millis, Outputs, Pulse, Unwired};
+
+/// The link.
+pub type Link = Uart;
+/// An output.
+pub type Out = Unwired;
+/// The touch panel's bus.
+pub type Bus = Unwired;
+/// An input.
+pub type In = Unwired;
+
+/// A counter of the board that counts a hundred times a second.
+const CENTISECONDS: *const u32 = 0x4002_8014 as *const u32;
 
 /// UART0's registers: data, state, control, interrupt status and clear, baud divider; one word each.
 const UART0: *mut u32 = 0x4000_4000 as *mut u32;
@@ -106,30 +118,34 @@ impl Write for Uart {
     }
 }
 
-/// Ends the emulator with the status of success or failure.
-pub fn exit(success: bool) -> ! {
-    debug::exit(if success { EXIT_SUCCESS } else { EXIT_FAILURE });
-    loop {
-        cortex_m::asm::wfi();
+impl ReadReady for Uart {
+    fn read_ready(&mut self) -> Result<bool, Infallible> {
+        Ok(Uart::read(self, STATE) & STATE_RX_FULL != 0)
     }
 }
 
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    heprintln!("{}", info);
-    exit(false)
+/// Everything that is wired to the board, for the first caller: the link.
+pub fn take() -> Option<Wiring> {
+    Some(Wiring {
+        link: Uart::take()?,
+        flash: super::qemu_flash::flash()?,
+        outputs: Outputs::new(Pulse::new(Unwired, Active::High, 0).ok()?, Pulse::new(Unwired, Active::High, 0).ok()?),
+        panel: None,
+        button: Button::new(Unwired, Active::High),
+    })
 }
 
-// SAFETY: the frame that the trampoline passes is the one on the faulting stack; it is only read.
-#[exception]
-unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    heprintln!("hard fault at {:#010x}, called from {:#010x}", frame.pc(), frame.lr());
-    exit(false)
+/// The time since the board was started, in steps of 10 ms; wraps.
+pub fn millis() -> Millis {
+    // SAFETY: a counter of the board, read only.
+    unsafe { CENTISECONDS.read_volatile() }.wrapping_mul(10)
 }
 
-// SAFETY: no state is touched.
-#[exception]
-unsafe fn DefaultHandler(number: i16) -> ! {
-    heprintln!("unexpected interrupt {}", number);
-    exit(false)
+/// Sleeps until a byte comes.
+pub fn idle() {
+    // With interrupts masked, a pending one still ends the sleep.
+    cortex_m::asm::wfi();
 }
+
+/// The emulator needs no clocks.
+pub fn prepare() {}

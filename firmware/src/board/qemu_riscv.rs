@@ -1,8 +1,6 @@
 //! QEMU's `virt` with one 32-bit RISC-V core: a console by semihosting, no link.
 #![allow(unsafe_code)] // memory that is handed out once
 
-use core::panic::PanicInfo;
-
 pub use riscv_rt::entry;
 pub use semihosting::println;
 
@@ -29,8 +27,17 @@ pub fn exit(success: bool) -> ! {
     semihosting::process::exit(i32::from(!success))
 }
 
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    println!("{info}");
-    exit(false)
+/// The handler of panics, which tells what it knows.
+#[macro_export]
+macro_rules! handlers {
+    () => {
+        #[panic_handler]
+        fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+            $crate::board::println!("{info}");
+            $crate::board::exit(false)
+        }
+    };
 }
+
+/// The emulator needs no clocks.
+pub fn prepare() {}

@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 use prost::Message;
-use shared::bundle::{Bundle, BundleError, HEADER_LEN, Header};
+use shared::bundle::{Bundle, BundleError, Header};
 use shared::embedding::Embedding;
 use shared::quant::to_signed;
 use thiserror::Error;
@@ -104,8 +104,7 @@ pub fn seal(model: &mut ModelProto, bundle: &Bundle<'_>) {
     let keys = [VERSION_KEY, HEADER_KEY, CHECKSUM_KEY];
     let foreign = |entry: &StringStringEntryProto| !keys.contains(&entry.key.as_str());
     model.metadata_props.retain(foreign);
-    let header = bundle.bytes().iter().take(HEADER_LEN);
-    let header = header.map(|byte| format!("{byte:02x}")).collect();
+    let header = bundle.header_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     for (key, value) in [(VERSION_KEY, VERSION.to_string()), (HEADER_KEY, header)] {
         push(model, key, value);
     }
@@ -210,14 +209,18 @@ fn open_seal(model: &mut ModelProto) -> Result<Header, OnnxError> {
         return Err(OnnxError::Checksum);
     }
     let bytes = unhex(&header).ok_or(OnnxError::Header(BundleError::Header))?;
-    Header::read(&bytes).map_err(OnnxError::Header)
+    let header = Header::read(&bytes).map_err(OnnxError::Header)?;
+    match header.encoded_len() == bytes.len() {
+        true => Ok(header),
+        false => Err(OnnxError::Header(BundleError::Header)),
+    }
 }
 
-fn unhex(digits: &str) -> Option<[u8; HEADER_LEN]> {
+fn unhex(digits: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> =
         digits.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect::<Option<_>>()?;
-    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
-    (digits.len() == 2 * HEADER_LEN).then(|| bytes.try_into().ok())?
+    let bytes = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
+    digits.len().is_multiple_of(2).then_some(bytes)
 }
 
 /// Runs tract with its panics turned into errors.

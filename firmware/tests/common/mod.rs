@@ -1,6 +1,8 @@
 //! A NOR flash in memory, whose power can be cut at any word.
 #![allow(dead_code, unreachable_pub)] // every test uses its own part
 
+pub mod board;
+
 use embedded_storage::nor_flash::{
     ErrorType, NorFlash, NorFlashErrorKind, ReadNorFlash, check_erase, check_read, check_write,
 };

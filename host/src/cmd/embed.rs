@@ -6,7 +6,7 @@ use serde::Serialize;
 use shared::quant::to_signed;
 
 use super::print_json;
-use crate::data::{Dataset, Sample, images};
+use crate::data::{self, Dataset, Sample, input_tensor};
 use crate::evaluate::{Engine, EngineKind};
 
 /// Arguments of `embed`.
@@ -37,10 +37,9 @@ struct Row<'a> {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let engine = Engine::open(&args.model, args.engine)?;
     for path in &args.files {
-        let raw = images::read(path)?;
-        let mut tensor = vec![0; engine.frontend().tensor_len()];
+        let raw = data::read(path)?;
         let file = path.display().to_string();
-        engine.frontend().run(raw.as_raw(), &mut tensor).map_err(|error| anyhow::anyhow!("{file}: {error}"))?;
+        let tensor = input_tensor(&engine.frontend(), &raw).map_err(|error| anyhow::anyhow!("{file}: {error}"))?;
         let samples = vec![Sample { identity: 0, raw }];
         let one = Dataset { identities: vec![file.clone()], samples, ..Dataset::default() };
         let embedded = engine.embed(&one)?;

@@ -9,7 +9,7 @@ use shared::gallery::Decision;
 use shared::network;
 
 use super::print_json;
-use crate::data::images;
+use crate::data;
 use crate::gallery;
 use crate::model::BundleBytes;
 
@@ -151,6 +151,6 @@ fn print_decision(json: bool, path: &Path, decision: &Decision, header: &Header,
 
 fn embed(bundle: &Bundle<'_>, path: &Path) -> anyhow::Result<Embedding> {
     let mut arena = vec![0; network::arena_words(bundle)];
-    let raw = images::read(path)?;
+    let raw = data::read(path)?;
     network::embed(bundle, raw.as_raw(), &mut arena).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
 }

@@ -1,10 +1,13 @@
 //! The subcommands: each file holds its arguments and its `run`.
 
 pub mod demo;
+pub mod device;
+pub mod draw;
 pub mod embed;
 pub mod evaluate;
 pub mod export;
 pub mod gallery;
+pub mod report;
 pub mod serve;
 pub mod train;
 
@@ -17,6 +20,6 @@ fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
 }
 
 /// A fraction as a percentage.
-fn percent(fraction: f64) -> String {
+pub(crate) fn percent(fraction: f64) -> String {
     format!("{:.2} %", fraction * 100.0)
 }

@@ -1,14 +1,23 @@
 //! `doppel serve`.
 
+use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use firmware::desktop::{DesktopApp, DesktopMemory, TractEngine, serve_stdio, serve_tcp};
+use firmware::app::End;
+use firmware::desktop::{
+    DesktopApp, DesktopMemory, DesktopPlatform, FileFlash, FlashImage, TractEngine, serve_stdio, serve_tcp,
+};
+use firmware::engine::{Engine, KernelEngine};
 use firmware::onnx::OnnxModel;
+use firmware::platform::parts;
+use firmware::store::{Settings, Store};
+use shared::bundle::Bundle;
+use shared::network;
 use shared::wire::Response;
 
-use crate::model::ONNX;
+use crate::model::{BundleBytes, GOLDEN, ONNX};
 
 /// Arguments of `serve`.
 #[derive(Debug, clap::Args)]
@@ -21,26 +30,84 @@ pub struct Args {
     /// Talk over standard input and output instead
     #[arg(long, conflicts_with = "listen")]
     pub stdio: bool,
+    /// The file of the board's flash, made if it is missing; without it, who is enrolled is forgotten at the end
+    #[arg(long, value_name = "FILE")]
+    pub flash: Option<PathBuf>,
     /// Tell every answer on standard error
     #[arg(long)]
     pub verbose: bool,
 }
 
+/// Where the messages come from.
+enum Listener {
+    Stdio,
+    Tcp(TcpListener),
+}
+
 /// Answers a board's messages until it is stopped, or until the standard input ends.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let model = OnnxModel::load(&args.model.join(ONNX))?;
+    // What is in the folder must run before anything is listened for.
+    OnnxModel::load(&args.model.join(ONNX))?;
+    let mut flash = match &args.flash {
+        Some(path) => FlashImage::open(path)
+            .with_context(|| format!("cannot use the flash {}: name another with --flash", path.display()))?,
+        None => FlashImage::volatile(),
+    };
+    let listener = if args.stdio {
+        Listener::Stdio
+    } else {
+        let listener = TcpListener::bind(&args.listen)
+            .with_context(|| format!("cannot listen at {}: name another --listen", args.listen))?;
+        eprintln!("listening at {}", listener.local_addr()?);
+        Listener::Tcp(listener)
+    };
+    while serve_model(&args, &mut flash, &listener)? == End::Restart {}
+    Ok(())
+}
+
+/// Serves the model of the slot that the store names, or the folder's, until another one is to be started.
+fn serve_model(args: &Args, flash: &mut FlashImage, listener: &Listener) -> anyhow::Result<End> {
+    let (store, slots) = flash.parts()?;
+    let mut store = Store::open(store)?;
+    let slot = store.settings().slot;
+    let held = slots.get(usize::from(slot).wrapping_sub(1)).and_then(|flash| parts(flash.bytes()));
+    let checked = held.and_then(|(bundle, golden)| {
+        let bytes = BundleBytes::copy_of(bundle);
+        Bundle::check(bytes.as_slice()).ok()?;
+        Some((bytes, golden.to_vec()))
+    });
+    let Some((bytes, golden)) = checked else {
+        if slot != 0 {
+            eprintln!("slot {slot} of the flash holds no model: the one of {} is used", args.model.display());
+            store.put(Settings { slot: 0, ..*store.settings() })?;
+        }
+        let model = OnnxModel::load(&args.model.join(ONNX))?;
+        // A folder without golden vectors serves all the same; only its self-test says that there are none.
+        let golden = fs::read(args.model.join(GOLDEN)).unwrap_or_default();
+        return serve(args, TractEngine::new(model), store, DesktopPlatform::new(golden, slots, 0), listener);
+    };
+    let bundle = Bundle::check(bytes.as_slice())?;
+    let mut arena = vec![0; network::arena_words(&bundle)];
+    let engine = KernelEngine::new(bundle, &mut arena)?;
+    serve(args, engine, store, DesktopPlatform::new(golden, slots, slot), listener)
+}
+
+fn serve<'m, E: Engine>(
+    args: &Args,
+    engine: E,
+    store: Store<FileFlash<'m>>,
+    platform: DesktopPlatform<'m>,
+    listener: &Listener,
+) -> anyhow::Result<End> {
     let mut memory = DesktopMemory::new();
-    let mut app = DesktopApp::new(TractEngine::new(model), &mut memory)?;
+    let mut app = DesktopApp::new(engine, store, platform, &mut memory)?;
     let observe = |response: &Response<'_>| {
         if args.verbose {
             eprintln!("{response:?}");
         }
     };
-    if args.stdio {
-        return Ok(serve_stdio(&mut app, observe)?);
-    }
-    let listener = TcpListener::bind(&args.listen)
-        .with_context(|| format!("cannot listen at {}: name another --listen", args.listen))?;
-    eprintln!("listening at {}", listener.local_addr()?);
-    Ok(serve_tcp(&mut app, &listener, observe)?)
+    Ok(match listener {
+        Listener::Stdio => serve_stdio(&mut app, observe)?,
+        Listener::Tcp(listener) => serve_tcp(&mut app, listener, observe).map(|()| End::Restart)?,
+    })
 }

@@ -11,7 +11,7 @@ use super::{Part, PatternError};
 pub enum DataError {
     /// A text that names no source.
     #[error(
-        "`{0}` is no data source; the accepted ones are glyphs, mnist:DIR, omniglot:DIR, images:DIR and signatures:DIR"
+        "`{0}` is no data source; the accepted ones are glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR and speech:DIR"
     )]
     Spec(String),
     /// A text that is no pattern.
@@ -125,6 +125,23 @@ pub enum DataError {
     /// A file that is not the picture that its name promises.
     #[error("{} is no readable PNG, JPEG or PGM picture: {reason}", path.display())]
     Picture {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// A folder without recordings.
+    #[error("there is no WAV file in {}, nor in folders in it", .0.display())]
+    NoRecordings(PathBuf),
+    /// A recording whose name does not say who speaks.
+    #[error("the name of {} does not say who speaks: name recordings WORD_SPEAKER_INDEX.wav, or put those of each speaker into a folder of their own", .0.display())]
+    RecordingName(PathBuf),
+    /// Recordings in folders know no words.
+    #[error("{} has a folder a speaker, and their recordings do not say a word by their names: leave out #word and #both", .0.display())]
+    SpeechTask(PathBuf),
+    /// A file that is not the recording that its name promises.
+    #[error("{} is no readable WAV recording: {reason}", path.display())]
+    Recording {
         /// The file.
         path: PathBuf,
         /// What the decoder said.

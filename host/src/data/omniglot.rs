@@ -98,7 +98,6 @@ fn folders(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::RawSample;
     use image::{GrayImage, Luma};
     use std::fs;
     use tempfile::TempDir;
@@ -115,9 +114,7 @@ mod tests {
     }
 
     fn values(dataset: &Dataset) -> Vec<(usize, u8)> {
-        let value = |sample: &crate::data::Sample| match &sample.raw {
-            RawSample::Image { pixels, .. } => (sample.identity, pixels[0]),
-        };
+        let value = |sample: &crate::data::Sample| (sample.identity, sample.raw.pixels()[0]);
         dataset.samples.iter().map(value).collect()
     }
 

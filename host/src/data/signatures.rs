@@ -47,7 +47,7 @@ pub fn load(folder: &Path, keep: impl Fn(&str) -> bool) -> Result<Dataset, DataE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{RawSample, Sample};
+    use crate::data::Sample;
     use image::{GrayImage, Luma};
     use std::fs;
     use tempfile::TempDir;
@@ -64,9 +64,7 @@ mod tests {
     }
 
     fn values(samples: &[Sample]) -> Vec<(usize, u8)> {
-        let value = |sample: &Sample| match &sample.raw {
-            RawSample::Image { pixels, .. } => (sample.identity, pixels[0]),
-        };
+        let value = |sample: &Sample| (sample.identity, sample.raw.pixels()[0]);
         samples.iter().map(value).collect()
     }
 

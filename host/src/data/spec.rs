@@ -7,9 +7,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::mnist::{self, DIGITS, Half};
+use super::speech::{self, Task};
 use super::{DataError, Dataset, Part, Pattern, Split, glyphs, images, omniglot, signatures};
 
-/// Where samples come from, written as `glyphs`, `mnist:DIR`, `omniglot:DIR`, `images:DIR` or `signatures:DIR`.
+/// Where samples come from, written as `glyphs`, `mnist:DIR`, `omniglot:DIR`, `images:DIR`, `signatures:DIR` or
+/// `speech:DIR`; `speech:DIR#word` and `speech:DIR#both` name another [`Task`] than the speaker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Spec {
@@ -23,6 +25,8 @@ pub enum Spec {
     Images(PathBuf),
     /// A folder of writers with genuine and forged signatures: see [`signatures`].
     Signatures(PathBuf),
+    /// A folder of recordings: see [`speech`].
+    Speech(PathBuf, Task),
 }
 
 impl Spec {
@@ -36,6 +40,7 @@ impl Spec {
     ///   to the nearest, at least two each).
     /// - Signatures: writers 001-034 train, 035-040 choose the threshold and 041-059 test; writers with other names are split
     ///   as images are.
+    /// - Speech: as images are; of words by speakers see [`speech::split_both`].
     pub fn default_split(&self) -> Result<Split, DataError> {
         match self {
             Spec::Glyphs => Ok(Split {
@@ -63,6 +68,8 @@ impl Spec {
                 })
             }
             Spec::Images(folder) => self.by_proportion(&images::identities(folder)?),
+            Spec::Speech(folder, Task::Both) => speech::split_both(folder),
+            Spec::Speech(folder, task) => self.by_proportion(&speech::identities(folder, *task)?),
             Spec::Signatures(folder) => {
                 let names = signatures::identities(folder)?;
                 let split =
@@ -146,6 +153,10 @@ impl Spec {
                 self.foresee(pattern, &signatures::identities(folder)?)?;
                 signatures::load(folder, |name| pattern.matches(name))
             }
+            Spec::Speech(folder, task) => {
+                self.foresee(pattern, &speech::identities(folder, *task)?)?;
+                speech::load(folder, *task, |name| pattern.matches(name))
+            }
         }
     }
 
@@ -157,6 +168,7 @@ impl Spec {
             Spec::Omniglot(folder) => omniglot::identities(folder)?,
             Spec::Images(folder) => images::identities(folder)?,
             Spec::Signatures(folder) => signatures::identities(folder)?,
+            Spec::Speech(folder, task) => speech::identities(folder, *task)?,
         };
         names.retain(|name| pattern.matches(name));
         Ok(names)
@@ -221,6 +233,18 @@ impl FromStr for Spec {
             Some(("omniglot", folder)) if !folder.is_empty() => Ok(Spec::Omniglot(folder.into())),
             Some(("images", folder)) if !folder.is_empty() => Ok(Spec::Images(folder.into())),
             Some(("signatures", folder)) if !folder.is_empty() => Ok(Spec::Signatures(folder.into())),
+            Some(("speech", text)) => {
+                let (folder, task) = match text.rsplit_once('#') {
+                    Some((folder, "speaker")) => (folder, Task::Speaker),
+                    Some((folder, "word")) => (folder, Task::Word),
+                    Some((folder, "both")) => (folder, Task::Both),
+                    _ => (text, Task::Speaker),
+                };
+                match folder.is_empty() {
+                    true => Err(DataError::Spec(format!("speech:{text}"))),
+                    false => Ok(Spec::Speech(folder.into(), task)),
+                }
+            }
             _ => Err(DataError::Spec(text.to_string())),
         }
     }
@@ -234,6 +258,9 @@ impl fmt::Display for Spec {
             Spec::Omniglot(folder) => write!(f, "omniglot:{}", folder.display()),
             Spec::Images(folder) => write!(f, "images:{}", folder.display()),
             Spec::Signatures(folder) => write!(f, "signatures:{}", folder.display()),
+            Spec::Speech(folder, Task::Speaker) => write!(f, "speech:{}", folder.display()),
+            Spec::Speech(folder, Task::Word) => write!(f, "speech:{}#word", folder.display()),
+            Spec::Speech(folder, Task::Both) => write!(f, "speech:{}#both", folder.display()),
         }
     }
 }
@@ -302,27 +329,33 @@ mod tests {
     }
 
     fn values(dataset: &Dataset) -> Vec<u8> {
-        let value = |raw: &crate::data::RawSample| match raw {
-            crate::data::RawSample::Image { pixels, .. } => pixels[0],
-        };
-        dataset.samples.iter().map(|sample| value(&sample.raw)).collect()
+        dataset.samples.iter().map(|sample| sample.raw.pixels()[0]).collect()
     }
 
     #[test]
     fn text_names_a_source() {
-        for text in ["glyphs", "mnist:some/dir", "omniglot:o", "images:C:\\faces", "signatures:s"] {
+        for text in [
+            "glyphs",
+            "mnist:some/dir",
+            "omniglot:o",
+            "images:C:\\faces",
+            "signatures:s",
+            "speech:a",
+            "speech:a#word",
+            "speech:a#both",
+        ] {
             let spec: Spec = text.parse().expect(text);
             assert_eq!(spec.to_string(), text);
             let json = serde_json::to_string(&spec).expect("json");
             assert_eq!(serde_json::from_str::<Spec>(&json).expect("spec"), spec);
         }
-        for text in ["glyph", "glyphs:x", "mnist", "mnist:", "faces:dir", ""] {
+        for text in ["glyph", "glyphs:x", "mnist", "mnist:", "faces:dir", "speech:", "speech:#word", ""] {
             let error = text.parse::<Spec>().expect_err(text);
             assert_eq!(
                 error.to_string(),
                 format!(
                     "`{text}` is no data source; the accepted ones are \
-                     glyphs, mnist:DIR, omniglot:DIR, images:DIR and signatures:DIR"
+                     glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR and speech:DIR"
                 )
             );
         }

@@ -1,9 +1,9 @@
 //! Input tensors of a whole dataset.
 
 use rayon::prelude::*;
-use shared::frontend::Pixels;
+use shared::frontend::{FrontEnd, FrontendError};
 
-use super::{DataError, Dataset};
+use super::{DataError, Dataset, RawSample};
 
 /// Sizes of an input tensor, laid out CHW: one plane a channel, columns fastest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,9 @@ pub struct Shape {
 
 impl Shape {
     /// The shape that a front end gives.
-    pub fn of(front: &Pixels) -> Self {
-        Shape { height: front.height.into(), width: front.width.into(), channels: front.channels.into() }
+    pub fn of(front: &FrontEnd) -> Self {
+        let shape = front.shape();
+        Shape { height: shape.height.into(), width: shape.width.into(), channels: shape.channels.into() }
     }
 
     /// Bytes of one tensor.
@@ -39,16 +40,28 @@ pub struct Tensors {
     pub identities: Vec<usize>,
 }
 
+/// The input tensor of one sample.
+pub fn input_tensor(front: &FrontEnd, raw: &RawSample) -> Result<Vec<u8>, FrontendError> {
+    let (mut tensor, mut work) = (vec![0; front.tensor_len()], vec![0; front.work_words()]);
+    front.run(raw.as_raw(), &mut tensor, &mut work)?;
+    Ok(tensor)
+}
+
 impl Tensors {
     /// Runs the front end over every sample of `dataset`, in order.
-    pub fn new(dataset: &Dataset, front: &Pixels) -> Result<Self, DataError> {
+    pub fn new(dataset: &Dataset, front: &FrontEnd) -> Result<Self, DataError> {
         let shape = Shape::of(front);
         let mut data = vec![0; dataset.samples.len() * shape.bytes()];
-        data.par_chunks_mut(shape.bytes().max(1)).zip(&dataset.samples).try_for_each(|(tensor, sample)| {
-            front
-                .run(sample.raw.as_raw(), tensor)
-                .map_err(|source| DataError::Frontend { identity: dataset.identities[sample.identity].clone(), source })
-        })?;
+        let tensors = data.par_chunks_mut(shape.bytes().max(1)).zip(&dataset.samples);
+        tensors.try_for_each_init(
+            || vec![0; front.work_words()],
+            |work, (tensor, sample)| match front.run(sample.raw.as_raw(), tensor, work) {
+                Ok(_) => Ok(()),
+                Err(source) => {
+                    Err(DataError::Frontend { identity: dataset.identities[sample.identity].clone(), source })
+                }
+            },
+        )?;
         Ok(Tensors { shape, data, identities: dataset.labels() })
     }
 
@@ -72,13 +85,14 @@ impl Tensors {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{RawSample, Sample};
+    use crate::data::Sample;
+    use shared::frontend::Pixels;
 
     fn picture(width: u16, channels: u8, pixels: &[u8]) -> Sample {
         Sample { identity: 1, raw: RawSample::Image { width, height: 1, channels, pixels: pixels.to_vec() } }
     }
 
-    const FRONT: Pixels = Pixels { width: 2, height: 1, channels: 1, invert: true, stretch: false };
+    const FRONT: FrontEnd = FrontEnd::Pixels(Pixels { width: 2, height: 1, channels: 1, invert: true, stretch: false });
 
     #[test]
     fn every_sample_passes_the_front_end() {

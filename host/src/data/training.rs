@@ -2,16 +2,18 @@
 
 use std::borrow::Cow;
 
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use shared::frontend::Pixels;
+use shared::frontend::FrontEnd;
 
 use super::augment::Augment;
 use super::batches::{PkSampler, Shuffled};
 use super::glyphs::{self, Glyph};
-use super::{DataError, Part, Pattern, Shape, Spec, Split, Tensors};
+use super::sound::SoundAugment;
+use super::{DataError, Dataset, Part, Pattern, Shape, Spec, Split, Tensors, input_tensor};
 
 /// How batches are made up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,10 @@ pub struct Classes {
     ///
     /// [`Dataset::forgeries_as_identities`]: super::Dataset::forgeries_as_identities
     pub forgeries: bool,
+    /// Every voice becomes three, by its speed: see [`Dataset::speeds_as_identities`].
+    ///
+    /// [`Dataset::speeds_as_identities`]: super::Dataset::speeds_as_identities
+    pub speeds: bool,
 }
 
 /// How the batches of a training run are made.
@@ -51,6 +57,8 @@ pub struct Batching {
     pub sampling: Sampling,
     /// How each is varied.
     pub augment: Augment,
+    /// How each recording is varied, before that.
+    pub sound: SoundAugment,
     /// Seed of the order and of the variation.
     pub seed: u64,
 }
@@ -67,7 +75,7 @@ pub struct Batch {
 /// The training part of a source, ready to be dealt in batches.
 ///
 /// An epoch's batches follow from (seed, epoch) alone. Stored samples pass the front end once and are varied by the
-/// [`Augment`]; glyphs are drawn anew in every epoch.
+/// [`Augment`]; glyphs are drawn anew in every epoch, and recordings that a [`SoundAugment`] varies pass the front end anew.
 pub struct TrainingData {
     content: Content,
     shape: Shape,
@@ -86,7 +94,13 @@ enum Content {
     /// [`glyphs::SAMPLES`] drawings of each in every epoch.
     Drawn {
         glyphs: Vec<Glyph>,
-        front: Pixels,
+        front: FrontEnd,
+    },
+    /// Recordings, varied before the front end.
+    Recorded {
+        dataset: Dataset,
+        front: FrontEnd,
+        sound: SoundAugment,
     },
 }
 
@@ -97,16 +111,18 @@ enum Sampler {
 
 impl TrainingData {
     /// The training part of `spec`; `world` is the seed of its samples, as in [`Spec::load`].
-    pub fn load(spec: &Spec, split: &Split, world: u64, front: Pixels, batching: Batching) -> Result<Self, DataError> {
+    pub fn load(
+        spec: &Spec,
+        split: &Split,
+        world: u64,
+        front: FrontEnd,
+        batching: Batching,
+    ) -> Result<Self, DataError> {
         spec.check(split)?;
         if *spec == Spec::Glyphs {
             return Self::load_all(spec, split.part(Part::Train), world, front, batching);
         }
-        let mut dataset = spec.load(Part::Train, split, world)?;
-        if batching.classes.forgeries {
-            dataset = dataset.forgeries_as_identities();
-        }
-        Self::stored(Tensors::new(&dataset, &front)?, batching)
+        Self::loaded(spec.load(Part::Train, split, world)?, front, batching)
     }
 
     /// The identities of `spec` that `pattern` accepts, all of their samples.
@@ -114,14 +130,29 @@ impl TrainingData {
         spec: &Spec,
         pattern: &Pattern,
         world: u64,
-        front: Pixels,
+        front: FrontEnd,
         batching: Batching,
     ) -> Result<Self, DataError> {
         if *spec != Spec::Glyphs {
-            return Self::stored(Tensors::new(&spec.load_all(pattern, world)?, &front)?, batching);
+            return Self::loaded(spec.load_all(pattern, world)?, front, batching);
         }
         let glyphs = glyphs::numbers(pattern)?.into_par_iter().map(|number| Glyph::new(world, number)).collect();
         Self::drawn(glyphs, front, batching)
+    }
+
+    fn loaded(mut dataset: Dataset, front: FrontEnd, batching: Batching) -> Result<Self, DataError> {
+        if batching.classes.forgeries {
+            dataset = dataset.forgeries_as_identities();
+        }
+        if batching.classes.speeds {
+            dataset = dataset.speeds_as_identities();
+        }
+        batching.sound.check()?;
+        if batching.sound.is_none() {
+            return Self::stored(Tensors::new(&dataset, &front)?, batching);
+        }
+        let labels = dataset.labels();
+        Self::new(Shape::of(&front), Content::Recorded { dataset, front, sound: batching.sound }, labels, batching)
     }
 
     /// Batches of stored tensors.
@@ -131,7 +162,7 @@ impl TrainingData {
     }
 
     /// Batches of new drawings in every epoch; class `i` is `glyphs[i]`, or `glyphs[i / 4]` turned `i % 4` times.
-    pub fn drawn(glyphs: Vec<Glyph>, front: Pixels, batching: Batching) -> Result<Self, DataError> {
+    pub fn drawn(glyphs: Vec<Glyph>, front: FrontEnd, batching: Batching) -> Result<Self, DataError> {
         let each = glyphs::SAMPLES as usize;
         let labels = (0..glyphs.len() * each).map(|index| index / each).collect();
         let content = Content::Drawn { glyphs, front };
@@ -139,7 +170,7 @@ impl TrainingData {
     }
 
     fn new(shape: Shape, content: Content, labels: Vec<usize>, batching: Batching) -> Result<Self, DataError> {
-        let Batching { classes, sampling, augment, seed } = batching;
+        let Batching { classes, sampling, augment, sound: _, seed } = batching;
         augment.check()?;
         let turns = if classes.rotations { 4 } else { 1 };
         if classes.rotations && shape.height != shape.width {
@@ -202,7 +233,7 @@ impl TrainingData {
         let mut data = vec![0; indices.len() * size];
         data.par_chunks_mut(size.max(1)).zip(indices).enumerate().try_for_each(|(place, (tensor, &index))| {
             let mut rng = self.variation(epoch, (number * indices.len() + place) as u64);
-            let plain = self.plain(index / self.turns, epoch)?;
+            let plain = self.plain(index / self.turns, epoch, &mut rng)?;
             let turned = turned(self.shape, index % self.turns, plain);
             self.augment.apply(self.shape, &turned, tensor, &mut rng);
             Ok::<_, DataError>(())
@@ -212,18 +243,27 @@ impl TrainingData {
     }
 
     /// Tensor number `index` of an epoch as the front end gives it.
-    fn plain(&self, index: usize, epoch: u64) -> Result<Cow<'_, [u8]>, DataError> {
+    fn plain(&self, index: usize, epoch: u64, rng: &mut ChaCha8Rng) -> Result<Cow<'_, [u8]>, DataError> {
         match &self.content {
             Content::Stored(tensors) => Ok(Cow::Borrowed(tensors.tensor(index))),
+            Content::Recorded { dataset, front, sound } => {
+                let sample = &dataset.samples[index];
+                let other = &dataset.samples[rng.random_range(0..dataset.samples.len())];
+                match sound.tensor(front, &sample.raw, &other.raw, rng) {
+                    Ok(tensor) => Ok(Cow::Owned(tensor)),
+                    Err(source) => {
+                        Err(DataError::Frontend { identity: dataset.identities[sample.identity].clone(), source })
+                    }
+                }
+            }
             Content::Drawn { glyphs, front } => {
                 let each = glyphs::SAMPLES as usize;
                 let sample = epoch * each as u64 + (index % each) as u64;
                 let glyph = &glyphs[index / each];
-                let mut tensor = vec![0; self.shape.bytes()];
-                front
-                    .run(glyph.draw(sample as u32).as_raw(), &mut tensor)
-                    .map_err(|source| DataError::Frontend { identity: glyph.number().to_string(), source })?;
-                Ok(Cow::Owned(tensor))
+                match input_tensor(front, &glyph.draw(sample as u32)) {
+                    Ok(tensor) => Ok(Cow::Owned(tensor)),
+                    Err(source) => Err(DataError::Frontend { identity: glyph.number().to_string(), source }),
+                }
             }
         }
     }
@@ -258,12 +298,20 @@ fn turned(shape: Shape, turns: usize, from: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::frontend::Pixels;
     use std::collections::HashSet;
 
-    const FRONT: Pixels = Pixels { width: 16, height: 16, channels: 1, invert: true, stretch: false };
+    const PIXELS: Pixels = Pixels { width: 16, height: 16, channels: 1, invert: true, stretch: false };
+    const FRONT: FrontEnd = FrontEnd::Pixels(PIXELS);
 
     fn batching(sampling: Sampling) -> Batching {
-        Batching { classes: Classes::default(), sampling, augment: Augment::default(), seed: 4 }
+        Batching {
+            classes: Classes::default(),
+            sampling,
+            augment: Augment::default(),
+            sound: SoundAugment::default(),
+            seed: 4,
+        }
     }
 
     const BALANCED: Sampling = Sampling::Balanced { identities: 3, samples: 4 };
@@ -363,9 +411,8 @@ mod tests {
                 for (tensor, identity) in batch.data.chunks(256).zip(batch.identities) {
                     assert!(seen.insert(tensor.to_vec()), "a drawing came twice");
                     let mine = (0..40).any(|sample| {
-                        let mut own = vec![0; 256];
                         let drawing = glyphs::draw(1, 10 + identity as u32, sample);
-                        FRONT.run(drawing.as_raw(), &mut own).is_ok() && own == tensor
+                        input_tensor(&FRONT, &drawing).is_ok_and(|own| own == tensor)
                     });
                     assert!(mine, "not identity {identity}");
                 }
@@ -390,7 +437,7 @@ mod tests {
         let mut wild = batching(Sampling::Shuffled { batch: 4 });
         wild.augment.shift = 7.0;
         assert!(TrainingData::drawn(glyphs(), FRONT, wild).is_err());
-        let colour = Pixels { channels: 3, ..FRONT };
+        let colour = FrontEnd::Pixels(Pixels { channels: 3, ..PIXELS });
         let data = TrainingData::drawn(glyphs(), colour, batching(Sampling::Shuffled { batch: 4 }));
         let first = data.expect("dealt").epoch(0).next();
         assert!(matches!(first, Some(Err(DataError::Frontend { .. }))));

@@ -192,11 +192,13 @@ pub fn mean_interval(groups: &[(f64, usize)], how: Resampling) -> Option<Interva
 /// How often each of `identities` is drawn in each replicate.
 fn draws(identities: usize, how: Resampling) -> Vec<Vec<f32>> {
     let mut rng = ChaCha8Rng::seed_from_u64(how.seed);
-    let mut times = vec![vec![0.0; how.replicates]; identities];
-    for replicate in 0..how.replicates {
+    let mut times = vec![Vec::with_capacity(how.replicates); identities];
+    for _ in 0..how.replicates {
+        let mut drawn = vec![0.0; identities];
         for _ in 0..identities {
-            times[rng.random_range(0..identities)][replicate] += 1.0;
+            drawn[rng.random_range(0..identities)] += 1.0;
         }
+        times.iter_mut().zip(drawn).for_each(|(times, drawn)| times.push(drawn));
     }
     times
 }

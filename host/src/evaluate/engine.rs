@@ -7,11 +7,11 @@ use firmware::onnx::{LoadError, OnnxError, OnnxModel};
 use rayon::prelude::*;
 use shared::bundle::Bundle;
 use shared::embedding::Metric;
-use shared::frontend::{FrontendError, Pixels};
+use shared::frontend::{FrontEnd, FrontendError};
 use shared::network::{self, NetworkError};
 use thiserror::Error;
 
-use crate::data::{Dataset, Sample};
+use crate::data::{Dataset, Sample, input_tensor};
 use crate::model::{BundleBytes, ModelError, ONNX};
 use crate::net::FloatNet;
 use crate::train::{TrainError, Trained};
@@ -35,7 +35,7 @@ pub enum Engine {
         /// The network.
         net: FloatNet,
         /// Raw sample -> input tensor.
-        frontend: Pixels,
+        frontend: FrontEnd,
         /// The distance that its embeddings are made for.
         metric: Metric,
     },
@@ -109,7 +109,7 @@ impl Engine {
     }
 
     /// Raw sample -> input tensor.
-    pub fn frontend(&self) -> Pixels {
+    pub fn frontend(&self) -> FrontEnd {
         match self {
             Engine::Float { frontend, .. } => *frontend,
             Engine::Int8(bytes) => checked(bytes).header().frontend,
@@ -143,11 +143,9 @@ impl Engine {
             Engine::Onnx(model) => {
                 let header = model.header();
                 let mut vectors = Vec::new();
-                let mut tensor = vec![0; frontend.tensor_len()];
                 for (index, sample) in data.samples.iter().enumerate() {
-                    let input = frontend.run(sample.raw.as_raw(), &mut tensor);
-                    input.map_err(|error| failed(index, error.into()))?;
-                    vectors.extend(model.run(&tensor)?);
+                    let tensor = input_tensor(&frontend, &sample.raw);
+                    vectors.extend(model.run(&tensor.map_err(|error| failed(index, error.into()))?)?);
                 }
                 (header.metric, usize::from(header.dim), Vectors::Int8(vectors))
             }
@@ -162,7 +160,7 @@ fn checked(bytes: &BundleBytes) -> Bundle<'_> {
 }
 
 /// The float embeddings of `samples`, or which sample the front end refuses.
-fn embed_float(net: &FloatNet, frontend: Pixels, samples: &[Sample]) -> Result<Vec<f32>, (usize, FrontendError)> {
+fn embed_float(net: &FloatNet, frontend: FrontEnd, samples: &[Sample]) -> Result<Vec<f32>, (usize, FrontendError)> {
     const BATCH: usize = 64;
     let mut vectors = Vec::new();
     for (batch, samples) in samples.chunks(BATCH).enumerate() {
@@ -176,9 +174,8 @@ fn embed_float(net: &FloatNet, frontend: Pixels, samples: &[Sample]) -> Result<V
 }
 
 /// The input tensor of a sample as the float network takes it: CHW, fractions.
-pub(crate) fn float_tensor(frontend: Pixels, sample: &Sample) -> Result<Vec<f32>, FrontendError> {
-    let mut tensor = vec![0; frontend.tensor_len()];
-    frontend.run(sample.raw.as_raw(), &mut tensor)?;
+pub(crate) fn float_tensor(frontend: FrontEnd, sample: &Sample) -> Result<Vec<f32>, FrontendError> {
+    let tensor = input_tensor(&frontend, &sample.raw)?;
     Ok(tensor.iter().map(|&byte| f32::from(byte) / 255.0).collect())
 }
 
@@ -248,21 +245,25 @@ impl Embedded {
         }
     }
 
-    /// The templates of several sets of samples, belonging to `identities`: the mean of each set, for int8 rounded to the
-    /// nearest, ties to even.
+    /// The templates of several sets of samples, belonging to `identities`: the mean of each set, element by element; of int8
+    /// with halves rounded up, as the board makes it.
     pub fn templates(&self, sets: &[&[usize]], identities: Vec<usize>) -> Embedded {
-        let mean = |set: &&[usize]| {
-            let mut sum = vec![0.0f32; self.dim];
-            for &index in *set {
-                sum.iter_mut().zip(self.real_vector(index)).for_each(|(sum, x)| *sum += x);
-            }
-            let n = set.len() as f32;
-            sum.into_iter().map(move |sum| sum / n)
-        };
-        let means = sets.iter().flat_map(mean);
+        let elements = sets.iter().flat_map(|set| (0..self.dim).map(move |element| (set, element)));
         let vectors = match &self.vectors {
-            Vectors::Int8(_) => Vectors::Int8(means.map(|x| x.round_ties_even() as i8).collect()),
-            Vectors::Float(_) => Vectors::Float(means.collect()),
+            Vectors::Int8(vectors) => {
+                let mean = |(set, element): (&&[usize], usize)| {
+                    let (sum, count) =
+                        (sum(set, |index| i32::from(vectors[index * self.dim + element])), set.len() as i32);
+                    (2 * sum + count).div_euclid(2 * count.max(1)) as i8
+                };
+                Vectors::Int8(elements.map(mean).collect())
+            }
+            Vectors::Float(vectors) => {
+                let mean = |(set, element): (&&[usize], usize)| {
+                    sum(set, |index| vectors[index * self.dim + element]) / set.len() as f32
+                };
+                Vectors::Float(elements.map(mean).collect())
+            }
         };
         let forged = vec![false; identities.len()];
         Embedded { metric: self.metric, dim: self.dim, identities, forged, vectors }
@@ -277,6 +278,10 @@ impl Embedded {
         groups.retain(|group| !group.is_empty());
         groups
     }
+}
+
+fn sum<T: std::iter::Sum>(set: &[usize], of: impl Fn(usize) -> T) -> T {
+    set.iter().map(|&index| of(index)).sum()
 }
 
 fn float_distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {

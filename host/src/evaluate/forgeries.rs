@@ -2,7 +2,7 @@
 //! the identity that they imitate only; genuine samples of others are its random forgeries. The two are told apart, since the
 //! second are far easier.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Embedded;
 use super::bootstrap::{Interval, Resampling, mean_interval};
@@ -11,29 +11,29 @@ use super::verify::{Verification, verify_resampled};
 use crate::metrics::Scores;
 
 /// The rates against both kinds of forgeries, templates being made of `references` samples.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Forgeries {
     /// Samples that made each template.
     pub references: usize,
     /// Skilled forgeries, one threshold for all.
     pub eer_skilled: f64,
     /// Its interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub eer_skilled_interval: Option<Interval>,
     /// Random forgeries, one threshold for all.
     pub eer_random: f64,
     /// Its interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub eer_random_interval: Option<Interval>,
     /// Skilled forgeries: the mean of the identities' own equal error rates, each at its own threshold, chosen in hindsight.
     pub eer_skilled_user: f64,
     /// Its interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub eer_skilled_user_interval: Option<Interval>,
     /// Random forgeries, likewise.
     pub eer_random_user: f64,
     /// Its interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub eer_random_user_interval: Option<Interval>,
     /// All rates with skilled forgeries as the impostors.
     pub skilled: Verification,

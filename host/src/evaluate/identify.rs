@@ -1,7 +1,7 @@
 //! Identification: who is it, among the enrolled, and is it any of them?
 
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::collections::BTreeMap;
 
 use super::Embedded;
@@ -15,12 +15,12 @@ const OPERATING_POINTS: [(&str, f64); 2] = [("0.1", 0.1), ("0.01", 0.01)];
 
 /// The rates of an identification, fractions (ISO/IEC 19795-1, section 8.4). Every genuine sample that made no template is a
 /// probe, twice: once with its identity enrolled, once as a stranger with that identity taken out of the gallery.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Identification {
     /// Closed set: share of probes whose nearest template is their identity's; ties count as the chance of a draw.
     pub rank1: f64,
     /// Its interval, by identity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rank1_interval: Option<Interval>,
     /// Closed set: share of probes with fewer than five templates nearer than their identity's.
     pub rank5: f64,
@@ -33,24 +33,24 @@ pub struct Identification {
     /// Open set: share of enrolled probes that are not found where one stranger in the key's inverse is taken for somebody.
     pub fnir_at_fpir: BTreeMap<String, f64>,
     /// The rates at the sealed threshold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<SearchesAtThreshold>,
 }
 
 /// Searches at a model's sealed threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SearchesAtThreshold {
     /// The largest distance that is accepted.
     pub value: u32,
     /// Share of strangers who are taken for somebody.
     pub fpir: f64,
     /// Its interval, by identity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fpir_interval: Option<Interval>,
     /// Share of the enrolled who are not found or taken for another.
     pub fnir: f64,
     /// Its interval, by identity.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fnir_interval: Option<Interval>,
 }
 

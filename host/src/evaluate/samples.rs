@@ -125,6 +125,10 @@ fn samples_seen(recipe: &Recipe) -> Option<HashSet<RawSample>> {
     for part in [Part::Train, Part::Threshold] {
         seen.extend(source.load(part, split, world).ok()?.samples.into_iter().map(|sample| sample.raw));
     }
+    for also in recipe.data.also.iter().filter(|also| also.source != Spec::Glyphs) {
+        let samples = also.source.load_all(&also.identities, world).ok()?.samples;
+        seen.extend(samples.into_iter().map(|sample| sample.raw));
+    }
     Some(seen)
 }
 

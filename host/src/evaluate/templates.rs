@@ -45,8 +45,11 @@ mod tests {
         let embedded = Embedded::int8(Metric::Euclidean, 1, vec![1, 2, 3, 6, 9], vec![0; 5]);
         let (templates, enrolled) = enrol(&embedded, &[vec![0, 1, 2, 3, 4]], 2);
         assert_eq!(enrolled.iter().map(|one| one.references.clone()).collect::<Vec<_>>(), [[0, 1], [2, 3]]);
-        // Means 1.5 and 4.5, ties to even.
-        assert_eq!((templates.vector(0), templates.vector(1)), (Some([2].as_slice()), Some([4].as_slice())));
+        // Means 1.5 and 4.5, halves up.
+        assert_eq!((templates.vector(0), templates.vector(1)), (Some([2].as_slice()), Some([5].as_slice())));
+        let below = Embedded::int8(Metric::Euclidean, 1, vec![-2, -1, -128, -128], vec![0; 4]);
+        let (templates, _) = enrol(&below, &[vec![0, 1, 2, 3]], 2);
+        assert_eq!((templates.vector(0), templates.vector(1)), (Some([-1].as_slice()), Some([-128].as_slice())));
     }
 
     #[test]

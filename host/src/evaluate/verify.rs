@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Embedded;
 use super::bootstrap::{Bootstrap, Interval, Resampling};
@@ -13,27 +13,27 @@ use crate::metrics::{Scores, fmr_bound, fnmr_bound};
 pub const OPERATING_POINTS: [(&str, f64); 3] = [("0.1", 0.1), ("0.01", 0.01), ("0.001", 0.001)];
 
 /// The rates of a verification, fractions; intervals hold 95 % of the replicates of a bootstrap by identity.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verification {
     /// Equal error rate.
     pub eer: f64,
     /// Its interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub eer_interval: Option<Interval>,
     /// FNMR where the FMR is at most the key.
     pub fnmr_at_fmr: BTreeMap<String, f64>,
     /// Their intervals.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fnmr_at_fmr_interval: Option<BTreeMap<String, Interval>>,
     /// Area under the ROC curve.
     pub auc: f64,
     /// Its interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub auc_interval: Option<Interval>,
     /// Decidability, see [`Scores::d_prime`]; none where neither kind of distance varies.
     pub d_prime: Option<f64>,
     /// Its interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub d_prime_interval: Option<Interval>,
     /// Identities compared.
     pub identities: usize,
@@ -46,24 +46,24 @@ pub struct Verification {
     /// The smallest FNMR that so many identities can support at 95 %.
     pub fnmr_bound: f64,
     /// The rates at the sealed threshold.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<AtThreshold>,
 }
 
 /// The rates at a model's sealed threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct AtThreshold {
     /// The largest distance that is accepted.
     pub value: u32,
     /// FMR there.
     pub fmr: f64,
     /// Its interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fmr_interval: Option<Interval>,
     /// FNMR there.
     pub fnmr: f64,
     /// Its interval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fnmr_interval: Option<Interval>,
 }
 

@@ -3,7 +3,7 @@
 use crc::{CRC_64_XZ, Crc};
 use shared::bundle::{Entry, HEADER_LEN, Header, LayerSource, NAME_LEN, WriteError, encode, encoded_len};
 use shared::embedding::Metric;
-use shared::frontend::Pixels;
+use shared::frontend::FrontEnd;
 use shared::geometry::Kind;
 use shared::plan::plan;
 use shared::quant::Channel;
@@ -15,7 +15,7 @@ use crate::quantize::{Graph, QuantLayer};
 ///
 /// The model id is the CRC-64 of front end, metric and everything behind the header: templates of two models are mistaken
 /// for each other only if the models are the same.
-pub fn bundle_bytes(graph: &Graph, name: &str, frontend: Pixels, metric: Metric) -> Result<BundleBytes, WriteError> {
+pub fn bundle_bytes(graph: &Graph, name: &str, frontend: FrontEnd, metric: Metric) -> Result<BundleBytes, WriteError> {
     let mut entries: Vec<Entry> = graph.layers.iter().map(entry).collect();
     let plan = plan(&mut entries);
     let channels: Vec<Vec<Channel>> = graph.layers.iter().map(folded_channels).collect();
@@ -42,7 +42,7 @@ pub fn bundle_bytes(graph: &Graph, name: &str, frontend: Pixels, metric: Metric)
         embedding_scale: graph.embedding_scale(),
         threshold: None,
     };
-    let mut bytes = BundleBytes::zeroed(encoded_len(&sources));
+    let mut bytes = BundleBytes::zeroed(encoded_len(&header, &sources));
     encode(&header, &sources, bytes.as_mut_slice())?;
     let crc = Crc::<u64>::new(&CRC_64_XZ);
     let mut digest = crc.digest();

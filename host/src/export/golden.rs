@@ -4,7 +4,7 @@ use shared::bundle::Bundle;
 use shared::gallery::Gallery;
 use shared::golden::{self, Outcome, Sample, Step, label};
 
-use crate::data::Dataset;
+use crate::data::{Dataset, input_tensor};
 use crate::evaluate::Embedded;
 
 /// Identities whose samples go in.
@@ -24,9 +24,8 @@ pub(super) fn encode(bundle: &Bundle<'_>, data: &Dataset, embedded: &Embedded) -
         .iter()
         .flatten()
         .map(|&index| {
-            let mut tensor = vec![0; frontend.tensor_len()];
             // These samples were embedded, so the front end takes them.
-            frontend.run(data.samples[index].raw.as_raw(), &mut tensor).map(|()| tensor).unwrap_or_default()
+            input_tensor(&frontend, &data.samples[index].raw).unwrap_or_default()
         })
         .collect();
     let samples: Vec<Sample<'_>> = groups

@@ -20,9 +20,10 @@ use thiserror::Error;
 use crate::data::{DataError, Dataset, Part};
 use crate::evaluate::{Comparisons, Embedded, Engine, EngineError, Verification, verify};
 use crate::metrics::Scores;
-use crate::model::{BUNDLE, GOLDEN, ModelError, ONNX, write_all};
+use crate::model::{BUNDLE, BundleBytes, GOLDEN, ModelError, ONNX, write_all};
+use crate::net::FloatNet;
 use crate::onnx;
-use crate::quantize::{QuantizeError, quantize};
+use crate::quantize::{Graph, QuantizeError, quantize};
 use crate::train::{TrainError, Trained};
 
 pub use bundle::bundle_bytes;
@@ -123,13 +124,7 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     let trained = Trained::load(dir)?;
     let recipe = &trained.recipe;
     let (data, split) = (&recipe.data, &recipe.data.split);
-    let net = trained.net.fold();
-    let calibration = sample(data.source.load(Part::Train, split, data.world)?, recipe.export.calibration_samples);
-    let frontend = recipe.front_end();
-    let tensors = calibration.samples.iter().map(|sample| crate::evaluate::float_tensor(frontend, sample));
-    let tensors = tensors.collect::<Result<Vec<_>, _>>()?;
-    let graph = quantize(&net, &tensors)?;
-    let mut bytes = bundle_bytes(&graph, &recipe.name, frontend, recipe.net.metric.into())?;
+    let Quantized { net, tensors, graph, mut bytes } = quantized(&trained)?;
 
     let part = data.source.load(Part::Threshold, split, data.world)?;
     let (float, _) = measure(&Engine::float(&trained), &part)?;
@@ -165,6 +160,35 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     };
     write_all(dir, &[(BUNDLE, bytes.as_slice()), (ONNX, &onnx), (GOLDEN, &golden)])?;
     Ok(exported)
+}
+
+/// Each layer's size and error of the model that was trained in `dir`; nothing is written.
+pub fn layer_errors(dir: &Path) -> Result<Vec<LayerReport>, ExportError> {
+    let Quantized { net, tensors, graph, bytes } = quantized(&Trained::load(dir)?)?;
+    Ok(layers::report(&graph, &bytes.bundle()?, &net, &tensors))
+}
+
+/// A network on its way to a board.
+struct Quantized {
+    net: FloatNet,
+    /// The calibration samples' input tensors.
+    tensors: Vec<Vec<f32>>,
+    graph: Graph,
+    /// The bundle, not yet sealed.
+    bytes: BundleBytes,
+}
+
+fn quantized(trained: &Trained) -> Result<Quantized, ExportError> {
+    let recipe = &trained.recipe;
+    let (data, split) = (&recipe.data, &recipe.data.split);
+    let net = trained.net.fold();
+    let calibration = sample(data.source.load(Part::Train, split, data.world)?, recipe.export.calibration_samples);
+    let frontend = recipe.front_end();
+    let tensors = calibration.samples.iter().map(|sample| crate::evaluate::float_tensor(frontend, sample));
+    let tensors = tensors.collect::<Result<Vec<_>, _>>()?;
+    let graph = quantize(&net, &tensors)?;
+    let bytes = bundle_bytes(&graph, &recipe.name, frontend, recipe.net.metric.into())?;
+    Ok(Quantized { net, tensors, graph, bytes })
 }
 
 type Measured = (Verification, (Embedded, Comparisons, Scores));

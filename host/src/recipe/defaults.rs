@@ -1,11 +1,14 @@
 //! What a recipe is made of where nothing else is asked for.
 
 use crate::data::augment::Augment;
+use crate::data::sound::SoundAugment;
+use crate::data::speech::Task;
 use crate::data::{Part, Sampling, Spec, Split};
 use crate::mining::Mining;
 
 use super::{
-    Data, Export, Family, Input, Keep, Loss, Method, Metric, Network, Optimizer, Phase, Recipe, RecipeError, Validation,
+    Data, Export, Family, Input, Keep, Loss, Method, Metric, Network, Optimizer, Phase, Recipe, RecipeError, SoundInput,
+    Validation,
 };
 
 /// The choices that most decide a recipe; the others follow from them.
@@ -71,16 +74,21 @@ impl Choices {
             seed: 1,
             data: Data {
                 source: self.source.clone(),
+                name: None,
+                licence: None,
                 world: 0,
                 // A turned character is another one; a turned face is not.
                 rotations_as_classes: matches!(self.source, Spec::Omniglot(_)) && input.width == input.height,
                 forgeries_as_classes: matches!(self.source, Spec::Signatures(_)),
+                // A word stays the same word at any pitch.
+                speeds_as_classes: matches!(self.source, Spec::Speech(_, Task::Speaker | Task::Both)),
                 split,
                 also: Vec::new(),
             },
             input,
             net: Network { family: self.family, width_multiplier: 1.0, embedding: self.embedding, metric, start: None },
             augment: self.default_augment(),
+            sound_augment: self.default_sound_augment(),
             optimizer: Optimizer { weight_decay: 1e-4, average: 0.0 },
             validation: Validation { every_steps: 100, samples: 1000, pairs: 20_000, patience: 0, keep: Keep::Best },
             export: Export { target_fmr: 0.01, calibration_samples: 500 },
@@ -91,12 +99,13 @@ impl Choices {
     }
 
     fn default_input(&self, split: &Split) -> Result<Input, RecipeError> {
-        let plain = Input { width: 28, height: 28, channels: 1, invert: false, stretch: false };
+        let plain = Input { width: 28, height: 28, channels: 1, invert: false, stretch: false, sound: None };
         Ok(match self.source {
             Spec::Mnist(_) => plain,
             Spec::Glyphs => Input { invert: true, ..plain },
             Spec::Omniglot(_) => Input { width: 40, height: 40, invert: true, ..plain },
             Spec::Signatures(_) => Input { width: 128, height: 88, invert: true, stretch: true, ..plain },
+            Spec::Speech(..) => Input { width: 48, height: 40, sound: Some(SoundInput::default()), ..plain },
             Spec::Images(_) => {
                 let samples = self.source.load(Part::Threshold, split, 0)?.samples;
                 let first = samples.first().map(|sample| sample.raw.as_raw());
@@ -131,6 +140,8 @@ impl Choices {
                 contrast: 0.2,
                 ..Augment::default()
             },
+            // See `default_sound_augment`.
+            Spec::Speech(..) => Augment::default(),
             Spec::Images(_) => Augment {
                 shift: 0.08,
                 scale: 0.12,
@@ -140,6 +151,21 @@ impl Choices {
                 brightness: 0.1,
                 ..Augment::default()
             },
+        }
+    }
+
+    fn default_sound_augment(&self) -> SoundAugment {
+        match self.source {
+            Spec::Speech(..) => SoundAugment {
+                speed: 0.12,
+                gain: 3.0,
+                noise: 0.1,
+                mix: 0.1,
+                shift: 0.1,
+                time_mask: 0.15,
+                frequency_mask: 0.15,
+            },
+            _ => SoundAugment::default(),
         }
     }
 
@@ -153,6 +179,7 @@ impl Choices {
             Spec::Glyphs => 10,
             Spec::Omniglot(_) => 40,
             Spec::Signatures(_) => 150,
+            Spec::Speech(..) => 60,
             Spec::Images(_) => 200,
         };
         let loss = match (method, metric) {

@@ -7,10 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use shared::frontend::{Image, Pixels, Raw};
+use shared::frontend::{Fill, FrontEnd, Image, LogMel, Pixels, Raw, SettingsError};
 use thiserror::Error;
 
 use crate::data::augment::Augment;
+use crate::data::sound::SoundAugment;
 use crate::data::{Batching, Classes, DataError, Pattern, Sampling, Spec, Split};
 use crate::mining::Mining;
 use crate::net::{Architecture, ArchitectureError, Shape};
@@ -36,6 +37,9 @@ pub struct Recipe {
     pub net: Network,
     /// How training samples are varied.
     pub augment: Augment,
+    /// How training recordings are varied.
+    #[serde(default, skip_serializing_if = "SoundAugment::is_none")]
+    pub sound_augment: SoundAugment,
     /// Adam's settings.
     pub optimizer: Optimizer,
     /// How training is watched.
@@ -51,8 +55,14 @@ pub struct Recipe {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The source: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR.
+    /// The source: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR.
     pub source: Spec,
+    /// What people call the data, for the model card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The data's licence and where it is from, for the model card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
     /// Which world of glyphs is drawn; files do not heed it.
     pub world: u64,
     /// Every identity that trains becomes four: as it is and turned by 90, 180 and 270 degrees.
@@ -61,6 +71,9 @@ pub struct Data {
     /// The forgeries of every identity that trains become one more identity; without it they do not train.
     #[serde(default)]
     pub forgeries_as_classes: bool,
+    /// Every voice that trains becomes three: as it is, a tenth slower and a tenth faster.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub speeds_as_classes: bool,
     /// The identities that train, choose the threshold and test.
     pub split: Split,
     /// Other sources that train along.
@@ -74,6 +87,12 @@ pub struct Data {
 pub struct Also {
     /// The source.
     pub source: Spec,
+    /// The data's name, for the model card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The data's licence and where it is from, for the model card.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
     /// Its identities that train.
     pub identities: Pattern,
     /// Whether dark on light becomes light on dark; the rest of the front end is the recipe's.
@@ -99,6 +118,50 @@ pub struct Input {
     pub invert: bool,
     /// The darkest value becomes 0, the lightest 255.
     pub stretch: bool,
+    /// For recordings, whose spectrogram has `height` bands, `width` frames and one channel; for pictures none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sound: Option<SoundInput>,
+}
+
+/// The sound front end's settings, besides bands and frames: see [`LogMel`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoundInput {
+    /// Samples a second; recordings of another rate are resampled.
+    pub rate: u16,
+    /// Samples of a frame.
+    pub window: u16,
+    /// Samples from one frame to the next.
+    pub hop: u16,
+    /// Where the lowest band begins, in Hz.
+    pub low: u16,
+    /// Where the highest band ends, in Hz.
+    pub high: u16,
+    /// dB from the lowest value to the highest.
+    pub range: u8,
+    /// dB below the loudest frame at which silence begins.
+    pub trim: u8,
+    /// Lift the high frequencies.
+    pub pre_emphasis: bool,
+    /// What stands where a recording has no more frames.
+    pub fill: Fill,
+}
+
+impl Default for SoundInput {
+    /// 8 kHz, frames of 32 ms every 16 ms, bands from 60 to 3800 Hz.
+    fn default() -> Self {
+        SoundInput {
+            rate: 8000,
+            window: 256,
+            hop: 128,
+            low: 60,
+            high: 3800,
+            range: 60,
+            trim: 30,
+            pre_emphasis: true,
+            fill: Fill::Repeat,
+        }
+    }
 }
 
 /// A family of networks.
@@ -360,6 +423,9 @@ pub enum RecipeError {
         /// What is accepted.
         expected: &'static str,
     },
+    /// The sound front end's settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The network does not fit its input.
     #[error(transparent)]
     Architecture(#[from] ArchitectureError),
@@ -414,6 +480,22 @@ impl Recipe {
             1 | 3 => {}
             channels => return range("input.channels", channels, "1 (grey) or 3 (RGB)"),
         }
+        let (sounds, speech) = (self.input.sound.is_some(), matches!(self.data.source, Spec::Speech(..)));
+        if sounds != speech {
+            let expected = "there for `speech:DIR`, and for no other source";
+            return range("input.sound", if sounds { "there" } else { "missing" }, expected);
+        }
+        if self.data.speeds_as_classes && !speech {
+            return range("data.speeds_as_classes", true, "false for pictures");
+        }
+        if let FrontEnd::LogMel(log_mel) = self.front_end() {
+            log_mel.check()?;
+            if (self.input.channels, self.input.invert, self.input.stretch) != (1, false, false) {
+                let expected = "1, with `invert` and `stretch` false, for recordings";
+                return range("input.channels", self.input.channels, expected);
+            }
+        }
+        self.sound_augment.check()?;
         if !(1.0 / 16.0..=16.0).contains(&self.net.width_multiplier) {
             let value = self.net.width_multiplier;
             return range("net.width_multiplier", value, "between 0.0625 and 16");
@@ -485,7 +567,7 @@ impl Recipe {
     }
 
     /// The front end.
-    pub fn front_end(&self) -> Pixels {
+    pub fn front_end(&self) -> FrontEnd {
         self.input.front_end()
     }
 
@@ -502,11 +584,14 @@ impl Recipe {
 
     /// How the batches of phase number `phase` are made.
     pub fn batching(&self, phase: usize) -> Option<Batching> {
-        let Data { rotations_as_classes: rotations, forgeries_as_classes: forgeries, .. } = self.data;
+        let Data {
+            rotations_as_classes: rotations, forgeries_as_classes: forgeries, speeds_as_classes: speeds, ..
+        } = self.data;
         self.phases.get(phase).map(|this| Batching {
-            classes: Classes { rotations, forgeries },
+            classes: Classes { rotations, forgeries, speeds },
             sampling: this.sampling,
             augment: self.augment,
+            sound: self.sound_augment,
             seed: self.seed.wrapping_add(phase as u64),
         })
     }
@@ -514,26 +599,39 @@ impl Recipe {
 
 impl Input {
     /// The front end with these settings.
-    pub fn front_end(&self) -> Pixels {
-        Pixels {
+    pub fn front_end(&self) -> FrontEnd {
+        if let Some(sound) = self.sound {
+            let SoundInput { rate, window, hop, low, high, range, trim, pre_emphasis, fill } = sound;
+            let (bands, frames) = (self.height, self.width);
+            let settings = LogMel { rate, window, hop, bands, frames, low, high, range, trim, pre_emphasis, fill };
+            return FrontEnd::LogMel(settings);
+        }
+        FrontEnd::Pixels(Pixels {
             width: self.width,
             height: self.height,
             channels: self.channels,
             invert: self.invert,
             stretch: self.stretch,
-        }
+        })
     }
 
     /// As wide, high and coloured as `raw`, with the shorter side brought to `side` where that is shorter.
     pub fn like(raw: Raw<'_>, side: u16) -> Input {
-        let Raw::Image(Image { width, height, channels, .. }) = raw;
+        let (width, height, channels) = match raw {
+            Raw::Image(Image { width, height, channels, .. }) => (width, height, channels),
+            Raw::Sound(_) => (side, side, 1),
+        };
         let shorter = width.min(height).max(1);
         let scale = |length: u16| match shorter > side {
             true => (u32::from(length) * u32::from(side) / u32::from(shorter)) as u16,
             false => length,
         };
-        Input { width: scale(width), height: scale(height), channels, invert: false, stretch: false }
+        Input { width: scale(width), height: scale(height), channels, invert: false, stretch: false, sound: None }
     }
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn range<T>(key: &'static str, value: impl ToString, expected: &'static str) -> Result<T, RecipeError> {

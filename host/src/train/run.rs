@@ -12,7 +12,7 @@ use burn::tensor::Device;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use shared::frontend::Pixels;
+use shared::frontend::{FrontEnd, Pixels};
 
 use crate::data::{Batch, Batching, Classes, DataError, MixedData, Part, Shape, Tensors, TrainingData};
 use crate::net::Net;
@@ -112,16 +112,16 @@ fn load_training(recipe: &Recipe, batching: Batching) -> Result<MixedData, Train
     let Data { source, split, world, also, .. } = &recipe.data;
     let main = TrainingData::load(source, split, *world, recipe.front_end(), batching)?;
     let load = |also: &Also| {
-        let front = Pixels { invert: also.invert, ..recipe.front_end() };
-        let classes = Classes { rotations: also.rotations_as_classes, forgeries: false };
+        let front = match recipe.front_end() {
+            FrontEnd::Pixels(pixels) => FrontEnd::Pixels(Pixels { invert: also.invert, ..pixels }),
+            sound => sound,
+        };
+        let classes = Classes { rotations: also.rotations_as_classes, ..Classes::default() };
         let batching = Batching { classes, sampling: also.sampling, ..batching };
         TrainingData::load_all(&also.source, &also.identities, *world, front, batching)
     };
     let also = also.iter().map(load).collect::<Result<Vec<_>, _>>()?;
-    let shape = main.shape();
-    // All sources pass front ends of one size.
-    MixedData::new(main, also)
-        .ok_or(TrainError::Data(DataError::Rotations { height: shape.height, width: shape.width }))
+    Ok(MixedData::new(main, also))
 }
 
 impl Run<'_> {

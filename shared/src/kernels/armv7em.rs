@@ -22,6 +22,9 @@ use crate::winograd::TILE;
 pub use portable::{dot, squared_distance};
 
 global_asm!(
+    // The assembler knows the extension by the architecture of a Cortex-M4, but not by that of a Cortex-M33.
+    #[cfg(armv8m)]
+    ".cpu cortex-m33",
     include_str!("armv7em/common.s"),
     include_str!("armv7em/pointwise.s"),
     include_str!("armv7em/conv3.s"),

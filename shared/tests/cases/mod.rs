@@ -3,7 +3,7 @@
 
 use shared::bundle::{EMBEDDING_ZERO_POINT, Entry, Header, LayerSource, NAME_LEN, TABLE_LEN, WriteError, encode};
 use shared::embedding::Metric;
-use shared::frontend::Pixels;
+use shared::frontend::{FrontEnd, Pixels};
 use shared::geometry::{Geometry, Kind, Shape, steps};
 use shared::network;
 use shared::plan::plan;
@@ -314,13 +314,13 @@ fn header(input: Shape, arena: u32, input_at: u32) -> Header {
     Header {
         model_id: 1,
         name: [0; NAME_LEN],
-        frontend: Pixels {
+        frontend: FrontEnd::Pixels(Pixels {
             width: input.width,
             height: input.height,
             channels: input.channels as u8,
             invert: false,
             stretch: false,
-        },
+        }),
         metric: Metric::Euclidean,
         dim: DIM,
         arena,

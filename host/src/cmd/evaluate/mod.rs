@@ -41,7 +41,7 @@ pub enum Protocol {
 pub struct Args {
     /// The model's folder
     pub model: PathBuf,
-    /// The samples: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR; by default the recipe's
+    /// The samples: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR; by default the recipe's
     #[arg(long)]
     pub data: Option<Spec>,
     /// Identities to use; by default those that the recipe neither trained on nor chose the threshold with

@@ -103,8 +103,7 @@ mod tests {
     use shared::frontend::Pixels;
 
     fn pixels(raw: RawSample) -> Vec<u8> {
-        let RawSample::Image { pixels, .. } = raw;
-        pixels
+        raw.pixels().to_vec()
     }
 
     /// The drawings themselves: a change here makes every model trained on glyphs, and every published rate, another one.
@@ -144,7 +143,7 @@ mod tests {
         let numbers: Vec<u32> = (0..60).collect();
         let dataset = dataset(3, &numbers, 6);
         let front = Pixels { width: 12, height: 12, channels: 1, invert: true, stretch: true };
-        let tensors = super::super::Tensors::new(&dataset, &front).expect("fits");
+        let tensors = super::super::Tensors::new(&dataset, &front.into()).expect("fits");
         let distance = |i: usize, j: usize| -> u32 {
             let pairs = tensors.tensor(i).iter().zip(tensors.tensor(j));
             pairs.map(|(&a, &b)| u32::from(a.abs_diff(b)).pow(2)).sum()

@@ -1,0 +1,112 @@
+//! Admin sessions, what they may set, and what a board tells of itself.
+
+use embedded_storage::nor_flash::NorFlash;
+use shared::embedding::Distance;
+use shared::wire::{Adjustment, Fault, KEY_LEN, PROOF_LEN, Response, SESSION_SECONDS};
+
+use super::{App, kept};
+use crate::engine::Engine;
+use crate::platform::Platform;
+use crate::replay;
+use crate::store::Settings;
+
+impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
+    /// Passes for somebody at the board, and in an open admin session, which then stays open.
+    pub(super) fn admin(&mut self) -> Result<(), Fault> {
+        if self.at_hand {
+            return Ok(());
+        }
+        if self.store.settings().admin.is_none() {
+            return Err(Fault::NotProvisioned);
+        }
+        let now = self.platform.micros();
+        if !self.session.is_open(now) {
+            return Err(Fault::Locked);
+        }
+        self.session.open(now);
+        Ok(())
+    }
+
+    pub(super) fn challenge(&mut self) -> Result<Response<'static>, Fault> {
+        let settings = *self.store.settings();
+        let key = settings.admin.ok_or(Fault::NotProvisioned)?;
+        let mut boots = settings.boots;
+        if !self.session.has_challenged() {
+            boots = boots.wrapping_add(1);
+            kept(self.store.put(Settings { boots, ..settings }))?;
+        }
+        Ok(Response::Challenge(self.session.challenge(&key, boots)))
+    }
+
+    pub(super) fn unlock(&mut self, proof: &[u8; PROOF_LEN]) -> Result<Response<'static>, Fault> {
+        let key = self.store.settings().admin.ok_or(Fault::NotProvisioned)?;
+        if !self.session.check(&key, proof) {
+            return Err(Fault::Proof);
+        }
+        let now = self.platform.micros();
+        self.session.open(now);
+        Ok(Response::Done(SESSION_SECONDS))
+    }
+
+    pub(super) fn lock(&mut self) -> Result<Response<'static>, Fault> {
+        self.session.close();
+        self.memory.collected.clear();
+        Ok(Response::Done(0))
+    }
+
+    pub(super) fn provision(&mut self, key: [u8; KEY_LEN]) -> Result<Response<'static>, Fault> {
+        if self.store.settings().admin.is_some() {
+            return Err(Fault::Provisioned);
+        }
+        self.bind()?;
+        kept(self.store.put(Settings { admin: Some(key), ..*self.store.settings() }))?;
+        Ok(Response::Done(0))
+    }
+
+    pub(super) fn threshold(&mut self, adjustment: Option<Adjustment>) -> Result<Response<'static>, Fault> {
+        let sealed = self.engine.header().threshold.ok_or(Fault::NoThreshold)?.distance;
+        if let Some(Adjustment { distance, loosen }) = adjustment {
+            self.admin()?;
+            if distance.is_some_and(|distance| distance > sealed) && !loosen {
+                return Err(Fault::Looser { sealed });
+            }
+            self.bind()?;
+            let threshold = distance.map(|Distance(distance)| distance);
+            kept(self.store.put(Settings { threshold, ..*self.store.settings() }))?;
+            self.gallery()?.set_threshold(distance.unwrap_or(sealed));
+        }
+        Ok(Response::Threshold { sealed, used: self.gallery()?.threshold() })
+    }
+
+    pub(super) fn adapt(&mut self, adapt: bool) -> Result<Response<'static>, Fault> {
+        self.admin()?;
+        self.bind()?;
+        kept(self.store.put(Settings { adapt, ..*self.store.settings() }))?;
+        Ok(Response::Done(adapt.into()))
+    }
+
+    pub(super) fn self_test(&mut self) -> Result<Response<'static>, Fault> {
+        self.drop_sample();
+        let golden = self.platform.golden().ok_or(Fault::NoGolden)?;
+        let golden = shared::golden::Golden::check(golden).map_err(|_| Fault::NoGolden)?;
+        if golden.model_id() != self.engine.header().model_id {
+            return Err(Fault::NoGolden);
+        }
+        let (samples, agree) = replay::agreement(&mut self.engine, &golden);
+        Ok(Response::SelfTest { samples, agree })
+    }
+
+    /// Times the network on whatever lies in its input tensor, and an identification of what comes out.
+    pub(super) fn bench(&mut self) -> Result<Response<'static>, Fault> {
+        self.drop_sample();
+        let start = self.platform.micros();
+        let embedding = self.engine.forward().map_err(|_| Fault::Engine)?;
+        let between = self.platform.micros();
+        if let Some(gallery) = &self.memory.gallery {
+            core::hint::black_box(gallery.identify(&embedding));
+        }
+        let end = self.platform.micros();
+        let time = |from: u64, to: u64| u32::try_from(to.saturating_sub(from)).unwrap_or(u32::MAX);
+        Ok(Response::Bench { embed: time(start, between), identify: time(between, end), identities: self.enrolled() })
+    }
+}

@@ -1,0 +1,121 @@
+//! Comparing: decisions, the delay after failed ones, and what confident ones may change.
+
+use embedded_storage::nor_flash::NorFlash;
+use shared::embedding::Embedding;
+use shared::gallery::{Candidate, Decision, Gallery, NotEnrolled};
+use shared::wire::{Event, Fault, Response};
+
+use super::{App, outcome};
+use crate::engine::Engine;
+use crate::platform::Platform;
+use crate::session::FREE_FAILURES;
+use crate::store::Settings;
+
+/// A match is confident within this part of the threshold, with no other identity within the threshold.
+const CONFIDENT_DIVISOR: u32 = 2;
+/// A confident match moves its template by this part of the way.
+const ADAPT_DIVISOR: i32 = 8;
+
+impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
+    pub(super) fn verify(&mut self, label: &str) -> Result<Response<'static>, Fault> {
+        self.compare(|gallery, embedding| gallery.verify(label, embedding).map_err(|NotEnrolled| Fault::NotEnrolled))
+    }
+
+    pub(super) fn identify(&mut self) -> Result<Response<'static>, Fault> {
+        self.compare(|gallery, embedding| Ok(gallery.identify(embedding)))
+    }
+
+    fn compare(
+        &mut self,
+        decide: impl FnOnce(&Gallery<ROOM, DIM>, &Embedding) -> Result<Decision, Fault>,
+    ) -> Result<Response<'static>, Fault> {
+        let now = self.platform.micros();
+        let admin = self.session.is_open(now);
+        if let (false, Some(seconds)) = (admin, self.session.wait(now)) {
+            return Err(Fault::Wait { seconds });
+        }
+        self.gallery()?;
+        let embedding = self.sample.embed(&mut self.engine)?;
+        let gallery = self.memory.gallery.as_ref().ok_or(Fault::NoThreshold)?;
+        let decision = decide(gallery, embedding)?;
+        let (accepted, nearest) = outcome(&decision);
+        self.count(accepted, nearest.is_some(), admin);
+        self.remember(accepted, nearest);
+        if let (true, Some(candidate)) = (accepted && self.store.settings().adapt, nearest) {
+            self.move_template(candidate);
+        }
+        self.platform.decided(accepted);
+        Ok(Response::Decision(decision))
+    }
+
+    /// Counts failures in a row. An admin who tries things out starts no delay; one over an empty gallery tells nobody anything.
+    fn count(&mut self, accepted: bool, anybody: bool, admin: bool) {
+        if accepted {
+            self.failures = 0;
+            self.session.succeeded();
+        } else if anybody && !admin {
+            self.failures = self.failures.saturating_add(1);
+            let now = self.platform.micros();
+            self.session.failed(self.failures, now);
+        }
+        // From the first delay on the count is kept over a power cut; the delay also bounds how often it is written.
+        let failures = if self.failures > FREE_FAILURES { self.failures } else { 0 };
+        // Where the store cannot be written, the delay still holds until the power is cut.
+        let _ = self.store.put(Settings { failures, ..*self.store.settings() });
+    }
+
+    fn remember(&mut self, accepted: bool, nearest: Option<&Candidate>) {
+        self.decisions = self.decisions.wrapping_add(1);
+        let nearest = nearest.map(|candidate| (candidate.label.clone(), candidate.distance));
+        if self.memory.events.is_full() {
+            self.memory.events.pop_front();
+        }
+        // There is room now.
+        let _ = self.memory.events.push_back(Event { number: self.decisions, accepted, nearest });
+    }
+
+    pub(super) fn events(&self, after: u32) -> Response<'static> {
+        Response::Events(self.memory.events.iter().filter(|event| event.number > after).cloned().collect())
+    }
+
+    /// Moves the template of a confident match towards the sample; a template that cannot be stored stays as it is.
+    fn move_template(&mut self, candidate: &Candidate) {
+        let Some(gallery) = &mut self.memory.gallery else {
+            return;
+        };
+        let threshold = gallery.threshold();
+        let alone = match candidate.runner_up {
+            Some(distance) => distance > threshold,
+            // A verification compares with one identity only.
+            None => match self.sample.embed(&mut self.engine).map(|embedding| gallery.identify(embedding)) {
+                Ok(Decision::Match(nearest)) => {
+                    nearest.label == candidate.label && nearest.runner_up.is_none_or(|distance| distance > threshold)
+                }
+                _ => false,
+            },
+        };
+        let Some(index) = gallery.position(&candidate.label) else {
+            return;
+        };
+        let Ok(embedding) = self.sample.embed(&mut self.engine) else {
+            return;
+        };
+        if !alone || candidate.distance.0 > threshold.0 / CONFIDENT_DIVISOR {
+            return;
+        }
+        let Some(template) = gallery.templates().nth(index) else {
+            return;
+        };
+        let moved: Embedding = template.embedding.iter().zip(embedding).map(|(&old, &new)| towards(old, new)).collect();
+        if moved != *template.embedding && self.store.put_template(index, &candidate.label, &moved).is_ok() {
+            // The gallery has this place and this length.
+            let _ = gallery.restore(index, &candidate.label, &moved);
+        }
+    }
+}
+
+/// `old + (new - old) / ADAPT_DIVISOR`, rounded away from zero, so that a template arrives where all samples lie.
+fn towards(old: i8, new: i8) -> i8 {
+    let way = i32::from(new) - i32::from(old);
+    (i32::from(old) + (way.abs() + ADAPT_DIVISOR - 1) / ADAPT_DIVISOR * way.signum()) as i8
+}

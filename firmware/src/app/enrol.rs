@@ -1,0 +1,120 @@
+//! Enrolling and deleting: what changes the gallery and its store, both or neither.
+
+use embedded_storage::nor_flash::NorFlash;
+use shared::embedding::{Distance, Embedding};
+use shared::gallery::{Decision, Label};
+use shared::wire::{Fault, Response, StoreState};
+
+use super::{App, kept};
+use crate::engine::Engine;
+use crate::platform::Platform;
+use crate::store::Contents;
+
+impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
+    /// Adds the sample to those that the next template is made of.
+    pub(super) fn collect(&mut self) -> Result<Response<'static>, Fault> {
+        self.admin()?;
+        self.gallery()?;
+        let embedding = self.embed()?.clone();
+        if let Some(fault) = self.sample.flaw() {
+            return Err(fault);
+        }
+        if self.memory.collected.is_full() {
+            return Err(Fault::Samples);
+        }
+        if !self.memory.collected.is_empty() {
+            let mean = mean(&self.memory.collected, embedding.len());
+            let gallery = self.gallery()?;
+            let (distance, threshold) = (gallery.distance(&mean, &embedding), gallery.threshold());
+            if distance > threshold {
+                return Err(Fault::Unlike { distance, threshold });
+            }
+        }
+        let mut padded = [0; DIM];
+        for (place, &element) in padded.iter_mut().zip(&embedding) {
+            *place = element;
+        }
+        self.memory.collected.push(padded).map_err(|_| Fault::Samples)?;
+        Ok(Response::Done(self.memory.collected.len() as u16))
+    }
+
+    pub(super) fn enrol(&mut self, label: &str) -> Result<Response<'static>, Fault> {
+        self.admin()?;
+        let label = Label::try_from(label).ok().filter(|label| !label.is_empty()).ok_or(Fault::Label)?;
+        let capacity = self.capacity();
+        let gallery = self.gallery()?;
+        let count = gallery.templates().len();
+        if gallery.position(&label).is_some() {
+            return Err(Fault::Duplicate);
+        }
+        if count >= usize::from(capacity) {
+            return Err(Fault::Full { capacity });
+        }
+        if self.memory.collected.is_empty() {
+            self.collect()?;
+        }
+        let template = mean(&self.memory.collected, usize::from(self.engine.header().dim));
+        let resembles = match self.gallery()?.identify(&template) {
+            Decision::Match(candidate) => Some(candidate),
+            Decision::Unknown(_) => None,
+        };
+        self.bind()?;
+        kept(self.store.put_template(count, &label, &template))?;
+        self.gallery()?.enrol(&label, &template).map_err(|_| Fault::Engine)?;
+        self.memory.collected.clear();
+        Ok(Response::Enrolled { identities: self.enrolled(), resembles })
+    }
+
+    pub(super) fn delete(&mut self, label: &str) -> Result<Response<'static>, Fault> {
+        self.admin()?;
+        let model = self.engine.header().model_id;
+        let gallery = self.gallery()?;
+        gallery.position(label).ok_or(Fault::NotEnrolled)?;
+        if let Some(gallery) = &self.memory.gallery {
+            let stay = gallery.templates().filter(|template| template.label != label);
+            kept(self.store.rewrite(model, stay))?;
+        }
+        self.gallery()?.delete(label).map_err(|_| Fault::NotEnrolled)?;
+        Ok(Response::Done(self.enrolled()))
+    }
+
+    /// Removes everybody, whatever the store holds. A store that is not this program's holds no key, so nobody could prove it.
+    pub(super) fn wipe(&mut self) -> Result<Response<'static>, Fault> {
+        if matches!(self.store.contents(), Contents::Model(_) | Contents::Empty) {
+            self.admin()?;
+        }
+        let header = self.engine.header();
+        let (model, sealed) = (header.model_id, header.threshold);
+        let settings = *self.store.settings();
+        kept(self.store.rewrite(model, core::iter::empty()))?;
+        if matches!(self.store_state(), StoreState::Ready) && settings.threshold.is_some() {
+            kept(self.store.put(crate::store::Settings { threshold: None, ..*self.store.settings() }))?;
+        }
+        self.memory.collected.clear();
+        if let Some(gallery) = &mut self.memory.gallery {
+            gallery.clear();
+            gallery.set_threshold(sealed.map_or(Distance(0), |sealed| sealed.distance));
+        }
+        Ok(Response::Done(0))
+    }
+
+    /// Makes the store ready to be written.
+    pub(super) fn bind(&mut self) -> Result<(), Fault> {
+        match self.store_state() {
+            StoreState::Ready => kept(self.store.bind(self.engine.header().model_id)),
+            StoreState::OtherModel(model) => Err(Fault::OtherModel { model }),
+            StoreState::OtherVersion(version) => Err(Fault::OtherVersion { version }),
+            StoreState::Foreign => Err(Fault::Foreign),
+        }
+    }
+}
+
+/// The mean of `samples`, element by element, halves rounded up; its first `len` elements.
+fn mean<const DIM: usize>(samples: &[[i8; DIM]], len: usize) -> Embedding {
+    let count = samples.len().max(1) as i32;
+    let element = |at: usize| {
+        let sum: i32 = samples.iter().filter_map(|sample| sample.get(at)).map(|&element| i32::from(element)).sum();
+        (2 * sum + count).div_euclid(2 * count) as i8
+    };
+    (0..len.min(DIM)).map(element).collect()
+}

@@ -1,0 +1,300 @@
+//! What `doppel device` asks of a board.
+
+use std::fs;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use shared::bundle::Bundle;
+use shared::embedding::Distance;
+use shared::wire::{Adjustment, LogLevel, MAX_SAMPLES, Request, Response, StoreState};
+
+use super::{Action, Args, Level, key, show};
+use crate::cmd::print_json;
+use crate::data::images;
+use crate::device::{Client, DeviceError};
+use crate::model::{BUNDLE, BundleBytes, GOLDEN};
+
+/// How often a board that is watched is asked.
+const POLL: Duration = Duration::from_millis(200);
+
+pub(super) fn run(client: &mut Client, args: &Args) -> anyhow::Result<()> {
+    let json = args.json;
+    match &args.action {
+        Action::Info => info(client, json),
+        Action::Provision => {
+            client.done(&Request::Provision { key: key::read_or_make(&args.key)? })?;
+            show::done(
+                json,
+                &format!("the board has its admin key; keep {}", args.key.display()),
+                json!({ "provisioned": true }),
+            )
+        }
+        Action::Enroll { files, label } => enroll(client, args, files, label),
+        Action::Verify { files, label } => decide(client, json, files, &Request::Verify { label }),
+        Action::Identify { files } => decide(client, json, files, &Request::Identify),
+        Action::Embed { files } => embed(client, json, files),
+        Action::List => list(client, json),
+        Action::Delete { label } => {
+            unlock(client, args)?;
+            let left = client.done(&Request::Delete { label })?;
+            show::done(
+                json,
+                &format!("deleted {label}; {left} identities left"),
+                json!({ "deleted": label, "identities": left }),
+            )
+        }
+        Action::Wipe => {
+            // A store that the board cannot read has no key to ask for.
+            if key_is_needed(client)? {
+                unlock(client, args)?;
+            }
+            client.done(&Request::Wipe)?;
+            show::done(json, "wiped: nobody is enrolled", json!({ "identities": 0 }))
+        }
+        Action::Threshold { set, reset, loosen } => {
+            let distance = set.map(Distance);
+            let adjustment = (set.is_some() || *reset).then_some(Adjustment { distance, loosen: *loosen });
+            if adjustment.is_some() {
+                unlock(client, args)?;
+            }
+            let (sealed, used) = client.ask(&Request::Threshold(adjustment), |response| match response {
+                Response::Threshold { sealed, used } => Ok((sealed.0, used.0)),
+                _ => Err(DeviceError::Answer),
+            })?;
+            show::done(
+                json,
+                &format!("accepts up to distance {used}; the model's sealed threshold is {sealed}"),
+                json!({ "sealed": sealed, "used": used }),
+            )
+        }
+        Action::Adapt { on } => {
+            unlock(client, args)?;
+            client.done(&Request::Adapt(*on))?;
+            let text =
+                if *on { "confident matches move their template" } else { "templates stay as they were enrolled" };
+            show::done(json, text, json!({ "adapt": on }))
+        }
+        Action::Selftest => self_test(client, json),
+        Action::Bench => bench(client, json),
+        Action::Watch { seconds } => watch(client, json, *seconds),
+        Action::Log { level } => {
+            let level = match level {
+                Level::Off => LogLevel::Off,
+                Level::Warn => LogLevel::Warn,
+                Level::Info => LogLevel::Info,
+                Level::Trace => LogLevel::Trace,
+            };
+            client.done(&Request::Log(level))?;
+            show::done(
+                json,
+                &format!("logs from {level:?} on"),
+                json!({ "level": format!("{level:?}").to_lowercase() }),
+            )
+        }
+        Action::Update { model } => update(client, args, model),
+    }
+}
+
+fn unlock(client: &mut Client, args: &Args) -> anyhow::Result<()> {
+    let provisioned = client.ask(&Request::Info, |response| match response {
+        Response::Info(info) => Ok(info.provisioned),
+        _ => Err(DeviceError::Answer),
+    })?;
+    anyhow::ensure!(provisioned, "the board has no admin key yet: run `doppel device provision` once");
+    client.unlock(&key::read(&args.key)?)?;
+    Ok(())
+}
+
+fn key_is_needed(client: &mut Client) -> anyhow::Result<bool> {
+    Ok(client.ask(&Request::Info, |response| match response {
+        Response::Info(info) => Ok(matches!(info.store, StoreState::Ready | StoreState::OtherModel(_))),
+        _ => Err(DeviceError::Answer),
+    })?)
+}
+
+fn info(client: &mut Client, json: bool) -> anyhow::Result<()> {
+    let mut fields = client.ask(&Request::Info, |response| match response {
+        Response::Info(info) => Ok(show::info(&info)),
+        _ => Err(DeviceError::Answer),
+    })?;
+    fields.extend(client.ask(&Request::Board, |response| match response {
+        Response::Board(hardware) => Ok(show::hardware(&hardware)),
+        _ => Err(DeviceError::Answer),
+    })?);
+    show::fields(json, fields)
+}
+
+/// Sends the sample in `path`, with a bar where somebody looks.
+fn send(client: &mut Client, path: &Path) -> anyhow::Result<()> {
+    let raw = images::read(path)?;
+    let raw = raw.as_raw();
+    let bar = progress(raw.bytes().len(), path);
+    let sent = client.send(raw, |bytes| bar.set_position(bytes));
+    bar.finish_and_clear();
+    sent.with_context(|| path.display().to_string())
+}
+
+fn progress(len: usize, path: &Path) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {bar:40} {bytes}/{total_bytes} {eta}");
+    let bar = ProgressBar::new(len as u64).with_message(path.display().to_string());
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn enroll(client: &mut Client, args: &Args, files: &[std::path::PathBuf], label: &str) -> anyhow::Result<()> {
+    anyhow::ensure!(files.len() <= MAX_SAMPLES, "a template is made of up to {MAX_SAMPLES} samples: name fewer files");
+    unlock(client, args)?;
+    // What a command that broke off has collected would be mixed in.
+    client.done(&Request::Lock)?;
+    unlock(client, args)?;
+    for path in files {
+        send(client, path)?;
+        client.done(&Request::Collect).with_context(|| path.display().to_string())?;
+    }
+    let (identities, resembles) = client.ask(&Request::Enrol { label }, |response| match response {
+        Response::Enrolled { identities, resembles } => {
+            Ok((identities, resembles.map(|candidate| (candidate.label.to_string(), candidate.distance.0))))
+        }
+        _ => Err(DeviceError::Answer),
+    })?;
+    if let Some((other, distance)) = &resembles
+        && !args.json
+    {
+        eprintln!("warning: {label} would be accepted as {other}, at distance {distance}");
+    }
+    let value = json!({
+        "label": label, "samples": files.len(), "identities": identities,
+        "resembles": resembles.map(|(label, distance)| json!({ "label": label, "distance": distance })),
+    });
+    show::done(args.json, &format!("enrolled {label} from {} samples; {identities} identities", files.len()), value)
+}
+
+fn decide(client: &mut Client, json: bool, files: &[std::path::PathBuf], request: &Request<'_>) -> anyhow::Result<()> {
+    for path in files {
+        send(client, path)?;
+        let file = path.display().to_string();
+        let decision = client.ask(request, |response| match response {
+            Response::Decision(decision) => Ok(decision),
+            _ => Err(DeviceError::Answer),
+        });
+        show::decision(json, &file, &decision.with_context(|| file.clone())?)?;
+    }
+    Ok(())
+}
+
+fn embed(client: &mut Client, json: bool, files: &[std::path::PathBuf]) -> anyhow::Result<()> {
+    for path in files {
+        send(client, path)?;
+        let embedding = client.ask(&Request::Embed, |response| match response {
+            Response::Embedding(bytes) => Ok(shared::embedding::signed(bytes).to_vec()),
+            _ => Err(DeviceError::Answer),
+        })?;
+        let file = path.display().to_string();
+        if json {
+            print_json(&json!({ "file": file, "embedding": embedding }))?;
+        } else {
+            println!("{file}: {embedding:?}");
+        }
+    }
+    Ok(())
+}
+
+fn list(client: &mut Client, json: bool) -> anyhow::Result<()> {
+    let mut all: Vec<String> = vec![];
+    loop {
+        let first = all.len() as u16;
+        let (total, labels) = client.ask(&Request::List { first }, |response| match response {
+            Response::Identities { total, labels } => {
+                Ok((usize::from(total), labels.iter().map(|label| label.to_string()).collect::<Vec<_>>()))
+            }
+            _ => Err(DeviceError::Answer),
+        })?;
+        let more = !labels.is_empty();
+        all.extend(labels);
+        if all.len() >= total || !more {
+            break;
+        }
+    }
+    if json {
+        return print_json(&json!({ "identities": all }));
+    }
+    for label in &all {
+        println!("{label}");
+    }
+    if all.is_empty() {
+        eprintln!("nobody is enrolled");
+    }
+    Ok(())
+}
+
+fn self_test(client: &mut Client, json: bool) -> anyhow::Result<()> {
+    let (samples, agree) = client.ask(&Request::SelfTest, |response| match response {
+        Response::SelfTest { samples, agree } => Ok((samples, agree)),
+        _ => Err(DeviceError::Answer),
+    })?;
+    show::done(
+        json,
+        &format!("{agree} of {samples} golden samples agree in every byte"),
+        json!({ "samples": samples, "agree": agree }),
+    )?;
+    anyhow::ensure!(samples > 0 && samples == agree, "the board failed its self-test: flash it again");
+    Ok(())
+}
+
+fn bench(client: &mut Client, json: bool) -> anyhow::Result<()> {
+    let (embed, identify, identities) = client.ask(&Request::Bench, |response| match response {
+        Response::Bench { embed, identify, identities } => Ok((embed, identify, identities)),
+        _ => Err(DeviceError::Answer),
+    })?;
+    let text = format!("an embedding takes {embed} us, an identification among {identities} {identify} us");
+    show::done(json, &text, json!({ "embed_us": embed, "identify_us": identify, "identities": identities }))
+}
+
+fn watch(client: &mut Client, json: bool, seconds: Option<u64>) -> anyhow::Result<()> {
+    let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    client.done(&Request::Log(LogLevel::Trace))?;
+    let mut last = 0;
+    while end.is_none_or(|end| Instant::now() < end) {
+        let events = client.ask(&Request::Events { after: last }, |response| match response {
+            Response::Events(events) => Ok(events),
+            _ => Err(DeviceError::Answer),
+        })?;
+        for event in &events {
+            show::event(json, event)?;
+            last = event.number;
+        }
+        thread::sleep(POLL);
+    }
+    Ok(())
+}
+
+fn update(client: &mut Client, args: &Args, model: &Path) -> anyhow::Result<()> {
+    let bundle = BundleBytes::open(model)?;
+    let golden_path = model.join(GOLDEN);
+    let golden = fs::read(&golden_path)
+        .with_context(|| format!("cannot read {}: run `doppel export {}`", golden_path.display(), model.display()))?;
+    let id = Bundle::check(bundle.as_slice())?.header().model_id;
+    unlock(client, args)?;
+    let mut bytes = bundle.as_slice().to_vec();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes.extend(golden);
+    let bar = progress(bytes.len(), &model.join(BUNDLE));
+    let slot = client.update(&bytes, |sent| bar.set_position(sent));
+    bar.finish_and_clear();
+    let slot = slot.with_context(|| model.display().to_string())?;
+    let (now, store) = client.ask(&Request::Info, |response| match response {
+        Response::Info(info) => Ok((info.model_id, info.store)),
+        _ => Err(DeviceError::Answer),
+    })?;
+    anyhow::ensure!(now == id, "the board checked the new model, but still runs {now:016x}: start it again");
+    let stale = matches!(store, StoreState::OtherModel(_));
+    let text = format!("the board runs model {id:016x} from slot {slot}");
+    show::done(args.json, &text, json!({ "model": format!("{id:016x}"), "slot": slot, "enrol_again": stale }))?;
+    if stale && !args.json {
+        eprintln!("its templates belong to the model before: run `doppel device wipe`, and enrol everybody again");
+    }
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! `doppel device`: a board over serial, TCP or in the emulator, asked for everything that it can do.
+
+mod actions;
+mod key;
+mod show;
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use clap::Subcommand;
+
+use crate::device::{self, Client, Emulator, Link};
+
+/// Arguments of `device`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    target: Target,
+    /// The file of the board's admin key, 64 hexadecimal digits; `provision` makes it
+    #[arg(long, global = true, value_name = "FILE", default_value = "doppel.key")]
+    key: PathBuf,
+    /// Print one line of JSON an answer
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    action: Action,
+}
+
+/// Which board.
+#[derive(Debug, clap::Args)]
+struct Target {
+    /// A board on this serial port
+    #[arg(long, global = true, value_name = "PORT", conflicts_with_all = ["tcp", "qemu"])]
+    port: Option<String>,
+    /// Bits a second on the serial port
+    #[arg(long, global = true, default_value_t = 115_200, value_name = "BAUD")]
+    baud: u32,
+    /// A board that listens at this address: `doppel serve`, or `cargo device`
+    #[arg(long, global = true, value_name = "ADDR", conflicts_with = "qemu")]
+    tcp: Option<String>,
+    /// The emulated board, started for this command: its program is built first, its flash is a file
+    #[arg(long, global = true)]
+    qemu: bool,
+    /// The model that the emulated board's program is built with
+    #[arg(long, global = true, value_name = "DIR", default_value = "models/glyphs")]
+    model: PathBuf,
+    /// The emulated board's program, instead of building it
+    #[arg(long, global = true, value_name = "FILE")]
+    elf: Option<PathBuf>,
+    /// The emulated board's flash; made if it is missing
+    #[arg(long, global = true, value_name = "FILE", default_value = "doppel-flash.bin")]
+    flash: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// What the board is: model, threshold, memory, who is enrolled, how worn its flash is
+    Info,
+    /// Give the board its admin key, once; makes the key file if there is none
+    Provision,
+    /// Enrol an identity from one to five samples
+    Enroll {
+        /// The samples that make the template
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The identity's label
+        #[arg(long = "as", value_name = "LABEL")]
+        label: String,
+    },
+    /// Compare samples with one identity
+    Verify {
+        /// The samples
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// The identity that they claim to be
+        #[arg(long = "as", value_name = "LABEL")]
+        label: String,
+    },
+    /// Find the identity of samples, or say that it is unknown
+    Identify {
+        /// The samples
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Print the embeddings that the board makes of samples
+    Embed {
+        /// The samples
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Who is enrolled
+    List,
+    /// Remove an identity; its bytes are erased
+    Delete {
+        /// The identity's label
+        label: String,
+    },
+    /// Remove everybody
+    Wipe,
+    /// Print the threshold, or set it
+    Threshold {
+        /// The largest distance to accept
+        #[arg(long, value_name = "DISTANCE", conflicts_with = "reset")]
+        set: Option<u32>,
+        /// Go back to the model's sealed threshold
+        #[arg(long)]
+        reset: bool,
+        /// Let it be larger than the sealed one, for which no false-match rate was measured
+        #[arg(long, requires = "set")]
+        loosen: bool,
+    },
+    /// Whether confident matches move their template towards the sample
+    Adapt {
+        /// On or off
+        #[arg(value_parser = clap::builder::BoolishValueParser::new())]
+        on: bool,
+    },
+    /// Let the board replay its model's golden vectors
+    Selftest,
+    /// Let the board time an embedding and an identification
+    Bench,
+    /// Show decisions as they are made, and the log of an emulated board
+    Watch {
+        /// Stop after so many seconds
+        #[arg(long, value_name = "SECONDS")]
+        seconds: Option<u64>,
+    },
+    /// From which level on the board logs
+    Log {
+        /// The level
+        #[arg(value_enum)]
+        level: Level,
+    },
+    /// Send another model, which is checked on the board before it is used
+    Update {
+        /// The model's folder
+        model: PathBuf,
+    },
+}
+
+/// [`shared::wire::LogLevel`] on the command line.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Level {
+    Off,
+    Warn,
+    Info,
+    Trace,
+}
+
+/// A board to talk to; the emulator ends with it.
+struct Connection {
+    client: Client,
+    _emulator: Option<Emulator>,
+}
+
+/// Carries one action out.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    let mut connection = connect(&args)?;
+    actions::run(&mut connection.client, &args)
+}
+
+fn connect(args: &Args) -> anyhow::Result<Connection> {
+    let target = &args.target;
+    let (link, emulator): (Box<dyn Link>, _) = match (&target.port, &target.tcp, target.qemu) {
+        (Some(port), _, _) => (device::open_serial(port, target.baud)?, None),
+        (_, Some(address), _) => (device::open_tcp(address)?, None),
+        (_, _, true) => {
+            let elf = match &target.elf {
+                Some(elf) => elf.clone(),
+                None => {
+                    eprintln!("building the board's program with {}", target.model.display());
+                    device::build("device", &target.model)?
+                }
+            };
+            let watched = matches!(args.action, Action::Watch { .. });
+            let log = if watched { Stdio::piped() } else { Stdio::null() };
+            let (mut emulator, link) = Emulator::start(&elf, &target.flash, log)?;
+            if let Some(log) = emulator.take_log() {
+                show::decode_log(log, &elf);
+            }
+            (Box::new(link), Some(emulator))
+        }
+        _ => anyhow::bail!("which board? name it by --port, --tcp or --qemu"),
+    };
+    Ok(Connection { client: Client::new(link)?, _emulator: emulator })
+}

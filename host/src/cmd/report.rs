@@ -1,0 +1,88 @@
+//! `doppel report`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use super::print_json;
+use crate::evaluate::Resampling;
+use crate::model::write_all;
+use crate::report::{CARD, FIGURES, Options, PAGE, Reported, card, collect, comparison, page};
+
+/// Arguments of `report`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The models' folders; several are shown side by side
+    #[arg(required = true)]
+    pub models: Vec<PathBuf>,
+    /// The page; by default report.html in the model's folder, with report.json and the model card README.md beside it
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Samples that each identity is enrolled from [default: every pair of samples is compared; 5 where there are forgeries]
+    #[arg(long)]
+    pub references: Option<usize>,
+    /// Times that the identities are drawn anew for the 95 % intervals
+    #[arg(long, default_value_t = 1000)]
+    pub replicates: usize,
+    /// Seed of random choices
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Print the figures as one line of JSON a model
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Measures and writes.
+pub fn run(args: Args) -> anyhow::Result<()> {
+    if args.references == Some(0) || args.replicates == 0 {
+        bail!("--references and --replicates must be at least 1");
+    }
+    if args.models.len() > 1 && args.out.is_none() {
+        bail!("several models have no folder in common: name the page with --out FILE");
+    }
+    let resampling = Resampling { replicates: args.replicates, seed: args.seed };
+    let options = Options { references: args.references, resampling };
+    let mut all = Vec::new();
+    for model in &args.models {
+        if !args.json {
+            println!("measuring {}", model.display());
+        }
+        let reported = collect(model, &options).with_context(|| format!("no report on {}", model.display()))?;
+        if args.json {
+            print_json(&reported.report)?;
+        }
+        all.push(reported);
+    }
+    let written = write(&args, &all)?;
+    if !args.json {
+        println!("wrote {}", written.display());
+    }
+    Ok(())
+}
+
+/// Writes page and figures, and the card of a single model that is reported in its own folder.
+fn write(args: &Args, all: &[Reported]) -> anyhow::Result<PathBuf> {
+    if let ([one], [model], None) = (all, args.models.as_slice(), &args.out) {
+        let (page, figures, card) = (page(one), serde_json::to_string(&one.report)? + "\n", card(one));
+        write_all(model, &[(PAGE, page.as_bytes()), (FIGURES, figures.as_bytes()), (CARD, card.as_bytes())])?;
+        return Ok(model.join(PAGE));
+    }
+    let out = args.out.as_deref().unwrap_or(Path::new(PAGE));
+    let page = match all {
+        [one] => page(one),
+        _ => comparison(all),
+    };
+    let reports: Vec<_> = all.iter().map(|one| &one.report).collect();
+    let figures = serde_json::to_string(&reports)? + "\n";
+    let json = out.with_extension("json");
+    let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let (Some(page_name), Some(json_name)) = (name(out), name(&json)) else {
+        bail!("--out {} names no file", out.display());
+    };
+    if page_name == json_name {
+        bail!("--out {} is the name that the figures get: let it end in .html", out.display());
+    }
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    write_all(folder, &[(&page_name, page.as_bytes()), (&json_name, figures.as_bytes())])?;
+    Ok(out.to_path_buf())
+}

@@ -1,0 +1,207 @@
+//! Variation of recordings while training: of the waveform before the front end, of the spectrogram behind it.
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+use shared::frontend::{FrontEnd, FrontendError};
+
+use super::{DataError, RawSample, Shape, input_tensor};
+
+/// How far a training recording may be varied. Every value is drawn evenly between its bounds; nothing is varied by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SoundAugment {
+    /// Speed, and pitch with it, from `1 - speed` to `1 + speed`.
+    pub speed: f32,
+    /// Gain either way, in dB; what exceeds the range of a sample is clipped.
+    pub gain: f32,
+    /// Loudness of white noise, up to this part of the recording's root mean square.
+    pub noise: f32,
+    /// Loudness of another recording in the background, up to this part of the recording's root mean square.
+    pub mix: f32,
+    /// Turn of the frames, what leaves at one end entering at the other, up to this part of the tensor's width.
+    pub shift: f32,
+    /// Longest run of frames that is silenced, as a part of all (SpecAugment: Park et al. 2019).
+    pub time_mask: f32,
+    /// Widest run of bands that is silenced, as a part of all.
+    pub frequency_mask: f32,
+}
+
+impl SoundAugment {
+    /// Whether nothing is varied.
+    pub fn is_none(&self) -> bool {
+        *self == SoundAugment::default()
+    }
+
+    /// Refuses parameters out of their range.
+    pub fn check(&self) -> Result<(), DataError> {
+        let limits = [
+            ("speed", self.speed, 0.5),
+            ("gain", self.gain, 30.0),
+            ("noise", self.noise, 1.0),
+            ("mix", self.mix, 1.0),
+            ("shift", self.shift, 1.0),
+            ("time_mask", self.time_mask, 1.0),
+            ("frequency_mask", self.frequency_mask, 1.0),
+        ];
+        for (name, value, limit) in limits {
+            if !(0.0..=limit).contains(&value) {
+                return Err(DataError::Augment { name, value, limit });
+            }
+        }
+        Ok(())
+    }
+
+    /// The input tensor of a variation of `raw`, with `other` in its background. Where the front end refuses the variation, the
+    /// recording itself takes its place.
+    pub fn tensor(
+        &self,
+        front: &FrontEnd,
+        raw: &RawSample,
+        other: &RawSample,
+        rng: &mut impl Rng,
+    ) -> Result<Vec<u8>, FrontendError> {
+        let varied = self.recording(raw, other, rng);
+        let mut tensor = input_tensor(front, &varied).or_else(|_| input_tensor(front, raw))?;
+        self.mask(Shape::of(front), &mut tensor, rng);
+        Ok(tensor)
+    }
+
+    /// A variation of the waveform.
+    fn recording(&self, raw: &RawSample, other: &RawSample, rng: &mut impl Rng) -> RawSample {
+        let (RawSample::Sound { rate, samples }, RawSample::Sound { samples: background, .. }) = (raw, other) else {
+            return raw.clone();
+        };
+        let level = root_mean_square(samples);
+        let gain = 10f32.powf(either_way(rng, self.gain) / 20.0);
+        // An even noise between -1 and 1 has a root mean square of 1 / sqrt(3).
+        let noise = level * up_to(rng, self.noise) * 3f32.sqrt();
+        let mix = match root_mean_square(background) {
+            0.0 => 0.0,
+            loudness => level * up_to(rng, self.mix) / loudness,
+        };
+        let start = rng.random_range(0..background.len().max(1));
+        let behind = background.iter().cycle().skip(start).map(|&x| f32::from(x)).chain(std::iter::repeat(0.0));
+        let sample = |(&x, behind): (&i16, f32)| {
+            let noise = if noise > 0.0 { noise * rng.random_range(-1.0..=1.0) } else { 0.0 };
+            (gain * (f32::from(x) + noise + mix * behind)).round() as i16
+        };
+        let samples = samples.iter().zip(behind).map(sample).collect();
+        // Declared to be faster or slower than it was, the recording is resampled by the front end.
+        let rate = (*rate as f32 * (1.0 + either_way(rng, self.speed))).round() as u32;
+        RawSample::Sound { rate, samples }
+    }
+
+    /// Turns the frames and silences a run of frames and a run of bands, 0 being silence.
+    fn mask(&self, shape: Shape, tensor: &mut [u8], rng: &mut impl Rng) {
+        let (bands, frames) = (shape.height, shape.width);
+        let turn = (frames as f32 * either_way(rng, self.shift)).round() as isize;
+        let (time, frequency) = (run(rng, frames, self.time_mask), run(rng, bands, self.frequency_mask));
+        for (band, row) in tensor.chunks_exact_mut(frames.max(1)).enumerate() {
+            row.rotate_left(turn.rem_euclid(frames.max(1) as isize) as usize);
+            row[time.clone()].fill(0);
+            if frequency.contains(&band) {
+                row.fill(0);
+            }
+        }
+    }
+}
+
+fn root_mean_square(samples: &[i16]) -> f32 {
+    let squares: f64 = samples.iter().map(|&x| f64::from(x).powi(2)).sum();
+    (squares / samples.len().max(1) as f64).sqrt() as f32
+}
+
+fn either_way(rng: &mut impl Rng, bound: f32) -> f32 {
+    bound * rng.random_range(-1.0..=1.0)
+}
+
+fn up_to(rng: &mut impl Rng, bound: f32) -> f32 {
+    bound * rng.random_range(0.0..=1.0)
+}
+
+/// A run of up to `part` of `len`, anywhere in it.
+fn run(rng: &mut impl Rng, len: usize, part: f32) -> std::ops::Range<usize> {
+    let own = (len as f32 * up_to(rng, part)) as usize;
+    let start = rng.random_range(0..=len - own.min(len));
+    start..start + own.min(len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+    use shared::frontend::{Fill, LogMel};
+
+    const FRONT: FrontEnd = FrontEnd::LogMel(LogMel {
+        rate: 8000,
+        window: 256,
+        hop: 128,
+        bands: 16,
+        frames: 32,
+        low: 60,
+        high: 4000,
+        range: 60,
+        trim: 30,
+        pre_emphasis: true,
+        fill: Fill::Repeat,
+    });
+
+    /// A tone of rising pitch, so that every frame is another.
+    fn tone(step: f32) -> RawSample {
+        let samples =
+            (0..4000).map(|n| n as f32).map(|n| (9000.0 * (n * step * (0.5 + n / 8000.0)).sin()) as i16).collect();
+        RawSample::Sound { rate: 8000, samples }
+    }
+
+    fn vary(augment: SoundAugment, seed: u64) -> Vec<u8> {
+        augment.check().expect("in range");
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        augment.tensor(&FRONT, &tone(0.5), &tone(1.3), &mut rng).expect("a tone")
+    }
+
+    #[test]
+    fn nothing_is_varied_by_default() {
+        assert_eq!(vary(SoundAugment::default(), 3), input_tensor(&FRONT, &tone(0.5)).expect("a tone"));
+    }
+
+    #[test]
+    fn every_parameter_varies_and_a_seed_repeats() {
+        let none = SoundAugment::default();
+        let cases = [
+            SoundAugment { speed: 0.2, ..none },
+            SoundAugment { noise: 0.5, ..none },
+            SoundAugment { mix: 0.8, ..none },
+            SoundAugment { shift: 0.5, ..none },
+            SoundAugment { time_mask: 0.5, ..none },
+            SoundAugment { frequency_mask: 0.5, ..none },
+            SoundAugment { gain: 30.0, ..none },
+        ];
+        for augment in cases {
+            let seen: std::collections::HashSet<_> = (0..20).map(|seed| vary(augment, seed)).collect();
+            assert!(seen.len() > 1, "{augment:?}");
+            assert_eq!(vary(augment, 5), vary(augment, 5));
+        }
+    }
+
+    #[test]
+    fn masks_silence_runs_within_their_bounds() {
+        let augment = SoundAugment { time_mask: 0.25, frequency_mask: 0.25, ..SoundAugment::default() };
+        for seed in 0..50 {
+            let mut tensor = vec![9; 16 * 32];
+            let shape = Shape::of(&FRONT);
+            augment.mask(shape, &mut tensor, &mut ChaCha8Rng::seed_from_u64(seed));
+            let rows = (0..16).filter(|&b| tensor[b * 32..(b + 1) * 32].iter().all(|&value| value == 0)).count();
+            let columns = (0..32).filter(|&t| tensor.iter().skip(t).step_by(32).all(|&value| value == 0)).count();
+            assert!(rows <= 4 && columns <= 8, "{rows} {columns}");
+            let zeros = tensor.iter().filter(|&&value| value == 0).count();
+            assert_eq!(zeros, rows * 32 + columns * 16 - rows * columns);
+        }
+    }
+
+    #[test]
+    fn out_of_range_is_refused() {
+        assert!(SoundAugment { speed: 0.6, ..SoundAugment::default() }.check().is_err());
+        assert!(SoundAugment { mix: f32::NAN, ..SoundAugment::default() }.check().is_err());
+    }
+}

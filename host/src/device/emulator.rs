@@ -1,0 +1,110 @@
+//! The emulated board: its program built with a model, and the emulator that runs it.
+
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tempfile::TempDir;
+
+const TARGET: &str = "thumbv7em-none-eabihf";
+/// How long the emulator may take to open its end of the link.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Builds the board's program `bin` with the model in `model`; its path.
+pub fn build(bin: &str, model: &Path) -> anyhow::Result<PathBuf> {
+    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    if !Path::new(workspace).join("firmware").is_dir() {
+        bail!("the board's sources are no longer where this program was built from: name a built program with --elf");
+    }
+    let model = fs::canonicalize(model)
+        .with_context(|| format!("cannot find the model {}: name an exported one with --model", model.display()))?;
+    let output = Command::new("cargo")
+        .args(["build", "-p", "firmware", "--profile", "board"])
+        .args(["--target", TARGET, "--features", "qemu", "--bin", bin])
+        .args(["--message-format", "json-render-diagnostics"])
+        .current_dir(workspace)
+        .env("DOPPEL_MODEL", model)
+        .output()
+        .context("cargo is missing: install it from https://rustup.rs")?;
+    if !output.status.success() {
+        let told = String::from_utf8_lossy(&output.stderr);
+        bail!("the board's program does not build; `rustup target add {TARGET}` adds a missing target:\n{told}");
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .find_map(|message| Some(PathBuf::from(message.get("executable")?.as_str()?)))
+        .with_context(|| format!("cargo built no {bin}"))
+}
+
+/// The emulated board, which runs until this is dropped.
+#[derive(Debug)]
+pub struct Emulator {
+    child: Child,
+    _dir: TempDir,
+}
+
+impl Emulator {
+    /// Starts the program `elf` with its flash in the file `flash`; the other end of its UART. What the board logs goes to
+    /// `log`.
+    pub fn start(elf: &Path, flash: &Path, log: Stdio) -> anyhow::Result<(Self, UnixStream)> {
+        let dir = TempDir::new()?;
+        let socket = dir.path().join("uart");
+        let mut command = Command::new("qemu-system-arm");
+        command
+            .args(["-M", "mps2-an386", "-cpu", "cortex-m4", "-display", "none", "-monitor", "none"])
+            .args(["-semihosting-config", "enable=on,target=native"])
+            .arg("-serial")
+            .arg(format!("unix:{},server=on,wait=off", socket.display()))
+            .arg("-kernel")
+            .arg(elf)
+            .arg("-append")
+            .arg(format!("flash={}", flash.display()))
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => anyhow::anyhow!(
+                "qemu-system-arm is missing: install it (Debian: apt-get install --no-install-recommends qemu-system-arm, Homebrew: brew install qemu)"
+            ),
+            _ => error.into(),
+        })?;
+        let deadline = Instant::now() + PATIENCE;
+        let link = loop {
+            if let Some(status) = child.try_wait()? {
+                let mut told = String::new();
+                if let Some(mut errors) = child.stderr.take() {
+                    errors.read_to_string(&mut told)?;
+                }
+                bail!("the emulator ended with {status}: {}", told.trim());
+            }
+            match UnixStream::connect(&socket) {
+                Ok(link) => break link,
+                Err(error) if Instant::now() > deadline => {
+                    let _ = child.kill();
+                    return Err(error).context("the emulator opened no link");
+                }
+                Err(_) => thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        Ok((Emulator { child, _dir: dir }, link))
+    }
+
+    /// What the board logs, where it was piped.
+    pub fn take_log(&mut self) -> Option<std::process::ChildStdout> {
+        self.child.stdout.take()
+    }
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,98 @@
+//! The figures of a report as rows of a table, for page and card alike.
+
+use super::Report;
+use super::chart::short;
+use crate::cmd::percent;
+use crate::evaluate::{Interval, Verification};
+
+/// One figure.
+pub(super) struct Row {
+    /// What it is.
+    pub(super) name: String,
+    /// Of the bundle.
+    pub(super) value: String,
+    /// Its interval.
+    pub(super) interval: String,
+    /// Of the float network.
+    pub(super) float: String,
+}
+
+impl Row {
+    fn rate(name: impl Into<String>, value: f64, interval: Option<Interval>, float: Option<f64>) -> Row {
+        Row {
+            name: name.into(),
+            value: percent(value),
+            interval: interval.map_or(String::new(), range),
+            float: float.map_or(String::new(), percent),
+        }
+    }
+}
+
+/// `low to high %`.
+pub(super) fn range([low, high]: Interval) -> String {
+    format!("{:.2} – {}", low * 100.0, percent(high))
+}
+
+/// The rates of verification, of identification, and of the other questions.
+pub(super) fn rows(report: &Report) -> Vec<Row> {
+    let (int8, float) = (&report.int8, &report.float);
+    let mut rows = vec![Row::rate("EER", int8.eer, int8.eer_interval, Some(float.eer))];
+    for (fmr, fnmr) in int8.fnmr_at_fmr.iter().rev() {
+        let name = format!("FNMR at FMR {} %", short(fmr.parse::<f64>().unwrap_or(0.0) * 100.0, 3));
+        let interval = int8.fnmr_at_fmr_interval.as_ref().and_then(|all| all.get(fmr)).copied();
+        rows.push(Row::rate(name, *fnmr, interval, float.fnmr_at_fmr.get(fmr).copied()));
+    }
+    if let Some(at) = &int8.threshold {
+        rows.push(Row::rate("FMR at the sealed threshold", at.fmr, at.fmr_interval, None));
+        rows.push(Row::rate("FNMR at the sealed threshold", at.fnmr, at.fnmr_interval, None));
+    }
+    rows.push(plain("AUC", int8, float, |rates| Some(rates.auc), int8.auc_interval, 5));
+    rows.push(plain("d′", int8, float, |rates| rates.d_prime, int8.d_prime_interval, 2));
+    if let Some(forgeries) = &report.forgeries {
+        let skilled = &forgeries.skilled;
+        rows.push(Row::rate("EER, random forgeries", forgeries.eer_random, forgeries.eer_random_interval, None));
+        rows.push(Row::rate("EER, skilled forgeries", forgeries.eer_skilled, forgeries.eer_skilled_interval, None));
+        let own = (forgeries.eer_random_user, forgeries.eer_random_user_interval);
+        rows.push(Row::rate("EER, random, a threshold for each writer", own.0, own.1, None));
+        let own = (forgeries.eer_skilled_user, forgeries.eer_skilled_user_interval);
+        rows.push(Row::rate("EER, skilled, a threshold for each writer", own.0, own.1, None));
+        if let Some(at) = &skilled.threshold {
+            rows.push(Row::rate("skilled forgeries accepted at the sealed threshold", at.fmr, at.fmr_interval, None));
+        }
+    }
+    if let Some(found) = &report.identification {
+        let name = format!("rank 1 among {}", found.identities);
+        rows.push(Row::rate(name, found.rank1, found.rank1_interval, None));
+    }
+    for task in &report.tasks {
+        let name = format!("{}, error", task.name);
+        rows.push(Row::rate(name, task.error, task.error_interval, None));
+    }
+    rows
+}
+
+fn plain(
+    name: &str,
+    int8: &Verification,
+    float: &Verification,
+    of: impl Fn(&Verification) -> Option<f64>,
+    interval: Option<Interval>,
+    digits: usize,
+) -> Row {
+    let text = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.digits$}"));
+    let interval = interval.map_or(String::new(), |[low, high]| format!("{low:.digits$} – {high:.digits$}"));
+    Row { name: name.to_string(), value: text(of(int8)), interval, float: text(of(float)) }
+}
+
+/// What so few identities can show at most.
+pub(super) fn bounds(rates: &Verification) -> String {
+    format!(
+        "{} genuine and {} impostor comparisons. {} identities support no claim below an FMR of {} % or an FNMR of {} % \
+         at 95 % (rule of three).",
+        rates.genuine,
+        rates.impostor,
+        rates.identities,
+        short(rates.fmr_bound * 100.0, 4),
+        short(rates.fnmr_bound * 100.0, 2)
+    )
+}

@@ -1,0 +1,124 @@
+//! `doppel report`: pages that are whole, load nothing, and show every section; figures and card beside them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const SECTIONS: [&str; 8] = ["figures", "map", "distances", "errors", "training", "layers", "mistakes", "model"];
+
+fn doppel(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_doppel")).args(args).output().expect("doppel starts")
+}
+
+/// A copy of the committed model that is tested on few glyphs.
+fn glyphs(dir: &Path, name: &str) -> PathBuf {
+    let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/glyphs"), dir.join(name));
+    copy(&from, &to);
+    let recipe = to.join("recipe.toml");
+    let text = fs::read_to_string(&recipe).expect("a recipe").replace("200000-200399", "200000-200013");
+    fs::write(&recipe, text).expect("a file");
+    for file in ["report.html", "report.json", "README.md"] {
+        let _ = fs::remove_file(to.join(file));
+    }
+    to
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("models/glyphs is committed") {
+        let path = entry.expect("an entry").path();
+        let target = to.join(path.file_name().expect("a name"));
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).expect("a copy");
+        }
+    }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+/// Asserts that every element is closed in its order, and that nothing is loaded from anywhere.
+fn whole_and_alone(page: &str) {
+    let mut open = Vec::new();
+    let mut rest = page.strip_prefix("<!DOCTYPE html>").expect("a doctype");
+    while let Some(at) = rest.find('<') {
+        let end = at + rest[at..].find('>').expect("every tag ends");
+        let tag = &rest[at + 1..end];
+        let name = tag.trim_start_matches('/').split([' ', '>']).next().unwrap_or_default();
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "near {tag}");
+        } else if !["meta", "img", "br"].contains(&name) {
+            open.push(name);
+        }
+        rest = &rest[end + 1..];
+    }
+    assert!(open.is_empty(), "not closed: {open:?}");
+    for forbidden in ["http:", "https:", "//", "@import", "url(", "<script", "<link", "<iframe", "srcset"] {
+        // Base64 may hold two slashes.
+        let plain: String =
+            page.split("base64,").map(|part| part.split_once('"').map_or(part, |(_, after)| after)).collect();
+        assert!(!plain.contains(forbidden), "{forbidden} is in the page");
+    }
+    for source in page.split("src=\"").skip(1) {
+        assert!(source.starts_with("data:image/png;base64,"), "{}", &source[..40.min(source.len())]);
+    }
+    assert!(!page.contains("NaN") && !page.contains("inf\""), "every number is one");
+}
+
+#[test]
+fn a_model_gets_page_figures_and_card() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let model = glyphs(dir.path(), "glyphs");
+    let output = doppel(&["report", text(&model), "--replicates", "50", "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+
+    let page = fs::read_to_string(model.join("report.html")).expect("a page");
+    whole_and_alone(&page);
+    for section in SECTIONS {
+        let at = page.find(&format!("<section id=\"{section}\">")).unwrap_or_else(|| panic!("no section {section}"));
+        let body = &page[at..at + page[at..].find("</section>").expect("it ends")];
+        let shown = ["<svg", "<table", "<img"].iter().any(|element| body.contains(element));
+        assert!(shown, "nothing is shown in {section}");
+    }
+    assert!(page.contains("prefers-color-scheme: dark"));
+    assert!(page.len() < 600_000, "{} bytes", page.len());
+
+    let figures: serde_json::Value =
+        serde_json::from_slice(&fs::read(model.join("report.json")).expect("figures")).expect("JSON");
+    assert_eq!(figures, serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("JSON"));
+    let (eer, interval) = (&figures["int8"]["eer"], &figures["int8"]["eer_interval"]);
+    let number = |value: &serde_json::Value| value.as_f64().expect("a number");
+    assert!(number(&interval[0]) <= number(eer) && number(eer) <= number(&interval[1]));
+    assert_eq!(figures["int8"]["identities"], 14);
+    assert_eq!(figures["curve"][63]["fnmr"], 0.0);
+
+    let card = fs::read_to_string(model.join("README.md")).expect("a card");
+    for heading in ["Intended use", "It must not be used for", "Data", "Figures", "Sizes", "Train it again"] {
+        assert!(card.contains(&format!("## {heading}\n")), "no heading {heading}");
+    }
+    assert!(card.contains(&format!("| EER | {:.2} % |", number(eer) * 100.0)), "{card}");
+    assert!(card.contains("200000-200013") && card.contains("licence"));
+}
+
+#[test]
+fn several_models_stand_side_by_side() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (one, two) = (glyphs(dir.path(), "one"), glyphs(dir.path(), "two"));
+    let refused = doppel(&["report", text(&one), text(&two)]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && said.contains("--out"), "{said}");
+
+    let out = dir.path().join("pages").join("both.html");
+    let output = doppel(&["report", text(&one), text(&two), "--replicates", "20", "--out", text(&out)]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let page = fs::read_to_string(&out).expect("a page");
+    whole_and_alone(&page);
+    assert_eq!(page.matches("<svg").count(), 2, "a map each");
+    let figures: serde_json::Value =
+        serde_json::from_slice(&fs::read(out.with_extension("json")).expect("figures")).expect("JSON");
+    assert_eq!(figures.as_array().map(Vec::len), Some(2));
+    assert!(!one.join("report.html").exists(), "the models' folders stay as they were");
+}

@@ -1,0 +1,434 @@
+//! The sound front end: a log-mel spectrogram in fixed point, one column a frame.
+//!
+//! 1. Samples of another rate are resampled to the model's.
+//! 2. Every `hop` samples a frame of `window` samples is pre-emphasised, windowed (Hann) and Fourier-transformed; the power of its
+//!    bins is summed up in triangular bands on the mel scale.
+//! 3. The logarithm of each band's power is counted in steps of `range / 255` dB. The loudest value of the recording becomes 255;
+//!    what lies `range` dB or more below it becomes 0. How loud the recording is as a whole does not matter.
+//! 4. Silence at both ends is left off: frames whose power in all bands lies more than `trim` dB below the loudest frame's. The
+//!    first `frames` frames from there on are kept. Where there are fewer, they are repeated, or centred in silence.
+//!
+//! The tensor's row `b` is band `b`, the lowest first; its column `t` is frame `t`.
+//!
+//! All of that is done as the samples come. The tensor is a ring of the last frames; one more than it holds drops the oldest while
+//! that is silent, and else is itself left off, unless it is so loud that all before it was silence. When a value exceeds the loudest so far, all
+//! others are lowered, so the order of the bytes' arrival is all that matters.
+
+use bytemuck::cast_slice_mut;
+use thiserror::Error;
+
+use super::fixed::log2_16;
+use super::resample::{HISTORY, MAX_RATIO, MIN_RATE, Resampler};
+use super::{FrontendError, Quality, mel, spectrum};
+
+/// Most bands.
+pub const MAX_BANDS: u16 = mel::MAX_BANDS;
+/// Most frames.
+pub const MAX_FRAMES: u16 = 256;
+/// Fewest frames of sound that a recording must hold.
+pub const MIN_FRAMES: u16 = 4;
+
+/// A recording whose samples all stay below this magnitude is silent: -54 dB of full scale.
+const MIN_PEAK: u16 = 64;
+/// Added to the power of every band: that of the noise of a 16-bit converter, near enough. Digital silence has a logarithm then.
+const FLOOR: u64 = 8 << (4 + mel::WEIGHT_BITS);
+
+/// What stands where the recording has no more frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fill {
+    /// The recording lies in the middle, and there is 0 on both sides of it.
+    Silence,
+    /// The recording from its beginning, as often as there is room.
+    #[default]
+    Repeat,
+}
+
+/// Settings of the sound front end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogMel {
+    /// Samples a second that the spectrum is taken at, 4000 to 48000.
+    pub rate: u16,
+    /// Samples of a frame: 128, 256 or 512.
+    pub window: u16,
+    /// Samples from one frame to the next, 1 to `window`.
+    pub hop: u16,
+    /// Bands, 1 to [`MAX_BANDS`]: rows of the input tensor.
+    pub bands: u16,
+    /// Frames, [`MIN_FRAMES`] to [`MAX_FRAMES`]: columns of the input tensor.
+    pub frames: u16,
+    /// Where the lowest band begins, in Hz.
+    pub low: u16,
+    /// Where the highest band ends, in Hz, up to half the rate.
+    pub high: u16,
+    /// dB that the values from 0 to 255 span, 20 to 120.
+    pub range: u8,
+    /// dB below the loudest frame at which silence begins, 6 to 120.
+    pub trim: u8,
+    /// Whether each sample loses 31/32 of the one before it, which lifts the high frequencies.
+    pub pre_emphasis: bool,
+    /// What stands where the recording has no more frames.
+    pub fill: Fill,
+}
+
+/// Why settings of the sound front end are of no use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum SettingsError {
+    /// A value is out of its range.
+    #[error("the front end's `{key}` is {value}; it must be {expected}")]
+    Range {
+        /// The value's name.
+        key: &'static str,
+        /// The value.
+        value: u16,
+        /// What is accepted.
+        expected: &'static str,
+    },
+    /// A band so narrow that no bin of the spectrum lies in it.
+    #[error("{bands} bands are too narrow for a window of {window} samples: take fewer bands or a longer window")]
+    Narrow {
+        /// Bands.
+        bands: u16,
+        /// Samples of a frame.
+        window: u16,
+    },
+}
+
+impl LogMel {
+    /// Refuses settings that no recording could pass.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let rules = [
+            ("rate", self.rate, (4000..=48000).contains(&self.rate), "from 4000 to 48000 Hz"),
+            ("window", self.window, [128, 256, 512].contains(&self.window), "128, 256 or 512 samples"),
+            ("hop", self.hop, (1..=self.window).contains(&self.hop), "at least 1 and at most `window`"),
+            ("bands", self.bands, (1..=MAX_BANDS).contains(&self.bands), "from 1 to 64"),
+            ("frames", self.frames, (MIN_FRAMES..=MAX_FRAMES).contains(&self.frames), "from 4 to 256"),
+            ("low", self.low, self.low < self.high, "below `high`"),
+            ("high", self.high, self.high <= self.rate / 2, "at most half of `rate`"),
+            ("range", self.range.into(), (20..=120).contains(&self.range), "from 20 to 120 dB"),
+            ("trim", self.trim.into(), (6..=120).contains(&self.trim), "from 6 to 120 dB"),
+        ];
+        for (key, value, holds, expected) in rules {
+            if !holds {
+                return Err(SettingsError::Range { key, value, expected });
+            }
+        }
+        match mel::every_band_has_a_bin(self) {
+            true => Ok(()),
+            false => Err(SettingsError::Narrow { bands: self.bands, window: self.window }),
+        }
+    }
+
+    /// The highest sample rate of a recording, in Hz.
+    pub fn highest_rate(&self) -> u32 {
+        u32::from(self.rate) * MAX_RATIO
+    }
+
+    /// Words that a stream works in.
+    pub(super) fn work_words(&self) -> usize {
+        self.sections().iter().sum()
+    }
+
+    /// Writes the filter bank to `work`.
+    pub(super) fn prepare(&self, work: &mut [u32]) {
+        if let Some(work) = Work::new(self, work) {
+            mel::fill(self, work.first, work.rising);
+        }
+    }
+
+    /// Words of the transform, and of five tables of halfwords: the window's samples, the resampler's history, the weights of the
+    /// bins, the first bin of every segment, the loudness of every frame.
+    fn sections(&self) -> [usize; 6] {
+        let (window, bands) = (usize::from(self.window), usize::from(self.bands));
+        [
+            window,
+            window / 2,
+            HISTORY / 2,
+            (window / 2 + 1).div_ceil(2),
+            (bands + 2).div_ceil(2),
+            usize::from(self.frames).div_ceil(2),
+        ]
+    }
+
+    /// Steps of a value in one doubling of power, times `2^16`: `255 / range * 10 log10(2)`.
+    fn steps_16(&self) -> u64 {
+        let range = u64::from(self.range.max(1));
+        (255 * 301_030 * 65536 / 100_000 + range / 2) / range
+    }
+
+    /// The logarithm of a power, in steps.
+    fn steps(&self, power: u64) -> u16 {
+        ((u64::from(log2_16(power)) * self.steps_16() + (1 << 31)) >> 32) as u16
+    }
+
+    /// `trim` in steps.
+    fn trim_steps(&self) -> u16 {
+        u16::from(self.trim) * 255 / u16::from(self.range.max(1))
+    }
+}
+
+/// The parts of the working memory.
+struct Work<'w> {
+    transform: &'w mut [i32],
+    samples: &'w mut [i16],
+    history: &'w mut [i16],
+    rising: &'w mut [u16],
+    first: &'w mut [u16],
+    loudness: &'w mut [u16],
+}
+
+impl<'w> Work<'w> {
+    /// None where `words` are too few, which [`super::Stream`] has ruled out.
+    fn new(settings: &LogMel, words: &'w mut [u32]) -> Option<Self> {
+        let [transform, samples, history, rising, first, loudness] = settings.sections();
+        let (transform, words) = words.split_at_mut_checked(transform)?;
+        let (samples, words) = words.split_at_mut_checked(samples)?;
+        let (history, words) = words.split_at_mut_checked(history)?;
+        let (rising, words) = words.split_at_mut_checked(rising)?;
+        let (first, words) = words.split_at_mut_checked(first)?;
+        let (loudness, _) = words.split_at_mut_checked(loudness)?;
+        Some(Work {
+            transform: cast_slice_mut(transform),
+            samples: cast_slice_mut(samples),
+            history: cast_slice_mut(history),
+            rising: cast_slice_mut(rising),
+            first: cast_slice_mut::<u32, u16>(first).get_mut(..usize::from(settings.bands) + 2)?,
+            loudness: cast_slice_mut(loudness),
+        })
+    }
+}
+
+/// Where a recording stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SoundStream {
+    /// None where the recording has the model's rate.
+    resampler: Option<Resampler>,
+    /// The lower byte of a sample whose higher one has not come yet.
+    half: Option<u8>,
+    /// Samples in the window.
+    filled: u16,
+    /// The ring of frames: the column of the oldest, and how many there are.
+    oldest: u16,
+    frames: u16,
+    /// A frame was left off because the ring was full of sound.
+    left_off: bool,
+    /// The loudest value of a band and of a whole frame so far, in steps.
+    loudest_value: u16,
+    loudest_frame: u16,
+    peak: u16,
+    clipped: u32,
+    samples: u32,
+    squares: u64,
+}
+
+impl SoundStream {
+    pub(super) fn new(settings: &LogMel, rate: u32) -> Result<Self, FrontendError> {
+        settings.check()?;
+        if !(MIN_RATE..=settings.highest_rate()).contains(&rate) {
+            return Err(FrontendError::Rate { got: rate, lowest: MIN_RATE, highest: settings.highest_rate() });
+        }
+        let own = u32::from(settings.rate);
+        Ok(SoundStream {
+            resampler: (rate != own).then(|| Resampler::new(rate, own)),
+            half: None,
+            filled: 0,
+            oldest: 0,
+            frames: 0,
+            left_off: false,
+            loudest_value: 0,
+            loudest_frame: 0,
+            peak: 0,
+            clipped: 0,
+            samples: 0,
+            squares: 0,
+        })
+    }
+
+    pub(super) fn push(&mut self, settings: &LogMel, bytes: &[u8], tensor: &mut [u8], work: &mut [u32]) {
+        let Some(mut work) = Work::new(settings, work) else { return };
+        for &byte in bytes {
+            match self.half.take() {
+                None => self.half = Some(byte),
+                Some(low) => self.take(settings, i16::from_le_bytes([low, byte]), tensor, &mut work),
+            }
+        }
+    }
+
+    /// Takes a sample at the recording's rate.
+    fn take(&mut self, settings: &LogMel, sample: i16, tensor: &mut [u8], work: &mut Work<'_>) {
+        let magnitude = sample.unsigned_abs();
+        self.peak = self.peak.max(magnitude);
+        self.clipped += u32::from(magnitude >= i16::MAX as u16);
+        self.samples = self.samples.saturating_add(1);
+        self.squares += u64::from(magnitude) * u64::from(magnitude);
+        match &mut self.resampler {
+            None => self.collect(settings, sample, tensor, work),
+            Some(resampler) => {
+                resampler.push(sample, work.history);
+                self.resample(settings, false, tensor, work);
+            }
+        }
+    }
+
+    /// Takes what the resampler has ready.
+    fn resample(&mut self, settings: &LogMel, ended: bool, tensor: &mut [u8], work: &mut Work<'_>) {
+        while let Some(sample) = self.resampler.as_mut().and_then(|resampler| resampler.next(ended, work.history)) {
+            self.collect(settings, sample, tensor, work);
+        }
+    }
+
+    /// Takes a sample at the model's rate.
+    fn collect(&mut self, settings: &LogMel, sample: i16, tensor: &mut [u8], work: &mut Work<'_>) {
+        if let Some(place) = work.samples.get_mut(usize::from(self.filled)) {
+            *place = sample;
+        }
+        self.filled += 1;
+        if self.filled >= settings.window {
+            spectrum::transform(work.samples, settings.pre_emphasis, work.transform);
+            self.frame(settings, tensor, work);
+            self.filled = self.filled.saturating_sub(settings.hop);
+            // What the next frame shares with this one.
+            for to in 0..usize::from(self.filled) {
+                let sample = work.samples.get(to + usize::from(settings.hop)).copied().unwrap_or(0);
+                if let Some(place) = work.samples.get_mut(to) {
+                    *place = sample;
+                }
+            }
+        }
+    }
+
+    /// Takes the frame whose transform is there.
+    fn frame(&mut self, settings: &LogMel, tensor: &mut [u8], work: &mut Work<'_>) {
+        let mut values = [0; MAX_BANDS as usize];
+        let mut all = FLOOR;
+        bands(work, |band, power| {
+            all = all.saturating_add(power);
+            if let Some(value) = values.get_mut(band) {
+                *value = settings.steps(power.saturating_add(FLOOR));
+            }
+        });
+        let loudness = settings.steps(all);
+        let values = values.get(..usize::from(settings.bands)).unwrap_or_default();
+        let highest = values.iter().copied().max().unwrap_or(0);
+        let trim = settings.trim_steps();
+        if self.left_off {
+            // Frames are missing between the ring and this one.
+            if loudness <= self.loudest_frame.saturating_add(trim) {
+                return;
+            }
+            (self.frames, self.left_off) = (0, false);
+        }
+        self.loudest_frame = self.loudest_frame.max(loudness);
+        if self.frames >= settings.frames {
+            self.trim_start(settings, work);
+        }
+        if self.frames >= settings.frames {
+            self.left_off = true;
+            return;
+        }
+        if highest > self.loudest_value {
+            let lower = u8::try_from(highest - self.loudest_value).unwrap_or(u8::MAX);
+            tensor.iter_mut().for_each(|value| *value = value.saturating_sub(lower));
+            self.loudest_value = highest;
+        }
+        let width = usize::from(settings.frames.max(1));
+        let column = usize::from(self.oldest + self.frames) % width;
+        if let Some(place) = work.loudness.get_mut(column) {
+            *place = loudness;
+        }
+        self.frames += 1;
+        for (row, value) in tensor.chunks_exact_mut(width).zip(values) {
+            let below = self.loudest_value.saturating_sub(*value);
+            if let Some(place) = row.get_mut(column) {
+                *place = 255 - u8::try_from(below).unwrap_or(u8::MAX);
+            }
+        }
+    }
+
+    /// Drops the silent frames at the ring's beginning.
+    fn trim_start(&mut self, settings: &LogMel, work: &Work<'_>) {
+        while self.frames > 0 && self.is_silent(settings, work, 0) {
+            self.oldest = (self.oldest + 1) % settings.frames.max(1);
+            self.frames -= 1;
+        }
+    }
+
+    /// Whether frame `index` of the ring is silent, as far as one knows.
+    fn is_silent(&self, settings: &LogMel, work: &Work<'_>, index: u16) -> bool {
+        let column = usize::from(self.oldest + index) % usize::from(settings.frames.max(1));
+        let loudness = work.loudness.get(column).copied().unwrap_or(0);
+        loudness.saturating_add(settings.trim_steps()) < self.loudest_frame
+    }
+
+    pub(super) fn finish(
+        &mut self,
+        settings: &LogMel,
+        tensor: &mut [u8],
+        work: &mut [u32],
+    ) -> Result<Quality, FrontendError> {
+        if let Some(mut work) = Work::new(settings, work) {
+            self.resample(settings, true, tensor, &mut work);
+            if self.peak < MIN_PEAK {
+                return Err(FrontendError::Silent { peak: self.peak });
+            }
+            self.trim_start(settings, &work);
+            while self.frames > 0 && self.is_silent(settings, &work, self.frames - 1) {
+                self.frames -= 1;
+            }
+        }
+        if self.frames < MIN_FRAMES {
+            return Err(FrontendError::Short { frames: self.frames });
+        }
+        self.place(settings, tensor);
+        let rms = (self.squares / u64::from(self.samples.max(1))).isqrt() as u16;
+        let Self { peak, clipped, samples, frames, .. } = *self;
+        Ok(Quality::Sound { peak, rms, clipped, samples, frames })
+    }
+
+    /// Turns the ring's frames to their places.
+    fn place(&self, settings: &LogMel, tensor: &mut [u8]) {
+        let (oldest, frames) = (usize::from(self.oldest), usize::from(self.frames));
+        for row in tensor.chunks_exact_mut(usize::from(settings.frames.max(1))) {
+            rotate_left(row, oldest);
+            let Some((kept, rest)) = row.split_at_mut_checked(frames) else { continue };
+            match settings.fill {
+                Fill::Repeat => rest.iter_mut().zip(kept.iter().cycle()).for_each(|(to, from)| *to = *from),
+                Fill::Silence => {
+                    rest.fill(0);
+                    let right = rest.len().div_ceil(2);
+                    rotate_left(row, frames + right);
+                }
+            }
+        }
+    }
+}
+
+/// Brings element `first` to the beginning, round the end, by three reversals.
+fn rotate_left(row: &mut [u8], first: usize) {
+    if let Some((start, end)) = row.split_at_mut_checked(first) {
+        start.reverse();
+        end.reverse();
+        row.reverse();
+    }
+}
+
+/// Gives every band's number and power, in order: the sum over its bins `k` of `power(k) * weight(k)`, in units of `2^-16` of a
+/// squared sample.
+fn bands(work: &Work<'_>, mut take: impl FnMut(usize, u64)) {
+    let full = 1u64 << mel::WEIGHT_BITS;
+    let mut rising = 0;
+    for (segment, ends) in work.first.windows(2).enumerate() {
+        let &[start, end] = ends else { continue };
+        let before = core::mem::take(&mut rising);
+        let mut falling = 0;
+        for k in usize::from(start)..usize::from(end).min(work.rising.len()) {
+            let power = spectrum::power(work.transform, k);
+            let weight = u64::from(work.rising.get(k).copied().unwrap_or(0)).min(full);
+            rising += power * weight;
+            falling += power * (full - weight);
+        }
+        if let Some(band) = segment.checked_sub(1) {
+            take(band, before + falling);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! How good a raw sample is, measured on its way through the front end.
+
+use serde::{Deserialize, Serialize};
+
+/// What was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Quality {
+    /// Of a picture.
+    Image {
+        /// The darkest value of the scaled picture, before any inversion or stretch.
+        low: u8,
+        /// The lightest one.
+        high: u8,
+        /// How many thousandths of the picture's part of the tensor are 128 or more: its ink, once dark on light was inverted.
+        ink_permille: u16,
+    },
+    /// Of a recording.
+    Sound {
+        /// The largest magnitude of a sample, up to 32768.
+        peak: u16,
+        /// The root of the mean square of all samples.
+        rms: u16,
+        /// Samples at either end of the range.
+        clipped: u32,
+        /// Samples in all, at the recording's own rate.
+        samples: u32,
+        /// Frames of sound, silence at both ends left off, before they were cut or filled to the tensor's.
+        frames: u16,
+    },
+}
+
+/// Why a sample should not be enrolled, though a tensor came of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Flaw {
+    /// The picture is of one tone.
+    #[error("the picture is blank")]
+    Blank,
+    /// Much of the recording is clipped.
+    #[error("the recording is clipped: speak more softly, or farther from the microphone")]
+    Clipped,
+}
+
+/// A picture whose values lie within this range is blank.
+const BLANK_RANGE: u8 = 16;
+/// One sample in so many may be at an end of the range.
+const CLIPPED_SHARE: u32 = 100;
+
+impl Quality {
+    /// The sample's flaw, where it has one.
+    pub fn flaw(&self) -> Option<Flaw> {
+        match *self {
+            Quality::Image { low, high, .. } => (high.saturating_sub(low) < BLANK_RANGE).then_some(Flaw::Blank),
+            Quality::Sound { clipped, samples, .. } => (clipped > samples / CLIPPED_SHARE).then_some(Flaw::Clipped),
+        }
+    }
+}
