@@ -145,21 +145,20 @@ impl Dataset {
         Dataset { identities: self.identities.clone(), samples, forgeries: Vec::new() }
     }
 
-    /// Every identity's recordings a tenth slower and a tenth faster as two more identities, `NAME slower` and `NAME faster`,
-    /// behind the others: another pitch is another voice. Pictures stay as they are.
-    pub fn speeds_as_identities(mut self) -> Dataset {
-        let (names, samples) = (self.identities.clone(), self.samples.clone());
-        for (round, (percent, word)) in [(90, "slower"), (110, "faster")].into_iter().enumerate() {
-            self.identities.extend(names.iter().map(|name| format!("{name} {word}")));
-            self.samples.extend(samples.iter().filter_map(|sample| match &sample.raw {
-                RawSample::Sound { rate, samples } => Some(Sample {
-                    identity: sample.identity + (round + 1) * names.len(),
-                    raw: RawSample::Sound { rate: rate * percent / 100, samples: samples.clone() },
-                }),
-                RawSample::Image { .. } => None,
-            }));
+    /// Every identity as `count` voices, `NAME as 0` and so on: as it is, and at other speeds, which is another pitch, behind
+    /// other filters ([`sound::Voice`]). Pictures stay as they are.
+    pub fn voices_as_identities(self, count: u16, seed: u64) -> Dataset {
+        let mut all = Dataset::default();
+        for (identity, name) in self.identities.iter().enumerate() {
+            for number in 0..count {
+                let voice = sound::Voice::new(seed, identity as u64, number);
+                let own = self.samples.iter().filter(|sample| sample.identity == identity);
+                let identity = all.identities.len();
+                all.samples.extend(own.map(|sample| Sample { identity, raw: voice.say(&sample.raw) }));
+                all.identities.push(format!("{name} as {number}"));
+            }
         }
-        self
+        all
     }
 
     /// The forgeries of each identity as an identity of its own, `NAME forged`, behind the genuine ones: somebody else, who
@@ -213,13 +212,19 @@ mod tests {
     }
 
     #[test]
-    fn another_speed_is_another_voice() {
-        let sound = |identity, rate| Sample { identity, raw: RawSample::Sound { rate, samples: vec![1, 2] } };
-        let samples = vec![sound(0, 8000), sound(1, 1000)];
+    fn every_speaker_becomes_many_voices() {
+        let sound = |identity, rate| Sample { identity, raw: RawSample::Sound { rate, samples: vec![100, -200, 50] } };
         let identities = ["a", "b"].map(String::from).to_vec();
-        let all = Dataset { identities, samples, ..Dataset::default() }.speeds_as_identities();
-        assert_eq!(all.identities, ["a", "b", "a slower", "b slower", "a faster", "b faster"]);
-        assert_eq!(all.samples[2..], [sound(2, 7200), sound(3, 900), sound(4, 8800), sound(5, 1100)]);
+        let samples = vec![sound(0, 8000), sound(1, 1000)];
+        let few = Dataset { identities, samples: samples.clone(), ..Dataset::default() };
+        let all = few.clone().voices_as_identities(3, 7);
+        assert_eq!(all.identities, ["a as 0", "a as 1", "a as 2", "b as 0", "b as 1", "b as 2"]);
+        assert_eq!(all.labels(), [0, 1, 2, 3, 4, 5]);
+        assert_eq!((&all.samples[0].raw, &all.samples[3].raw), (&samples[0].raw, &samples[1].raw));
+        let distinct: std::collections::HashSet<_> = all.samples.iter().map(|sample| &sample.raw).collect();
+        assert_eq!(distinct.len(), 6);
+        assert_eq!(few.clone().voices_as_identities(3, 7), all);
+        assert_ne!(few.voices_as_identities(3, 8), all);
     }
 
     #[test]

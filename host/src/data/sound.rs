@@ -1,6 +1,8 @@
 //! Variation of recordings while training: of the waveform before the front end, of the spectrogram behind it.
 
 use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
 use serde::{Deserialize, Serialize};
 use shared::frontend::{FrontEnd, FrontendError};
 
@@ -106,6 +108,60 @@ impl SoundAugment {
     }
 }
 
+/// A voice made of another: its pitch and the resonances that colour it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Voice {
+    /// Of the speed, and of the pitch with it.
+    speed: f32,
+    /// Of each resonance its frequency as a part of the rate and its gain in dB.
+    resonances: Vec<(f32, f32)>,
+}
+
+impl Voice {
+    /// Voice number `number` of a speaker; 0 is the speaker's own. Speeds are even between 0.8 and 1.25 on a logarithmic scale;
+    /// three resonances lie anywhere in the band, 9 dB at most either way.
+    pub fn new(seed: u64, speaker: u64, number: u16) -> Voice {
+        if number == 0 {
+            return Voice { speed: 1.0, resonances: Vec::new() };
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(speaker << 16 | u64::from(number));
+        let speed = 1.25f32.powf(either_way(&mut rng, 1.0));
+        let resonances = (0..3).map(|_| (rng.random_range(0.02..0.45), either_way(&mut rng, 9.0))).collect();
+        Voice { speed, resonances }
+    }
+
+    /// What this voice makes of a recording.
+    pub fn say(&self, raw: &RawSample) -> RawSample {
+        let RawSample::Sound { rate, samples } = raw else {
+            return raw.clone();
+        };
+        let mut wave: Vec<f32> = samples.iter().map(|&x| f32::from(x)).collect();
+        for &(frequency, gain) in &self.resonances {
+            peak(&mut wave, frequency, gain);
+        }
+        // Declared to be faster or slower than it was, the recording is resampled by the front end.
+        let rate = (*rate as f32 * self.speed).round() as u32;
+        RawSample::Sound { rate, samples: wave.into_iter().map(|x| x.round() as i16).collect() }
+    }
+}
+
+/// A peaking equalizer of Q = 1 over `wave` (Bristow-Johnson, Cookbook formulae for audio equalizer biquad filter coefficients).
+fn peak(wave: &mut [f32], frequency: f32, gain: f32) {
+    let (sin, cos) = (std::f32::consts::TAU * frequency).sin_cos();
+    let (amplitude, alpha) = (10f32.powf(gain / 40.0), sin / 2.0);
+    let a0 = 1.0 + alpha / amplitude;
+    let b = [1.0 + alpha * amplitude, -2.0 * cos, 1.0 - alpha * amplitude].map(|b| b / a0);
+    let a = [-2.0 * cos, 1.0 - alpha / amplitude].map(|a| a / a0);
+    let (mut before, mut after) = ([0.0; 2], [0.0; 2]);
+    for x in wave {
+        let y = b[0] * *x + b[1] * before[0] + b[2] * before[1] - a[0] * after[0] - a[1] * after[1];
+        before = [*x, before[0]];
+        after = [y, after[0]];
+        *x = y;
+    }
+}
+
 fn root_mean_square(samples: &[i16]) -> f32 {
     let squares: f64 = samples.iter().map(|&x| f64::from(x).powi(2)).sum();
     (squares / samples.len().max(1) as f64).sqrt() as f32
@@ -158,6 +214,20 @@ mod tests {
         augment.check().expect("in range");
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         augment.tensor(&FRONT, &tone(0.5), &tone(1.3), &mut rng).expect("a tone")
+    }
+
+    /// The gain at the frequency of a peak is the peak's; far from it, none.
+    #[test]
+    fn a_peak_amplifies_its_own_frequency() {
+        let level = |frequency: f32| {
+            let mut wave: Vec<f32> =
+                (0..4000).map(|n| 1000.0 * (std::f32::consts::TAU * frequency * n as f32).sin()).collect();
+            peak(&mut wave, 0.1, 6.0);
+            let tail: f32 = wave[2000..].iter().map(|x| x * x).sum();
+            10.0 * (tail / 2000.0 / 500_000.0).log10()
+        };
+        assert!((level(0.1) - 6.0).abs() < 0.05, "{}", level(0.1));
+        assert!(level(0.001).abs() < 0.05 && level(0.49).abs() < 0.2, "{} {}", level(0.001), level(0.49));
     }
 
     #[test]

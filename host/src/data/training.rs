@@ -13,7 +13,7 @@ use super::augment::Augment;
 use super::batches::{PkSampler, Shuffled};
 use super::glyphs::{self, Glyph};
 use super::sound::SoundAugment;
-use super::{DataError, Dataset, Part, Pattern, Shape, Spec, Split, Tensors, input_tensor};
+use super::{DataError, Dataset, Part, Pattern, RawSample, Shape, Spec, Split, Tensors, input_tensor};
 
 /// How batches are made up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,14 +38,17 @@ pub enum Sampling {
 pub struct Classes {
     /// Every class becomes four: as it is and turned by 90, 180 and 270 degrees. An epoch has four times as many samples.
     pub rotations: bool,
+    /// The first half of one class and the second half of another are a class as well: of `n` classes, `n * n`, of which an epoch
+    /// has `n` times as many samples. The halves of a picture lie one above the other, those of a recording follow each other.
+    pub halves: bool,
     /// The forgeries of an identity become a class of their own: see [`Dataset::forgeries_as_identities`].
     ///
     /// [`Dataset::forgeries_as_identities`]: super::Dataset::forgeries_as_identities
     pub forgeries: bool,
-    /// Every voice becomes three, by its speed: see [`Dataset::speeds_as_identities`].
+    /// Every voice becomes so many, if more than one: see [`Dataset::voices_as_identities`].
     ///
-    /// [`Dataset::speeds_as_identities`]: super::Dataset::speeds_as_identities
-    pub speeds: bool,
+    /// [`Dataset::voices_as_identities`]: super::Dataset::voices_as_identities
+    pub voices: u16,
 }
 
 /// How the batches of a training run are made.
@@ -79,9 +82,12 @@ pub struct Batch {
 pub struct TrainingData {
     content: Content,
     shape: Shape,
+    /// Where halves of two classes make a class.
+    halves: Option<Halves>,
     /// Turns of every sample: 1, or 4 where they count as classes.
     turns: usize,
-    /// The class of every sample of an epoch: sample `i` is number `i / turns` of the content, turned `i % turns` times.
+    /// The class of every sample of an epoch: sample `i` is number `i / turns` of the content, or of its halves, turned
+    /// `i % turns` times.
     labels: Vec<usize>,
     identities: usize,
     sampler: Sampler,
@@ -102,6 +108,37 @@ enum Content {
         front: FrontEnd,
         sound: SoundAugment,
     },
+}
+
+/// Halves of two classes as a class: number `i` is sample `i / n` of the content with a second half of class `i % n`.
+struct Halves {
+    /// The class of every sample of the content.
+    labels: Vec<usize>,
+    /// The samples of each of the `n` classes.
+    members: Vec<Vec<usize>>,
+}
+
+impl Halves {
+    fn new(labels: Vec<usize>) -> Halves {
+        let mut members = vec![Vec::new(); labels.iter().max().map_or(0, |&last| last + 1)];
+        for (sample, &label) in labels.iter().enumerate() {
+            members[label].push(sample);
+        }
+        Halves { labels, members }
+    }
+
+    /// The class of every pair.
+    fn classes(&self) -> Vec<usize> {
+        let n = self.members.len();
+        self.labels.iter().flat_map(|&first| (0..n).map(move |second| first * n + second)).collect()
+    }
+
+    /// The sample that pair `index` begins with, and any one of the class that it ends with; none where that is its own.
+    fn pair(&self, index: usize, rng: &mut impl Rng) -> (usize, Option<usize>) {
+        let (first, class) = (index / self.members.len(), index % self.members.len());
+        let second = (class != self.labels[first]).then(|| &self.members[class]).filter(|members| !members.is_empty());
+        (first, second.map(|members| members[rng.random_range(0..members.len())]))
+    }
 }
 
 enum Sampler {
@@ -144,11 +181,12 @@ impl TrainingData {
         if batching.classes.forgeries {
             dataset = dataset.forgeries_as_identities();
         }
-        if batching.classes.speeds {
-            dataset = dataset.speeds_as_identities();
+        if batching.classes.voices > 1 {
+            dataset = dataset.voices_as_identities(batching.classes.voices, batching.seed);
         }
         batching.sound.check()?;
-        if batching.sound.is_none() {
+        let waveforms = batching.classes.halves && matches!(front, FrontEnd::LogMel(_)) || !batching.sound.is_none();
+        if !waveforms {
             return Self::stored(Tensors::new(&dataset, &front)?, batching);
         }
         let labels = dataset.labels();
@@ -176,6 +214,8 @@ impl TrainingData {
         if classes.rotations && shape.height != shape.width {
             return Err(DataError::Rotations { height: shape.height, width: shape.width });
         }
+        let halves = classes.halves.then(|| Halves::new(labels.clone()));
+        let labels = halves.as_ref().map_or(labels, Halves::classes);
         let turned = |label: usize| (0..turns).map(move |turn| label * turns + turn);
         let labels: Vec<usize> = labels.into_iter().flat_map(turned).collect();
         let sampler = match sampling {
@@ -187,6 +227,7 @@ impl TrainingData {
         Ok(TrainingData {
             content,
             shape,
+            halves,
             turns,
             identities: labels.iter().max().map_or(0, |&last| last + 1),
             labels,
@@ -233,13 +274,47 @@ impl TrainingData {
         let mut data = vec![0; indices.len() * size];
         data.par_chunks_mut(size.max(1)).zip(indices).enumerate().try_for_each(|(place, (tensor, &index))| {
             let mut rng = self.variation(epoch, (number * indices.len() + place) as u64);
-            let plain = self.plain(index / self.turns, epoch, &mut rng)?;
+            let plain = match &self.halves {
+                None => self.plain(index / self.turns, epoch, &mut rng)?,
+                Some(halves) => {
+                    let (first, second) = halves.pair(index / self.turns, &mut rng);
+                    self.joined(first, second, epoch, &mut rng)?
+                }
+            };
             let turned = turned(self.shape, index % self.turns, plain);
             self.augment.apply(self.shape, &turned, tensor, &mut rng);
             Ok::<_, DataError>(())
         })?;
         let identities = indices.iter().map(|&index| self.labels[index]).collect();
         Ok(Batch { data, identities })
+    }
+
+    /// The first half of one tensor of an epoch with the second half of another.
+    fn joined(
+        &self,
+        first: usize,
+        second: Option<usize>,
+        epoch: u64,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Cow<'_, [u8]>, DataError> {
+        let Some(second) = second else {
+            return self.plain(first, epoch, rng);
+        };
+        if let Content::Recorded { dataset, front, sound } = &self.content {
+            let (first, second) = (&dataset.samples[first], &dataset.samples[second]);
+            let raw = one_after_the_other(&first.raw, &second.raw);
+            let other = &dataset.samples[rng.random_range(0..dataset.samples.len())];
+            let refused = |source| DataError::Frontend { identity: dataset.identities[first.identity].clone(), source };
+            return sound.tensor(front, &raw, &other.raw, rng).map(Cow::Owned).map_err(refused);
+        }
+        let mut tensor = self.plain(first, epoch, rng)?.into_owned();
+        let below = self.plain(second, epoch, rng)?;
+        let Shape { height, width, .. } = self.shape;
+        for (plane, below) in tensor.chunks_exact_mut((height * width).max(1)).zip(below.chunks_exact(height * width)) {
+            let half = height / 2 * width;
+            plane[half..].copy_from_slice(&below[half..]);
+        }
+        Ok(Cow::Owned(tensor))
     }
 
     /// Tensor number `index` of an epoch as the front end gives it.
@@ -276,6 +351,17 @@ impl TrainingData {
         let mut rng = ChaCha8Rng::from_seed(key);
         rng.set_stream(place);
         rng
+    }
+}
+
+/// The first half of one recording and the second half of another, at the rate of the first.
+fn one_after_the_other(first: &RawSample, second: &RawSample) -> RawSample {
+    match (first, second) {
+        (RawSample::Sound { rate, samples: first }, RawSample::Sound { samples: second, .. }) => {
+            let samples = first[..first.len() / 2].iter().chain(&second[second.len() / 2..]).copied().collect();
+            RawSample::Sound { rate: *rate, samples }
+        }
+        _ => first.clone(),
     }
 }
 
@@ -441,5 +527,37 @@ mod tests {
         let data = TrainingData::drawn(glyphs(), colour, batching(Sampling::Shuffled { batch: 4 }));
         let first = data.expect("dealt").epoch(0).next();
         assert!(matches!(first, Some(Err(DataError::Frontend { .. }))));
+    }
+
+    #[test]
+    fn halves_of_two_classes_are_a_class() {
+        // Three identities with two tensors of two rows; the byte tells the sample and the row.
+        let tensors = Tensors {
+            shape: Shape { height: 2, width: 1, channels: 1 },
+            data: (0..6).flat_map(|sample| [10 * sample, 10 * sample + 1]).collect(),
+            identities: vec![0, 0, 1, 1, 2, 2],
+        };
+        let classes = Classes { halves: true, ..Classes::default() };
+        let sampling = Sampling::Shuffled { batch: 6 };
+        let data = TrainingData::stored(tensors, Batching { classes, ..batching(sampling) }).expect("fits");
+        assert_eq!((data.identities(), data.batches()), (9, 3));
+        let mut seen = HashSet::new();
+        for batch in epoch(&data, 0) {
+            for (rows, class) in batch.data.chunks_exact(2).zip(batch.identities) {
+                let (first, second) = (rows[0] / 10, rows[1] / 10);
+                assert_eq!((rows[0] % 10, rows[1] % 10), (0, 1));
+                assert_eq!(class, usize::from(first / 2) * 3 + usize::from(second / 2));
+                assert!(class % 4 != 0 || first == second, "a class of one identity is its samples as they are");
+                seen.insert((first, class));
+            }
+        }
+        assert_eq!(seen.len(), 18, "every sample begins one of each class");
+    }
+
+    #[test]
+    fn recordings_are_joined_in_their_middles() {
+        let sound = |rate, samples: &[i16]| RawSample::Sound { rate, samples: samples.to_vec() };
+        let joined = one_after_the_other(&sound(8000, &[1, 2, 3, 4]), &sound(16000, &[5, 6, 7, 8, 9]));
+        assert_eq!(joined, sound(8000, &[1, 2, 7, 8, 9]));
     }
 }

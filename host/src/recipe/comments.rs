@@ -10,7 +10,12 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("data", "world", "Which world of glyphs is drawn; files do not heed it."),
     ("data", "rotations_as_classes", "Turned by 90, 180 and 270 degrees, each training identity is another one."),
     ("data", "forgeries_as_classes", "The forgeries of each training identity train as an identity of their own."),
-    ("data", "speeds_as_classes", "A tenth slower and a tenth faster, each training voice is another one."),
+    (
+        "data",
+        "halves_as_classes",
+        "The first half of one training identity with the second half of another is another one.",
+    ),
+    ("data", "voices_as_classes", "At so many pitches behind so many filters, each training voice is as many voices."),
     ("data.split", "", "Identities of each part, as s1-s20,anna or *."),
     ("data.split", "threshold", "Choose the threshold; never trained on."),
     ("data.also", "", "A source that only trains: every batch holds some of its samples besides."),

@@ -7,8 +7,8 @@ use crate::data::{Part, Sampling, Spec, Split};
 use crate::mining::Mining;
 
 use super::{
-    Data, Export, Family, Input, Keep, Loss, Method, Metric, Network, Optimizer, Phase, Recipe, RecipeError, SoundInput,
-    Validation,
+    Data, Export, Family, Input, Keep, Loss, Method, Metric, Network, Optimizer, Phase, Recipe, RecipeError,
+    SoundInput, Validation,
 };
 
 /// The choices that most decide a recipe; the others follow from them.
@@ -80,8 +80,12 @@ impl Choices {
                 // A turned character is another one; a turned face is not.
                 rotations_as_classes: matches!(self.source, Spec::Omniglot(_)) && input.width == input.height,
                 forgeries_as_classes: matches!(self.source, Spec::Signatures(_)),
+                halves_as_classes: matches!(self.source, Spec::Speech(_, Task::Word)),
                 // A word stays the same word at any pitch.
-                speeds_as_classes: matches!(self.source, Spec::Speech(_, Task::Speaker | Task::Both)),
+                voices_as_classes: match self.source {
+                    Spec::Speech(_, Task::Speaker | Task::Both) => 8,
+                    _ => 0,
+                },
                 split,
                 also: Vec::new(),
             },

@@ -71,9 +71,13 @@ pub struct Data {
     /// The forgeries of every identity that trains become one more identity; without it they do not train.
     #[serde(default)]
     pub forgeries_as_classes: bool,
-    /// Every voice that trains becomes three: as it is, a tenth slower and a tenth faster.
+    /// The first half of one identity that trains and the second half of another become an identity as well: the upper and lower
+    /// half of a picture, the beginning and end of a recording.
     #[serde(default, skip_serializing_if = "is_false")]
-    pub speeds_as_classes: bool,
+    pub halves_as_classes: bool,
+    /// Every voice that trains becomes so many: as it is, and at other pitches behind other filters. 0 for as it is.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub voices_as_classes: u16,
     /// The identities that train, choose the threshold and test.
     pub split: Split,
     /// Other sources that train along.
@@ -485,8 +489,9 @@ impl Recipe {
             let expected = "there for `speech:DIR`, and for no other source";
             return range("input.sound", if sounds { "there" } else { "missing" }, expected);
         }
-        if self.data.speeds_as_classes && !speech {
-            return range("data.speeds_as_classes", true, "false for pictures");
+        let voices = self.data.voices_as_classes;
+        if voices > 0 && !speech {
+            return range("data.voices_as_classes", voices, "0 for pictures");
         }
         if let FrontEnd::LogMel(log_mel) = self.front_end() {
             log_mel.check()?;
@@ -585,10 +590,14 @@ impl Recipe {
     /// How the batches of phase number `phase` are made.
     pub fn batching(&self, phase: usize) -> Option<Batching> {
         let Data {
-            rotations_as_classes: rotations, forgeries_as_classes: forgeries, speeds_as_classes: speeds, ..
+            rotations_as_classes: rotations,
+            halves_as_classes: halves,
+            forgeries_as_classes: forgeries,
+            voices_as_classes: voices,
+            ..
         } = self.data;
         self.phases.get(phase).map(|this| Batching {
-            classes: Classes { rotations, forgeries, speeds },
+            classes: Classes { rotations, halves, forgeries, voices },
             sampling: this.sampling,
             augment: self.augment,
             sound: self.sound_augment,
@@ -632,6 +641,10 @@ impl Input {
 
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+fn is_zero(value: &u16) -> bool {
+    *value == 0
 }
 
 fn range<T>(key: &'static str, value: impl ToString, expected: &'static str) -> Result<T, RecipeError> {
