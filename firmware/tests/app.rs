@@ -378,7 +378,7 @@ fn templates_of_another_model_are_refused() {
 fn a_strange_flash_is_left_alone_until_it_is_wiped() {
     let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
     for (at, byte) in flash.bytes.iter_mut().enumerate() {
-        *byte = (at * at >> 3) as u8;
+        *byte = ((at * at) >> 3) as u8;
     }
     let mut app = app(&mut flash, &mut memory, Some(10));
     assert_eq!(fault(&mut app, Request::Identify), Fault::Foreign);

@@ -266,7 +266,6 @@ fn another_model_another_version_and_strange_bytes_are_told_apart() {
     store.bind(MODEL + 1).unwrap(); // nobody is enrolled
     store.put_template(0, &label("ann"), &embedding(1, 1)).unwrap();
     assert_eq!(store.bind(MODEL), Err(StoreError::Refused));
-    drop(store);
     let mut store = Store::open(&mut flash).unwrap();
     assert_eq!(store.contents(), Contents::Model(MODEL + 1));
     assert!(store.has_templates());
@@ -283,12 +282,11 @@ fn another_model_another_version_and_strange_bytes_are_told_apart() {
     assert_eq!(Store::open(&mut other).unwrap().contents(), Contents::Model(MODEL));
 
     let mut strange = SimFlash::new(8);
-    strange.bytes = (0..8 * PAGE).map(|at| (at * at >> 3) as u8).collect();
+    strange.bytes = (0..8 * PAGE).map(|at| ((at * at) >> 3) as u8).collect();
     let before = strange.bytes.clone();
     let mut store = Store::open(&mut strange).unwrap();
     assert_eq!(store.contents(), Contents::Foreign);
     assert_eq!(store.bind(MODEL), Err(StoreError::Refused));
-    drop(store);
     assert_eq!(strange.bytes, before);
     Store::open(&mut strange).unwrap().rewrite(MODEL, gallery().templates()).unwrap();
     assert_eq!(Store::open(&mut strange).unwrap().contents(), Contents::Model(MODEL));

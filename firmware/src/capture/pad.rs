@@ -1,8 +1,8 @@
 //! A signature pad: someone writes on a touch panel, and what was written is identified; after a press of the button it is
 //! enrolled.
 
-use embedded_hal::digital::InputPin;
-use embedded_hal::spi::SpiDevice;
+use embedded_hal::digital::{self, InputPin};
+use embedded_hal::spi::{self, SpiDevice};
 use shared::frontend::{Pixels, RawHeader};
 use shared::gallery::Label;
 use shared::wire::{Fault, MAX_CHUNK, Request, Response};
@@ -34,6 +34,10 @@ pub enum PadError<S, P, B> {
     #[error("the button's pin cannot be read")]
     Button(B),
 }
+
+/// What fails where the panel is on `S` and `P` and the button on `B`.
+type Failure<S, P, B> =
+    PadError<<S as spi::ErrorType>::Error, <P as digital::ErrorType>::Error, <B as digital::ErrorType>::Error>;
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,7 +94,7 @@ impl<S: SpiDevice, P: InputPin, B: InputPin, const PIXELS: usize> Pad<S, P, B, P
         self.enrols
     }
 
-    fn write(&mut self, now: Millis) -> Result<(), PadError<S::Error, P::Error, B::Error>> {
+    fn write(&mut self, now: Millis) -> Result<(), Failure<S, P, B>> {
         if self.button.poll(now).map_err(PadError::Button)? {
             self.enrols = !self.enrols;
             self.drawing.clear();

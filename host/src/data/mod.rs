@@ -145,6 +145,22 @@ impl Dataset {
         Dataset { identities: self.identities.clone(), samples, forgeries: Vec::new() }
     }
 
+    /// Every identity's recordings played backwards as an identity of their own, `NAME backwards`, behind the others: another
+    /// word. Pictures stay as they are.
+    pub fn reversals_as_identities(mut self) -> Dataset {
+        let count = self.identities.len();
+        let reversed = |sample: &Sample| match &sample.raw {
+            RawSample::Sound { rate, samples } => Some(Sample {
+                identity: sample.identity + count,
+                raw: RawSample::Sound { rate: *rate, samples: samples.iter().rev().copied().collect() },
+            }),
+            RawSample::Image { .. } => None,
+        };
+        self.samples.extend(self.samples.iter().filter_map(reversed).collect::<Vec<_>>());
+        self.identities.extend(self.identities.iter().map(|name| format!("{name} backwards")).collect::<Vec<_>>());
+        self
+    }
+
     /// Every identity as `count` voices, `NAME as 0` and so on: as it is, and at other speeds, which is another pitch, behind
     /// other filters ([`sound::Voice`]). Pictures stay as they are.
     pub fn voices_as_identities(self, count: u16, seed: u64) -> Dataset {
@@ -209,6 +225,19 @@ mod tests {
         assert_eq!(forged.samples, three().forgeries);
         assert!(genuine.forgeries.is_empty() && forged.forgeries.is_empty());
         assert_eq!(genuine.samples, three().samples);
+    }
+
+    #[test]
+    fn backwards_is_another_word() {
+        let sound = |identity, samples: &[i16]| Sample {
+            identity,
+            raw: RawSample::Sound { rate: 8, samples: samples.to_vec() },
+        };
+        let identities = ["a", "b"].map(String::from).to_vec();
+        let samples = vec![sound(0, &[1, 2, 3]), sound(1, &[4, 5])];
+        let all = Dataset { identities, samples: samples.clone(), ..Dataset::default() }.reversals_as_identities();
+        assert_eq!(all.identities, ["a", "b", "a backwards", "b backwards"]);
+        assert_eq!(all.samples, [samples, vec![sound(2, &[3, 2, 1]), sound(3, &[5, 4])]].concat());
     }
 
     #[test]

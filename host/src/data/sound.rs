@@ -14,6 +14,9 @@ use super::{DataError, RawSample, Shape, input_tensor};
 pub struct SoundAugment {
     /// Speed, and pitch with it, from `1 - speed` to `1 + speed`.
     pub speed: f32,
+    /// Gain of each of three resonances anywhere in the band, up to so many dB either way.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub resonance: f32,
     /// Gain either way, in dB; what exceeds the range of a sample is clipped.
     pub gain: f32,
     /// Loudness of white noise, up to this part of the recording's root mean square.
@@ -38,6 +41,7 @@ impl SoundAugment {
     pub fn check(&self) -> Result<(), DataError> {
         let limits = [
             ("speed", self.speed, 0.5),
+            ("resonance", self.resonance, 30.0),
             ("gain", self.gain, 30.0),
             ("noise", self.noise, 1.0),
             ("mix", self.mix, 1.0),
@@ -83,11 +87,15 @@ impl SoundAugment {
         };
         let start = rng.random_range(0..background.len().max(1));
         let behind = background.iter().cycle().skip(start).map(|&x| f32::from(x)).chain(std::iter::repeat(0.0));
-        let sample = |(&x, behind): (&i16, f32)| {
+        let mut wave: Vec<f32> = samples.iter().map(|&x| f32::from(x)).collect();
+        if self.resonance > 0.0 {
+            resonances(rng, self.resonance).for_each(|(frequency, gain)| peak(&mut wave, frequency, gain));
+        }
+        let sample = |(x, behind): (f32, f32)| {
             let noise = if noise > 0.0 { noise * rng.random_range(-1.0..=1.0) } else { 0.0 };
-            (gain * (f32::from(x) + noise + mix * behind)).round() as i16
+            (gain * (x + noise + mix * behind)).round() as i16
         };
-        let samples = samples.iter().zip(behind).map(sample).collect();
+        let samples = wave.into_iter().zip(behind).map(sample).collect();
         // Declared to be faster or slower than it was, the recording is resampled by the front end.
         let rate = (*rate as f32 * (1.0 + either_way(rng, self.speed))).round() as u32;
         RawSample::Sound { rate, samples }
@@ -127,8 +135,7 @@ impl Voice {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(speaker << 16 | u64::from(number));
         let speed = 1.25f32.powf(either_way(&mut rng, 1.0));
-        let resonances = (0..3).map(|_| (rng.random_range(0.02..0.45), either_way(&mut rng, 9.0))).collect();
-        Voice { speed, resonances }
+        Voice { speed, resonances: resonances(&mut rng, 9.0).collect() }
     }
 
     /// What this voice makes of a recording.
@@ -144,6 +151,15 @@ impl Voice {
         let rate = (*rate as f32 * self.speed).round() as u32;
         RawSample::Sound { rate, samples: wave.into_iter().map(|x| x.round() as i16).collect() }
     }
+}
+
+/// Three resonances: of each its frequency as a part of the rate and its gain in dB.
+fn resonances(rng: &mut impl Rng, gain: f32) -> impl Iterator<Item = (f32, f32)> {
+    (0..3).map(move |_| (rng.random_range(0.02..0.45), either_way(rng, gain)))
+}
+
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
 }
 
 /// A peaking equalizer of Q = 1 over `wave` (Bristow-Johnson, Cookbook formulae for audio equalizer biquad filter coefficients).
@@ -240,6 +256,7 @@ mod tests {
         let none = SoundAugment::default();
         let cases = [
             SoundAugment { speed: 0.2, ..none },
+            SoundAugment { resonance: 6.0, ..none },
             SoundAugment { noise: 0.5, ..none },
             SoundAugment { mix: 0.8, ..none },
             SoundAugment { shift: 0.5, ..none },

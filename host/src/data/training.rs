@@ -41,6 +41,8 @@ pub struct Classes {
     /// The first half of one class and the second half of another are a class as well: of `n` classes, `n * n`, of which an epoch
     /// has `n` times as many samples. The halves of a picture lie one above the other, those of a recording follow each other.
     pub halves: bool,
+    /// Every recording played backwards is another class: see [`Dataset::reversals_as_identities`].
+    pub reversals: bool,
     /// The forgeries of an identity become a class of their own: see [`Dataset::forgeries_as_identities`].
     ///
     /// [`Dataset::forgeries_as_identities`]: super::Dataset::forgeries_as_identities
@@ -180,6 +182,9 @@ impl TrainingData {
     fn loaded(mut dataset: Dataset, front: FrontEnd, batching: Batching) -> Result<Self, DataError> {
         if batching.classes.forgeries {
             dataset = dataset.forgeries_as_identities();
+        }
+        if batching.classes.reversals {
+            dataset = dataset.reversals_as_identities();
         }
         if batching.classes.voices > 1 {
             dataset = dataset.voices_as_identities(batching.classes.voices, batching.seed);

@@ -81,6 +81,7 @@ impl Choices {
                 rotations_as_classes: matches!(self.source, Spec::Omniglot(_)) && input.width == input.height,
                 forgeries_as_classes: matches!(self.source, Spec::Signatures(_)),
                 halves_as_classes: matches!(self.source, Spec::Speech(_, Task::Word)),
+                reversals_as_classes: matches!(self.source, Spec::Speech(_, Task::Word)),
                 // A word stays the same word at any pitch.
                 voices_as_classes: match self.source {
                     Spec::Speech(_, Task::Speaker | Task::Both) => 8,
@@ -160,8 +161,10 @@ impl Choices {
 
     fn default_sound_augment(&self) -> SoundAugment {
         match self.source {
-            Spec::Speech(..) => SoundAugment {
-                speed: 0.12,
+            Spec::Speech(_, task) => SoundAugment {
+                // A voice is its pitch and its colour; a word is neither.
+                speed: if task == Task::Word { 0.2 } else { 0.02 },
+                resonance: if task == Task::Word { 6.0 } else { 0.0 },
                 gain: 3.0,
                 noise: 0.1,
                 mix: 0.1,

@@ -75,6 +75,9 @@ pub struct Data {
     /// half of a picture, the beginning and end of a recording.
     #[serde(default, skip_serializing_if = "is_false")]
     pub halves_as_classes: bool,
+    /// Every recording that trains is another identity played backwards.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub reversals_as_classes: bool,
     /// Every voice that trains becomes so many: as it is, and at other pitches behind other filters. 0 for as it is.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub voices_as_classes: u16,
@@ -489,6 +492,9 @@ impl Recipe {
             let expected = "there for `speech:DIR`, and for no other source";
             return range("input.sound", if sounds { "there" } else { "missing" }, expected);
         }
+        if self.data.reversals_as_classes && !speech {
+            return range("data.reversals_as_classes", true, "false for pictures");
+        }
         let voices = self.data.voices_as_classes;
         if voices > 0 && !speech {
             return range("data.voices_as_classes", voices, "0 for pictures");
@@ -593,11 +599,12 @@ impl Recipe {
             rotations_as_classes: rotations,
             halves_as_classes: halves,
             forgeries_as_classes: forgeries,
+            reversals_as_classes: reversals,
             voices_as_classes: voices,
             ..
         } = self.data;
         self.phases.get(phase).map(|this| Batching {
-            classes: Classes { rotations, halves, forgeries, voices },
+            classes: Classes { rotations, halves, reversals, forgeries, voices },
             sampling: this.sampling,
             augment: self.augment,
             sound: self.sound_augment,
