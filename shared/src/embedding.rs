@@ -15,6 +15,14 @@ pub fn signed(bytes: &[u8]) -> &[i8] {
     bytemuck::cast_slice(bytes)
 }
 
+/// The mean of some elements, of the first 2^23, halves rounded up, 0 of none: what an element of a template is that was made of several samples.
+pub fn mean(elements: impl Iterator<Item = i8>) -> i8 {
+    let sum_and_count = |(sum, count): (i32, i32), element| (sum + i32::from(element), count + 1);
+    let (sum, count) = elements.take(1 << 23).fold((0, 0), sum_and_count);
+    // A mean of bytes is one.
+    (2 * sum + count).div_euclid(2 * count.max(1)) as i8
+}
+
 /// A distance: smaller is more alike. What one unit means, the [`Metric`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Distance(pub u32);
@@ -94,6 +102,13 @@ mod tests {
 
     fn pair() -> impl Strategy<Value = (Vec<i8>, Vec<i8>)> {
         (1..=MAX_DIM).prop_flat_map(|n| (prop::collection::vec(any::<i8>(), n), prop::collection::vec(any::<i8>(), n)))
+    }
+
+    #[test]
+    fn means_round_halves_up() {
+        let of = |elements: &[i8]| mean(elements.iter().copied());
+        assert_eq!([of(&[]), of(&[-7]), of(&[1, 2]), of(&[-1, -2]), of(&[-1, -1, -2])], [0, -7, 2, -1, -1]);
+        assert_eq!([of(&[-128; 3]), of(&[127; 5]), of(&[-128, 127])], [-128, 127, 0]);
     }
 
     proptest! {

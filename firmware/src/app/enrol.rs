@@ -1,7 +1,7 @@
 //! Enrolling and deleting: what changes the gallery and its store, both or neither.
 
 use embedded_storage::nor_flash::NorFlash;
-use shared::embedding::{Distance, Embedding};
+use shared::embedding::{self, Distance, Embedding};
 use shared::gallery::{Decision, Label};
 use shared::wire::{Fault, Response, StoreState};
 
@@ -109,12 +109,8 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
     }
 }
 
-/// The mean of `samples`, element by element, halves rounded up; its first `len` elements.
+/// The mean of `samples`, element by element; its first `len` elements.
 fn mean<const DIM: usize>(samples: &[[i8; DIM]], len: usize) -> Embedding {
-    let count = samples.len().max(1) as i32;
-    let element = |at: usize| {
-        let sum: i32 = samples.iter().filter_map(|sample| sample.get(at)).map(|&element| i32::from(element)).sum();
-        (2 * sum + count).div_euclid(2 * count) as i8
-    };
+    let element = |at: usize| embedding::mean(samples.iter().filter_map(|sample| sample.get(at)).copied());
     (0..len.min(DIM)).map(element).collect()
 }

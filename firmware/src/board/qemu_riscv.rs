@@ -27,16 +27,10 @@ pub fn exit(success: bool) -> ! {
     semihosting::process::exit(i32::from(!success))
 }
 
-/// The handler of panics, which tells what it knows.
-#[macro_export]
-macro_rules! handlers {
-    () => {
-        #[panic_handler]
-        fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
-            $crate::board::println!("{info}");
-            $crate::board::exit(false)
-        }
-    };
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    println!("{info}");
+    exit(false)
 }
 
 /// The emulator needs no clocks.

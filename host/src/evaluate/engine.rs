@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use firmware::onnx::{LoadError, OnnxError, OnnxModel};
 use rayon::prelude::*;
 use shared::bundle::Bundle;
-use shared::embedding::Metric;
+use shared::embedding::{self, Metric};
 use shared::frontend::{FrontEnd, FrontendError};
 use shared::network::{self, NetworkError};
 use thiserror::Error;
@@ -252,15 +252,13 @@ impl Embedded {
         let vectors = match &self.vectors {
             Vectors::Int8(vectors) => {
                 let mean = |(set, element): (&&[usize], usize)| {
-                    let (sum, count) =
-                        (sum(set, |index| i32::from(vectors[index * self.dim + element])), set.len() as i32);
-                    (2 * sum + count).div_euclid(2 * count.max(1)) as i8
+                    embedding::mean(set.iter().map(|&index| vectors[index * self.dim + element]))
                 };
                 Vectors::Int8(elements.map(mean).collect())
             }
             Vectors::Float(vectors) => {
                 let mean = |(set, element): (&&[usize], usize)| {
-                    sum(set, |index| vectors[index * self.dim + element]) / set.len() as f32
+                    set.iter().map(|&index| vectors[index * self.dim + element]).sum::<f32>() / set.len() as f32
                 };
                 Vectors::Float(elements.map(mean).collect())
             }
@@ -278,10 +276,6 @@ impl Embedded {
         groups.retain(|group| !group.is_empty());
         groups
     }
-}
-
-fn sum<T: std::iter::Sum>(set: &[usize], of: impl Fn(usize) -> T) -> T {
-    set.iter().map(|&index| of(index)).sum()
 }
 
 fn float_distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
