@@ -18,7 +18,7 @@ pub struct Enrolled {
 }
 
 /// Makes templates of `references` samples of each group, which has more than so many. As many disjoint sets of them as a
-/// group has (at most [`MAX_ROUNDS`], fewer where that would be too many comparisons) are enrolled one after the other, so
+/// group has (at most 10, fewer where that would be too many comparisons) are enrolled one after the other, so
 /// that no figure hangs on which sample came first. Template `t` belongs to entry `t` of the list.
 pub fn enrol(embedded: &Embedded, groups: &[Vec<usize>], references: usize) -> (Embedded, Vec<Enrolled>) {
     let references = references.max(1);
