@@ -177,16 +177,17 @@ impl Choices {
     }
 
     fn default_phase(&self, method: Method, metric: Metric, identities: usize) -> Phase {
-        let few = matches!(self.source, Spec::Mnist(_));
         // About 128 samples.
         let identities = identities.clamp(1, 32);
         let samples = (128usize.div_ceil(identities)).min(16);
         let epochs = match self.source {
+            // Pairs teach less than triplets or classes do.
+            Spec::Mnist(_) if method == Method::Contrastive => 12,
             Spec::Mnist(_) => 6,
             Spec::Glyphs => 10,
             Spec::Omniglot(_) => 40,
             Spec::Signatures(_) => 150,
-            Spec::Speech(..) => 60,
+            Spec::Speech(..) => 10,
             Spec::Images(_) => 200,
         };
         let loss = match (method, metric) {
@@ -202,7 +203,11 @@ impl Choices {
         };
         Phase {
             epochs,
-            learning_rate: if few { 2e-3 } else { 6e-3 },
+            learning_rate: match self.source {
+                Spec::Mnist(_) if method == Method::Contrastive => 4e-3,
+                Spec::Mnist(_) => 2e-3,
+                _ => 6e-3,
+            },
             warmup_steps: 50,
             final_learning_rate: 0.01,
             sampling: Sampling::Balanced { identities, samples },
