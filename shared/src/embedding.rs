@@ -85,10 +85,14 @@ impl Metric {
 pub fn cosine_distance(dot: i32, norms: u64) -> Distance {
     // |a|^2 <= 512 * 128^2 = 2^23: norms <= 2^46, shifted < 2^63; |dot| <= 2^23, shifted < 2^48.
     let root = (norms << 16).isqrt() as i64;
-    let cosine = match root {
+    distance_of_cosine(match root {
         0 => 0,
         _ => (i64::from(dot) << 24).div_euclid(root),
-    };
+    })
+}
+
+/// The distance of this cosine in units of 2^-16.
+pub(crate) fn distance_of_cosine(cosine: i64) -> Distance {
     let one = i64::from(COSINE_ONE);
     Distance((one - cosine.clamp(-one, one)) as u32)
 }

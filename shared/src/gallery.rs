@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::bundle::Header;
 use crate::embedding::{Distance, Metric};
-use crate::kernels::{Nearest, Probe};
+use crate::search::{self, Nearest};
 
 /// Longest label of an identity, in bytes of UTF-8.
 pub const MAX_LABEL: usize = 24;
@@ -74,6 +74,8 @@ pub struct Gallery<const IDENTITIES: usize, const DIM: usize> {
     labels: Vec<Label, IDENTITIES>,
     /// One of each label; behind the model's elements come zeros.
     embeddings: Vec<[i8; DIM], IDENTITIES>,
+    /// What a search knows of each beforehand.
+    keys: Vec<i32, IDENTITIES>,
 }
 
 impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
@@ -88,6 +90,7 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
             threshold,
             labels: Vec::new(),
             embeddings: Vec::new(),
+            keys: Vec::new(),
         })
     }
 
@@ -97,7 +100,7 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     }
 
     fn template(&self, index: usize) -> Template<'_> {
-        // The two lists are always of one length.
+        // The three lists are always of one length.
         Template { label: &self.labels[index], embedding: &self.embeddings[index][..self.dim] }
     }
 
@@ -131,17 +134,16 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
         while self.labels.len() <= index {
             self.push(&Label::new(), [0; DIM])?;
         }
-        if let (Some(old), Some(place)) = (self.labels.get_mut(index), self.embeddings.get_mut(index)) {
-            (*old, *place) = (label.clone(), padded);
-        }
+        self.labels[index] = label.clone();
+        self.embeddings[index] = padded;
+        self.keys[index] = search::key(self.metric, embedding);
         Ok(())
     }
 
     /// Drops the empty places that [`Gallery::restore`] left.
     pub fn close_gaps(&mut self) {
         while let Some(index) = self.labels.iter().position(|label| label.is_empty()) {
-            self.labels.remove(index);
-            self.embeddings.remove(index);
+            self.remove(index);
         }
     }
 
@@ -154,6 +156,7 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     pub fn clear(&mut self) {
         self.labels.clear();
         self.embeddings.clear();
+        self.keys.clear();
     }
 
     /// Decides by `threshold` from now on.
@@ -180,15 +183,21 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     fn push(&mut self, label: &Label, embedding: [i8; DIM]) -> Result<(), EnrolError> {
         self.labels.push(label.clone()).map_err(|_| EnrolError::Full)?;
         // There is as much room as for labels.
+        self.keys.push(search::key(self.metric, &embedding)).map_err(|_| EnrolError::Full)?;
         self.embeddings.push(embedding).map_err(|_| EnrolError::Full)
     }
 
     /// Removes the identity `label`; the order of the others stays.
     pub fn delete(&mut self, label: &str) -> Result<(), NotEnrolled> {
         let index = self.find(label).ok_or(NotEnrolled)?;
+        self.remove(index);
+        Ok(())
+    }
+
+    fn remove(&mut self, index: usize) {
         self.labels.remove(index);
         self.embeddings.remove(index);
-        Ok(())
+        self.keys.remove(index);
     }
 
     /// Compares `probe` with the identity that it claims to be.
@@ -200,12 +209,10 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
 
     /// Compares `probe` with every identity; the nearest one decides, the one enrolled earlier among equals.
     pub fn identify(&self, probe: &[i8]) -> Decision {
-        let nearest = match self.metric {
-            Metric::Euclidean => Probe::new(probe).nearest(self.embeddings.as_flattened(), DIM),
-            Metric::Cosine => {
-                let distances = self.templates().map(|template| self.metric.distance(template.embedding, probe).0);
-                Nearest::of(distances)
-            }
+        let nearest = if probe.len() == self.dim {
+            search::nearest(self.metric, probe, self.embeddings.as_flattened(), DIM, &self.keys)
+        } else {
+            Nearest::of(self.templates().map(|template| self.metric.distance(template.embedding, probe).0))
         };
         match nearest {
             Some(Nearest { index, distance, runner_up }) => self.decide(Candidate {
@@ -227,5 +234,93 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
 
     fn find(&self, label: &str) -> Option<usize> {
         self.labels.iter().position(|enrolled| enrolled == label)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use crate::bundle::{Evidence, NAME_LEN, Threshold};
+    use crate::frontend::{FrontEnd, Pixels};
+    use proptest::prelude::*;
+    use std::format;
+    use std::string::String;
+    use std::vec::Vec;
+
+    const ROOM: usize = 12;
+    const DIM: usize = 20;
+
+    fn gallery(metric: Metric, dim: usize) -> Gallery<ROOM, DIM> {
+        let header = Header {
+            model_id: 1,
+            name: [0; NAME_LEN],
+            frontend: FrontEnd::Pixels(Pixels { width: 2, height: 2, channels: 1, invert: false, stretch: false }),
+            metric,
+            dim: dim as u16,
+            arena: 64,
+            input_at: 0,
+            embedding_scale: 1.0,
+            threshold: Some(Threshold { distance: Distance(30_000), evidence: Evidence::default() }),
+        };
+        Gallery::new(&header).unwrap()
+    }
+
+    fn label(number: u8) -> Label {
+        Label::try_from(format!("{number}").as_str()).unwrap()
+    }
+
+    /// The decision by the definition: every distance.
+    fn identified(metric: Metric, enrolled: &[(String, Vec<i8>)], probe: &[i8]) -> Decision {
+        let mut best: Option<Candidate> = None;
+        for (label, embedding) in enrolled {
+            let distance = metric.distance(embedding, probe);
+            let label = Label::try_from(label.as_str()).unwrap();
+            best = match best {
+                Some(best) if distance >= best.distance => {
+                    let runner_up = Some(best.runner_up.map_or(distance, |second| second.min(distance)));
+                    Some(Candidate { runner_up, ..best })
+                }
+                best => Some(Candidate { label, distance, runner_up: best.map(|best| best.distance) }),
+            };
+        }
+        match best {
+            Some(best) if best.distance <= Distance(30_000) => Decision::Match(best),
+            best => Decision::Unknown(best),
+        }
+    }
+
+    proptest! {
+        /// Whatever enrolled, deleted, restored and cleared before.
+        #[test]
+        fn identify_is_the_definition(
+            (dim, euclidean) in (1..=DIM, any::<bool>()),
+            steps in prop::collection::vec((0u8..20, 0u8..8, prop::collection::vec(-4i8..=4, DIM), 0u8..4), 0..40),
+        ) {
+            let metric = if euclidean { Metric::Euclidean } else { Metric::Cosine };
+            let mut gallery = gallery(metric, dim);
+            for (what, number, elements, shift) in steps {
+                let embedding: Vec<i8> = elements[..dim].iter().map(|&element| element << shift).collect();
+                match what {
+                    0 => gallery.clear(),
+                    1..4 => {
+                        let _ = gallery.delete(&label(number));
+                    }
+                    4..8 if gallery.position(&label(number)).is_none() => {
+                        let _ = gallery.restore(usize::from(number) + 2, &label(number), &embedding);
+                        gallery.close_gaps();
+                    }
+                    _ => {
+                        let _ = gallery.enrol(&label(number), &embedding);
+                    }
+                }
+                let templates = gallery.templates();
+                let enrolled: Vec<_> =
+                    templates.map(|template| (template.label.as_str().into(), template.embedding.to_vec())).collect();
+                for probe in [&embedding[..], &elements[DIM - dim..], &elements[..], &elements[..dim / 2]] {
+                    prop_assert_eq!(gallery.identify(probe), identified(metric, &enrolled, probe));
+                }
+            }
+        }
     }
 }

@@ -21,5 +21,6 @@ pub mod kernels;
 pub mod network;
 pub mod plan;
 pub mod quant;
+mod search;
 pub mod winograd;
 pub mod wire;

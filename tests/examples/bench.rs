@@ -26,10 +26,18 @@ struct Measured {
     stack: u64,
     code: u64,
     model: u64,
-    /// Templates, dimension, instructions: of few templates, of many.
-    searches: [[u64; 3]; 2],
+    /// By the model's own metric among few templates, among many; then by the other metric.
+    searches: [Search; 4],
     /// From raw sample to embedding.
     embed: u64,
+}
+
+/// A 1:N search.
+struct Search {
+    metric: String,
+    templates: u64,
+    dim: u64,
+    instructions: u64,
 }
 
 struct Row {
@@ -75,18 +83,18 @@ fn main() -> anyhow::Result<()> {
         if json { print_json(core, measured) } else { print_table(core, measured) }
     }
     if let (false, Some(Measured { searches, .. })) = (json, all.first()) {
-        for [templates, dim, count] in searches {
-            let each = *count as f64 / (templates * dim) as f64;
+        for Search { metric, templates, dim, instructions } in searches {
+            let each = *instructions as f64 / (templates * dim) as f64;
             println!(
-                "identify among {templates} templates of {dim}: {count} instructions, {each:.2} a dimension and template"
+                "identify by {metric} among {templates} templates of {dim}: {instructions} instructions, {each:.2} a dimension and template"
             );
         }
     }
     if !json {
-        for Measured { net, searches: [[templates, _, count], _], embed, .. } in &all {
-            let part = 100.0 * *count as f64 / *embed as f64;
+        for Measured { net, searches: [Search { metric, templates, instructions, .. }, ..], embed, .. } in &all {
+            let part = 100.0 * *instructions as f64 / *embed as f64;
             println!(
-                "{net}: raw sample to embedding {embed} instructions; {templates} templates are {part:.2} % of it"
+                "{net}: raw sample to embedding {embed} instructions; {templates} templates by {metric} are {part:.2} % of it"
             );
         }
     }
@@ -97,7 +105,7 @@ fn main() -> anyhow::Result<()> {
 struct Printed {
     steps: Vec<u64>,
     net: [u64; 5],
-    searches: [[u64; 3]; 2],
+    searches: [Search; 4],
     embed: u64,
     code: u64,
 }
@@ -115,15 +123,20 @@ fn print(core: Board, kernels: Kernels, dir: &Path) -> anyhow::Result<Printed> {
     };
     let counted = lines.iter().filter(|line| line[0] == "step");
     let counts = counted.map(|line| Ok(line.get(3).context("a short line of bench")?.parse()?));
-    let searches: Vec<[u64; 3]> = lines
-        .iter()
-        .filter(|line| line[0] == "search")
-        .filter_map(|line| line[1..].iter().map_while(|word| word.parse().ok()).collect::<Vec<_>>().try_into().ok())
-        .collect();
+    let searches = lines.iter().filter(|line| line[0] == "search").map(|line| {
+        let [_, metric, templates, dim, instructions] = line[..] else { bail!("a short line of bench") };
+        Ok(Search {
+            metric: metric.into(),
+            templates: templates.parse()?,
+            dim: dim.parse()?,
+            instructions: instructions.parse()?,
+        })
+    });
+    let searches: Vec<Search> = searches.collect::<anyhow::Result<_>>()?;
     Ok(Printed {
         steps: counts.collect::<anyhow::Result<_>>()?,
         net: numbers("net")?.try_into().ok().context("a short line of bench")?,
-        searches: searches.try_into().ok().context("bench printed other than two searches")?,
+        searches: searches.try_into().ok().context("bench printed other than four searches")?,
         embed: numbers("embed")?.first().copied().context("a short line of bench")?,
         code: kernel_code(&elf)?,
     })

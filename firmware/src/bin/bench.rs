@@ -1,8 +1,8 @@
 //! Measures the model of the build on the board: each step of its network and the whole of it, in instructions where the
 //! emulator counts them (`-icount shift=0`), in cycles on a real core. One line a step, for `tests/run.sh bench` to read:
 //!
-//! `step INDEX MACS COUNT`, then `net MACS COUNT ARENA STACK MODEL`, then `search TEMPLATES DIM COUNT` twice, then
-//! `embed COUNT`: a golden sample from its raw bytes to its embedding.
+//! `step INDEX MACS COUNT`, then `net MACS COUNT ARENA STACK MODEL`, then `search METRIC TEMPLATES DIM COUNT` by each metric, the
+//! model's own first, among few templates and among many, then `embed COUNT`: a golden sample from its raw bytes to its embedding.
 #![no_std]
 #![no_main]
 
@@ -92,23 +92,33 @@ fn fill(bytes: &mut [u8], seed: u32) {
     }
 }
 
-/// The exact search among templates, few and many.
+/// The exact search among templates, few and many, by each metric, the model's own first.
 fn search(counter: &Counter, header: &Header) -> Result<(), Failure> {
-    let header = Header { dim: DIM as u16, metric: Metric::Euclidean, ..*header };
-    let gallery = board::singleton!(: Option<Gallery<TEMPLATES, DIM>> = None).ok_or(Failure::Memory)?;
-    let gallery = gallery.insert(Gallery::new(&header).ok_or(Failure::Threshold)?);
-    let mut embedding = [0u8; DIM];
-    for identity in 0..TEMPLATES {
-        fill(&mut embedding, identity as u32);
-        gallery.enrol(&golden::label(identity as u16), &embedding.map(|byte| byte as i8))?;
-        let count = identity + 1;
-        if count == FEW_TEMPLATES || count == TEMPLATES {
-            let probe = embedding.map(|byte| byte as i8);
-            let mut decision = Decision::Unknown(None);
-            let instructions = measure(counter, || decision = gallery.identify(&probe));
-            println!("search {} {} {}", count, DIM, instructions);
-            if !matches!(&decision, Decision::Match(candidate) if candidate.distance.0 == 0) {
-                return Err(Failure::Search);
+    let room = board::singleton!(: Option<Gallery<TEMPLATES, DIM>> = None).ok_or(Failure::Memory)?;
+    let other = match header.metric {
+        Metric::Euclidean => Metric::Cosine,
+        Metric::Cosine => Metric::Euclidean,
+    };
+    for metric in [header.metric, other] {
+        let header = Header { dim: DIM as u16, metric, ..*header };
+        let gallery = room.insert(Gallery::new(&header).ok_or(Failure::Threshold)?);
+        let mut embedding = [0u8; DIM];
+        for identity in 0..TEMPLATES {
+            fill(&mut embedding, identity as u32);
+            gallery.enrol(&golden::label(identity as u16), &embedding.map(|byte| byte as i8))?;
+            let count = identity + 1;
+            if count == FEW_TEMPLATES || count == TEMPLATES {
+                let probe = embedding.map(|byte| byte as i8);
+                let mut decision = Decision::Unknown(None);
+                let instructions = measure(counter, || decision = gallery.identify(&probe));
+                let name = match metric {
+                    Metric::Euclidean => "euclidean",
+                    Metric::Cosine => "cosine",
+                };
+                println!("search {} {} {} {}", name, count, DIM, instructions);
+                if !matches!(&decision, Decision::Match(candidate) if candidate.distance.0 == 0) {
+                    return Err(Failure::Search);
+                }
             }
         }
     }

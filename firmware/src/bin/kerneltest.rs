@@ -11,7 +11,7 @@ mod sound;
 use cases::{Case, Failure, Fill, LayerCase, Rng, Workspace};
 use firmware::board::{self, entry, println};
 use shared::geometry::{Kind, Shape};
-use shared::kernels::{Nearest, Probe};
+use shared::kernels::{Bar, Probe, Reaching, Room};
 
 /// Passed and failed cases.
 #[derive(Default)]
@@ -193,7 +193,8 @@ fn distances(tally: &mut Tally) {
     }
 }
 
-/// The nearest of many vectors against the definition: every length, vectors apart and at any alignment, equal ones.
+/// The first of many vectors that reaches its bar against the definition: every length, vectors apart and at any alignment,
+/// bars that the first one reaches, that another one or none does, on the very edge.
 fn search(tally: &mut Tally) {
     let mut rng = Rng(4);
     let (mut probe, mut rows) = ([0i8; 144], [0i8; 160 * 4 + 3]);
@@ -205,23 +206,34 @@ fn search(tally: &mut Tally) {
             let rows = &mut rows[skip..skip + 4 * stride];
             for row in rows.chunks_exact_mut(stride) {
                 row.fill(0);
-                row[..len].fill_with(|| if len % 5 == 0 { 127 } else { rng.next() as i8 });
+                let (fixed, extreme) = (len % 5 == 0, if len % 10 == 0 { 127 } else { -128 });
+                row[..len].fill_with(|| if fixed { extreme } else { rng.next() as i8 });
             }
-            let mut distances = [0u64; 4];
-            for (distance, row) in distances.iter_mut().zip(rows.chunks_exact(stride)) {
-                let pairs = row.iter().zip(&probe[..len]);
-                *distance = pairs.map(|(&x, &y)| (i64::from(x) - i64::from(y)).pow(2) as u64).sum();
+            let probe = &probe[..len];
+            let product = |row: &[i8]| row.iter().zip(probe).map(|(&x, &y)| i32::from(x) * i32::from(y)).sum::<i32>();
+            let mut dots = [0; 4];
+            for (dot, row) in dots.iter_mut().zip(rows.chunks_exact(stride)) {
+                *dot = product(row);
             }
-            let index = (0..4).rev().min_by_key(|&i| (distances[i], i));
-            let index = index.unwrap_or(0);
-            let runner_up = (0..4).filter(|&i| i != index).map(|i| distances[i]).min();
-            let got = Probe::new(&probe[..len]).nearest(rows, stride);
-            let expected = Nearest { index, distance: distances[index] as u32, runner_up: runner_up.map(|d| d as u32) };
-            if got == Some(expected) {
+            let keys = [0; 4].map(|_| (rng.next() & 0x7fff_ffff) as i32);
+            let slope = [0, i32::MIN / 256, rng.next() as i32 >> 7, i32::MAX / 256][rng.next() as usize % 4];
+            let floor = |index: usize| ((i64::from(keys[index]) * i64::from(slope)) >> 32) as i32;
+            let mut room = Room::new();
+            let kernel = Probe::new(probe, stride, &mut room);
+            let mut passed = kernel.square() == product(probe);
+            // One vector's bar is just reached, or just not.
+            for offset in (0..4).flat_map(|index| [0, -1].map(|by| by - dots[index] - floor(index))) {
+                let expected = (0..4).find(|&index| dots[index] + floor(index) + offset >= 0);
+                let expected = expected.map(|index| Reaching { index, dot: dots[index] });
+                passed &= kernel.first_reaching(rows, &keys, Bar { slope, offset }) == expected;
+            }
+            passed &= kernel.first_reaching(rows, &keys, Bar::NONE) == Some(Reaching { index: 0, dot: dots[0] });
+            passed &= kernel.first_reaching(rows, &[], Bar::NONE).is_none();
+            if passed {
                 tally.passed += 1;
             } else {
                 tally.failed += 1;
-                println!("search of {} elements, stride {}: {:?}, not {:?}", len, stride, got, expected);
+                println!("search of {} elements, stride {}, slope {}", len, stride, slope);
             }
         }
     }

@@ -11,7 +11,8 @@ use core::{array, ptr};
 use heapless::Vec;
 
 use super::{
-    DenseRow, Nearest, PlanarRows, PlaneByPlane, PlaneRows, SEGMENT_WORDS, Table, Tensors, WideRows, Winograd, portable,
+    Bar, DenseRow, PlanarRows, PlaneByPlane, PlaneRows, Reaching, SEGMENT_WORDS, Table, Tensors, WideRows, Winograd,
+    portable,
 };
 use crate::bundle::Order;
 use crate::embedding::MAX_DIM;
@@ -183,18 +184,16 @@ struct WinogradTiles {
     pairs_len: usize,
 }
 
-/// The words of distance.s's frame.
+/// What distance.s reads.
 #[repr(C)]
 struct Search {
-    best: u32,
-    second: u32,
-    found: *const i8,
-    skip: usize,
-    last: *const i8,
     probe: *const u32,
-    rows: *const i8,
-    len: usize,
+    bar: Bar,
+    last: *const i8,
     entry: Label,
+    rows: *const i8,
+    keys: *const i32,
+    probe_end: *const u32,
 }
 
 unsafe extern "C" {
@@ -239,11 +238,11 @@ unsafe extern "C" {
     fn doppel_winograd_strip(work: &WinogradStrip);
     fn doppel_winograd_input(strip: *const u32, pitch: usize, tiles: *mut u32, pairs: usize);
     fn doppel_winograd_tiles(work: &WinogradTiles);
-    fn doppel_nearest(work: &mut Search);
-    fn doppel_nearest_16();
-    fn doppel_nearest_32();
-    fn doppel_nearest_48();
-    fn doppel_nearest_64();
+    fn doppel_first_reaching(work: &Search) -> u64;
+    fn doppel_first_reaching_16();
+    fn doppel_first_reaching_32();
+    fn doppel_first_reaching_48();
+    fn doppel_first_reaching_64();
 }
 
 /// See [`portable::dense_row`].
@@ -753,64 +752,74 @@ fn fill_strip(layer: &Winograd<'_>, input: &[u8], row: usize, strip: &mut [u32],
 /// Elements that the search takes at a time.
 const SEARCH_STEP: usize = 16;
 
+/// See [`portable::Room`].
+pub type Room = Vec<[u32; 2], { MAX_DIM / 4 }>;
+
 /// See [`portable::Probe`].
 #[derive(Clone, Debug)]
-pub struct Probe {
-    /// Negated and widened, in the order of distance.s; zeros fill the last step.
-    negated: [u32; MAX_DIM / 2],
-    len: usize,
+pub struct Probe<'a> {
+    plain: portable::Probe<'a>,
+    /// `stride` elements, widened, in the order of distance.s: the even ones of four, then the odd ones; zeros behind the
+    /// last. Empty where the kernel cannot take them.
+    wide: &'a [[u32; 2]],
+    square: i32,
+    entry: Label,
 }
 
-impl Probe {
+impl<'a> Probe<'a> {
     /// See [`portable::Probe::new`].
-    pub fn new(elements: &[i8]) -> Self {
-        let elements = elements.get(..MAX_DIM).unwrap_or(elements);
-        let mut negated = [0; MAX_DIM / 2];
-        for (at, &element) in elements.iter().enumerate() {
-            let half = u32::from(-i16::from(element) as u16);
-            negated[at / 4 * 2 + at % 2] |= half << (at % 4 / 2 * 16);
+    pub fn new(elements: &'a [i8], stride: usize, wide: &'a mut Room) -> Self {
+        wide.clear();
+        let mut square = 0;
+        let (fours, rest) = elements.as_chunks();
+        let mut last = [0; 4];
+        for (place, &element) in last.iter_mut().zip(rest) {
+            *place = element;
         }
-        Probe { negated, len: elements.len() }
-    }
-
-    /// See [`portable::Probe::nearest`].
-    pub fn nearest(&self, rows: &[i8], stride: usize) -> Option<Nearest> {
-        let len = self.len.next_multiple_of(SEARCH_STEP);
-        let count = rows.len().checked_div(stride)?;
-        let start = rows.as_ptr();
-        let sound = len > 0 && len <= stride && count > 0 && stride.is_multiple_of(4) && start.addr().is_multiple_of(4);
-        if !sound {
-            return self.portable().nearest(rows, stride);
+        for &[a, b, c, d] in fours.iter().chain([&last]) {
+            let (a, b, c, d) = (i32::from(a), i32::from(b), i32::from(c), i32::from(d));
+            square += a * a + b * b + c * c + d * d;
+            let pair = |low: i32, high: i32| (low & 0xffff | high << 16) as u32;
+            // There is room for every embedding; one that is too long is not searched for by the kernel.
+            let _ = wide.push([pair(a, c), pair(b, d)]);
         }
-        let entries: [Label; 4] = [doppel_nearest_64, doppel_nearest_16, doppel_nearest_32, doppel_nearest_48];
-        let mut work = Search {
-            best: u32::MAX,
-            second: u32::MAX,
-            found: start,
-            skip: stride - len,
-            last: start.wrapping_add(count * stride),
-            probe: self.negated.as_ptr(),
-            rows: start,
-            len,
-            entry: entries[len / SEARCH_STEP % 4],
+        let sound = stride > 0 && stride <= MAX_DIM && stride.is_multiple_of(SEARCH_STEP) && elements.len() <= stride;
+        // There is room for as many.
+        let _ = wide.resize(if sound { stride / 4 } else { 0 }, [0; 2]);
+        let entry = match stride / SEARCH_STEP % 4 {
+            0 => doppel_first_reaching_64,
+            1 => doppel_first_reaching_16,
+            2 => doppel_first_reaching_32,
+            _ => doppel_first_reaching_48,
         };
-        // SAFETY: `count` vectors of `stride` elements lie in `rows`, of which the first `len` are read; `len` is a multiple of
-        // the step, for which the probe has words; vectors and probe are aligned to four.
-        unsafe { doppel_nearest(&mut work) };
-        Some(Nearest {
-            index: (work.found.addr() - start.addr()) / stride - usize::from(work.skip == 0),
-            distance: work.best,
-            runner_up: Some(work.second).filter(|&second| second != u32::MAX),
-        })
+        Probe { plain: portable::Probe::new(elements, stride, &mut portable::Room::new()), wide, square, entry }
     }
 
-    /// The same probe for vectors that the kernel cannot take.
-    fn portable(&self) -> portable::Probe {
-        let mut elements = [0; MAX_DIM];
-        for (at, element) in elements.iter_mut().enumerate() {
-            let word = self.negated[at / 4 * 2 + at % 2];
-            *element = -((word >> (at % 4 / 2 * 16)) as i16) as i8;
+    /// See [`portable::Probe::square`].
+    pub fn square(&self) -> i32 {
+        self.square
+    }
+
+    /// See [`portable::Probe::first_reaching`].
+    pub fn first_reaching(&self, rows: &[i8], keys: &[i32], bar: Bar) -> Option<Reaching> {
+        let (start, stride, probe) = (rows.as_ptr(), self.wide.len() * 4, self.wide.as_ptr().cast::<u32>());
+        if stride == 0 || keys.len() > rows.len() / stride || !start.addr().is_multiple_of(4) {
+            return self.plain.first_reaching(rows, keys, bar);
         }
-        portable::Probe::new(elements.get(..self.len).unwrap_or_default())
+        let work = Search {
+            probe,
+            bar,
+            last: start.wrapping_add(keys.len() * stride),
+            entry: self.entry,
+            rows: start,
+            keys: keys.as_ptr(),
+            probe_end: probe.wrapping_add(stride / 2),
+        };
+        // SAFETY: a vector of `stride` elements lies in `rows` for every key; `new` made `stride` a multiple of the step and
+        // as many halfwords of the probe; vectors, keys and probe are aligned to four.
+        let found = unsafe { doppel_first_reaching(&work) };
+        let (behind, over) = (found as usize, (found >> 32) as i32);
+        let index = (behind.checked_sub(start.addr())? / stride).checked_sub(1)?;
+        Some(Reaching { index, dot: over.wrapping_sub(bar.start(*keys.get(index)?)) })
     }
 }

@@ -20,7 +20,7 @@ use scalar as chosen;
 use x86_64 as chosen;
 
 pub use chosen::{
-    Probe, dense_row, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows, winograd,
+    Probe, Room, dense_row, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows, winograd,
 };
 
 use crate::bundle::{Order, TABLE_LEN};
@@ -164,32 +164,34 @@ impl Order {
     }
 }
 
-/// The nearest of some vectors by their distances.
+/// What the dot product of a vector with a [`Probe`] must be for the vector to be found, by the vector's key: at least
+/// `-offset - floor(key * slope / 2^32)`, where both terms are within `+-2^30`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Nearest {
-    /// Which one it is.
-    pub index: usize,
-    /// Its distance.
-    pub distance: u32,
-    /// The distance of the next one.
-    pub runner_up: Option<u32>,
+#[repr(C)]
+pub struct Bar {
+    /// Change with the key, in units of 2^-32.
+    pub slope: i32,
+    /// What is added to every dot product.
+    pub offset: i32,
 }
 
-impl Nearest {
-    /// The smallest of `distances`, the first one among equals; none of none.
-    pub fn of(distances: impl Iterator<Item = u32>) -> Option<Self> {
-        let mut nearest: Option<Nearest> = None;
-        for (index, distance) in distances.enumerate() {
-            nearest = match nearest {
-                Some(best) if distance >= best.distance => {
-                    let runner_up = best.runner_up.map_or(distance, |second| second.min(distance));
-                    Some(Nearest { runner_up: Some(runner_up), ..best })
-                }
-                _ => Some(Nearest { index, distance, runner_up: nearest.map(|best| best.distance) }),
-            };
-        }
-        nearest
+impl Bar {
+    /// Every vector reaches it.
+    pub const NONE: Bar = Bar { slope: 0, offset: 1 << 30 };
+
+    /// What is added to the dot product of a vector of this key; it reaches the bar where the sum is not negative.
+    fn start(self, key: i32) -> i32 {
+        self.offset.wrapping_add(((i64::from(key) * i64::from(self.slope)) >> 32) as i32)
     }
+}
+
+/// A vector whose dot product with a [`Probe`] reaches its [`Bar`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reaching {
+    /// Which one it is.
+    pub index: usize,
+    /// The dot product.
+    pub dot: i32,
 }
 
 /// The activation of `sum`: requantisation, then the table.

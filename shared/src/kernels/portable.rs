@@ -2,13 +2,12 @@
 //!
 //! Whole kernels stay out of line, so that a fallback takes no room in its caller.
 
-use super::{DenseRow, Nearest, PlanarRows, PlaneByPlane, PlaneRows, Tensors, WideRows, Winograd, finish};
+use super::{Bar, DenseRow, PlanarRows, PlaneByPlane, PlaneRows, Reaching, Tensors, WideRows, Winograd, finish};
 use core::array;
 
 use bytemuck::cast_slice_mut;
 use heapless::Vec;
 
-use crate::embedding::MAX_DIM;
 use crate::geometry::{WINOGRAD_OUTPUTS, WINOGRAD_TILES};
 use crate::winograd::{PRODUCTS, TILE, transform_input, transform_output};
 
@@ -291,22 +290,33 @@ pub fn squared_distance(a: &[i8], b: &[i8]) -> u32 {
     a.iter().zip(b).map(|(&x, &y)| (i32::from(x) - i32::from(y)).pow(2) as u32).sum()
 }
 
+/// Where a [`Probe`] keeps what it prepares.
+pub type Room = Vec<[u32; 2], 0>;
+
 /// An embedding that many others are compared with.
-#[derive(Clone, Debug)]
-pub struct Probe {
-    elements: Vec<i8, MAX_DIM>,
+#[derive(Clone, Copy, Debug)]
+pub struct Probe<'a> {
+    elements: &'a [i8],
+    stride: usize,
 }
 
-impl Probe {
-    /// The probe of `elements`, at most [`MAX_DIM`] of them.
-    pub fn new(elements: &[i8]) -> Self {
-        let kept = elements.get(..MAX_DIM).unwrap_or(elements);
-        Probe { elements: Vec::from_slice(kept).unwrap_or_default() }
+impl<'a> Probe<'a> {
+    /// The probe of `elements`, at most [`crate::embedding::MAX_DIM`] of them, for vectors that lie `stride` elements from one
+    /// to the next one, those behind the probe's length zero.
+    pub fn new(elements: &'a [i8], stride: usize, _: &mut Room) -> Self {
+        Probe { elements, stride }
     }
 
-    /// The nearest of the vectors that lie in `rows`, `stride` elements from one to the next one, whose elements behind the
-    /// probe's length are zero; the first one among equals, none among none.
-    pub fn nearest(&self, rows: &[i8], stride: usize) -> Option<Nearest> {
-        Nearest::of(rows.chunks_exact(stride.max(1)).map(|row| squared_distance(&self.elements, row)))
+    /// Its dot product with itself.
+    pub fn square(&self) -> i32 {
+        dot(self.elements, self.elements)
+    }
+
+    /// The first of the vectors in `rows` whose dot product with the probe reaches its bar. Each has a key in `keys`.
+    pub fn first_reaching(&self, rows: &[i8], keys: &[i32], bar: Bar) -> Option<Reaching> {
+        let dots = rows.chunks_exact(self.stride.max(1)).map(|row| dot(self.elements, row));
+        let mut found = dots.zip(keys).enumerate();
+        let reaches = |dot: i32, key: i32| dot.wrapping_add(bar.start(key)) >= 0;
+        found.find_map(|(index, (dot, &key))| reaches(dot, key).then_some(Reaching { index, dot }))
     }
 }

@@ -16,7 +16,7 @@ use crate::winograd::PRODUCTS;
 
 #[cfg(riscv32m)]
 pub use portable::winograd;
-pub use portable::{Probe, dot, interleave, pool, squared_distance, widen_rows};
+pub use portable::{Probe, Room, dot, interleave, pool, squared_distance, widen_rows};
 
 #[cfg(armv6m)]
 global_asm!(include_str!("scalar/armv6m.s"), options(raw));

@@ -15,7 +15,7 @@ use bytemuck::{cast, cast_slice, pod_read_unaligned};
 use super::{DenseRow, Winograd, finish, portable};
 use crate::winograd::PRODUCTS;
 
-pub use portable::{Probe, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows};
+pub use portable::{Probe, Room, depthwise, dot, interleave, planar_rows, pool, squared_distance, widen_rows};
 
 /// Bytes of a vector.
 const VECTOR: usize = size_of::<__m128i>();

@@ -1,23 +1,22 @@
-@ The nearest two of many int8 vectors, by squared distance, 16 elements at a time.
-@ r0: the words of the frame from DS_SECOND to DS_ENTRY; the first three are written back at the end
+@ The first of many int8 vectors whose dot product with another reaches its bar, 16 elements at a time.
+@ r0: the words from DS_PROBE to DS_PROBE_END
+@ returns behind the vector in r0, 0 where there is none, and by how much it reaches the bar in r1
 
-    .equ    DS_BEST, 0          @ the smallest distance; all ones at first
-    .equ    DS_SECOND, 4        @ the one after it; all ones at first
-    .equ    DS_FOUND, 8         @ behind the vector with the smallest one
-    .equ    DS_SKIP, 12         @ bytes from behind one vector to the next one
-    .equ    DS_LAST, 16         @ behind the last one, with what is skipped
-    .equ    DS_PROBE, 20        @ the other vector, negated and widened: for each four elements (-b0, -b2), (-b1, -b3)
-    .equ    DS_ROWS, 24         @ the first vector, aligned to four, as all of them are
-    .equ    DS_LEN, 28          @ of each, a multiple of 16
-    .equ    DS_ENTRY, 32        @ where the unrolled body is entered
-    .equ    DS_WORK, 36         @ r0
+    .equ    DS_PROBE, 0         @ the other vector, widened: for each four elements (b0, b2), (b1, b3)
+    .equ    DS_SLOPE, 4         @ of the bar, -offset - floor(key * slope / 2^32)
+    .equ    DS_OFFSET, 8
+    .equ    DS_LAST, 12         @ behind the last vector
+    .equ    DS_ENTRY, 16        @ where the unrolled body is entered
+    .equ    DS_ROWS, 20         @ the first vector, aligned to four; each is as long as the other vector, a multiple of 16
+    .equ    DS_KEYS, 24         @ one of each vector
+    .equ    DS_PROBE_END, 28
 
-@ Four elements; difference and square take an instruction each for two of them.
+@ Four elements: two instructions widen them, two multiply and add.
     .macro  DS_FOUR element, b02, b13
-    sxtab16 \b02, \b02, \element
-    sxtab16 \b13, \b13, \element, ror #8
-    smlad   r12, \b02, \b02, r12
-    smlad   r12, \b13, \b13, r12
+    sxtb16  r2, \element
+    sxtb16  \element, \element, ror #8
+    smlad   r12, r2, \b02, r12
+    smlad   r12, \element, \b13, r12
     .endm
 
     .macro  DS_SIXTEEN
@@ -30,49 +29,38 @@
     DS_FOUR r6, r9, lr
     .endm
 
-FUNCTION doppel_nearest
+FUNCTION doppel_first_reaching
     push    {r4-r11, lr}
-    push    {r0}
-    ldm     r0, {r1-r9}
-    push    {r1-r9}
-    mov     r0, r7
-    mov     r10, r8
-    mov     r11, r9
+    ldm     r0, {r1-r7, r10}
+    push    {r1-r5}
+    mov     r0, r6
+    mov     r11, r7
+    b       ds_vector
+    LABEL   doppel_first_reaching_64
+    DS_SIXTEEN
+    LABEL   doppel_first_reaching_48
+    DS_SIXTEEN
+    LABEL   doppel_first_reaching_32
+    DS_SIXTEEN
+    LABEL   doppel_first_reaching_16
+    DS_SIXTEEN
+    cmp     r1, r10
+    bne.w   doppel_first_reaching_64
+    cmp     r12, #0
+    bge     ds_return
 ds_vector:
-    ldr     r1, [sp, #DS_PROBE]
-    mov     r12, #0
-    add     r2, r0, r10
-    bx      r11
-    LABEL   doppel_nearest_64
-    DS_SIXTEEN
-    LABEL   doppel_nearest_48
-    DS_SIXTEEN
-    LABEL   doppel_nearest_32
-    DS_SIXTEEN
-    LABEL   doppel_nearest_16
-    DS_SIXTEEN
-    cmp     r0, r2
-    bne.w   doppel_nearest_64
-    ldr     r3, [sp, #DS_SECOND]
-    cmp     r12, r3
-    blo     ds_nearer
-ds_next:
-    ldrd    r3, r4, [sp, #DS_SKIP]          @ r4 = last
-    add     r0, r0, r3
+    ldm     sp, {r1-r5}
     cmp     r0, r4
-    bne     ds_vector
-    pop     {r1-r9, r12}
-    stm     r12, {r1-r3}
+    beq     ds_none
+    ldr     r12, [r11], #4
+    smmla   r12, r12, r2, r3
+    bx      r5
+ds_none:
+    movs    r0, #0
+ds_return:
+    mov     r1, r12
+    add     sp, sp, #20
     pop     {r4-r11, pc}
-ds_nearer:
-    ldr     r4, [sp, #DS_BEST]
-    cmp     r12, r4
-    ite     lo
-    strdlo  r12, r4, [sp, #DS_BEST]
-    strhs   r12, [sp, #DS_SECOND]
-    it      lo
-    strlo   r0, [sp, #DS_FOUND]
-    b       ds_next
 
 FUNCTION doppel_kernels_end
     .text
