@@ -53,6 +53,17 @@ unsafe impl InterruptNumber for Received {
     }
 }
 
+unsafe extern "C" {
+    /// The handler of whatever has none.
+    safe fn DefaultHandler();
+}
+
+/// The vector table behind the exceptions: interrupts are masked from the start, so no other one is ever taken.
+// SAFETY: the section and the name are those that the linker script of `cortex-m-rt` reads.
+#[unsafe(link_section = ".vector_table.interrupts")]
+#[unsafe(no_mangle)]
+static __INTERRUPTS: [extern "C" fn(); 1] = [DefaultHandler];
+
 /// UART0. A read sleeps until there is a byte.
 #[derive(Debug)]
 pub struct Uart(());
