@@ -44,10 +44,10 @@
 //! A channel is stored as a [`Requantizer`]: multiplier i32, offset i32.
 
 use bytemuck::{cast_slice, try_cast_slice};
-use crc::{CRC_32_ISO_HDLC, Crc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::checksum::crc32;
 use crate::embedding::{Distance, MAX_DIM, Metric};
 use crate::frontend::{Fill, FrontEnd, LogMel, Pixels};
 use crate::geometry::{Geometry, Kind, Shape};
@@ -69,7 +69,6 @@ pub const TABLE_LEN: usize = 256;
 
 const MAGIC: [u8; 4] = *b"DOPL";
 const CHECKED_FROM: usize = 16;
-pub(crate) const CHECKSUM: Crc<u32, crc::Table<1>> = Crc::<u32, crc::Table<1>>::new(&CRC_32_ISO_HDLC);
 
 const INVERT: u8 = 1;
 const STRETCH: u8 = 2;
@@ -183,7 +182,8 @@ impl Header {
 
     /// The name without its padding; empty where it is not UTF-8.
     pub fn name(&self) -> &str {
-        core::str::from_utf8(&self.name).unwrap_or_default().trim_end_matches('\0')
+        let len = self.name.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        core::str::from_utf8(self.name.get(..len).unwrap_or_default()).unwrap_or_default()
     }
 
     /// The input tensor.
@@ -321,7 +321,7 @@ impl<'a> Bundle<'a> {
         if bytes.len() != expected || !expected.is_multiple_of(4) {
             return Err(BundleError::Length { got: bytes.len(), expected });
         }
-        if u32_at(bytes, 12) != CHECKSUM.checksum(bytes.get(CHECKED_FROM..).unwrap_or_default()) {
+        if u32_at(bytes, 12) != crc32(bytes.get(CHECKED_FROM..).unwrap_or_default()) {
             return Err(BundleError::Checksum);
         }
         let header = read_header(bytes).ok_or(BundleError::Header)?;
@@ -792,7 +792,7 @@ fn put_header(header: &Header, layers: usize, out: &mut [u8]) {
         put(out, at, &word.to_le_bytes());
     }
     put(out, 80, &header.name);
-    let checksum = CHECKSUM.checksum(out.get(CHECKED_FROM..).unwrap_or_default());
+    let checksum = crc32(out.get(CHECKED_FROM..).unwrap_or_default());
     put(out, 12, &checksum.to_le_bytes());
 }
 
