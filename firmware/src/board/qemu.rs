@@ -13,14 +13,14 @@ pub use cortex_m_rt::entry;
 pub use cortex_m_semihosting::hprintln as println;
 
 use super::Wiring;
-use crate::pins::{Active, Button, Millis, Outputs, Pulse, Unwired};
+use crate::pins::{Absent, Active, Button, Millis, Outputs, Pulse, Unwired};
 
 /// The link.
 pub type Link = Uart;
 /// An output.
 pub type Out = Unwired;
 /// The touch panel's bus.
-pub type Bus = Unwired;
+pub type Bus = Absent;
 /// An input.
 pub type In = Unwired;
 
