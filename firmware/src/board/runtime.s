@@ -129,7 +129,8 @@ ENTRY bcmp
 
     .section .text.doppel_divide, "ax", %progbits
     .balign 4
-@ r1:r0 / r3:r2, both unsigned: quotient r1:r0, remainder r3:r2.
+@ r1:r0 / r3:r2, both unsigned: quotient r1:r0, remainder r3:r2. A divisor of one word is shifted up to its first bit and gives
+@ the quotient's lower word by halves; one of two words, bit by bit.
 ENTRY __aeabi_uldivmod
     push    {r4-r7, r8, lr}
     movs    r4, #0              @ the quotient's upper word
@@ -137,8 +138,23 @@ ENTRY __aeabi_uldivmod
     cbnz    r3, 1f
     udiv    r4, r1, r2
     mls     r1, r4, r2, r1
-    lsrs    r6, r2, #16
-    beq     3f
+    clz     r3, r2
+    lsls    r2, r2, r3
+    rsb     r6, r3, #32
+    lsr     r6, r0, r6
+    lsls    r1, r1, r3
+    orrs    r1, r1, r6
+    lsls    r0, r0, r3
+    lsrs    r7, r2, #16
+    lsrs    r6, r0, #16
+    bl      5f
+    uxth    r6, r0
+    lsls    r0, r5, #16
+    bl      5f
+    orrs    r0, r0, r5
+    lsrs    r1, r1, r3
+    movs    r5, #0
+    b       4f
 1:  movs    r6, #32             @ r5:r1 below r3:r2, bits of r0 still to come
 2:  adds    r0, r0, r0
     adcs    r1, r1, r1
@@ -151,20 +167,24 @@ ENTRY __aeabi_uldivmod
     addhs   r0, r0, #1
     subs    r6, r6, #1
     bne     2b
-    b       4f
-3:  lsls    r1, r1, #16         @ halfword by halfword
-    orr     r1, r1, r0, lsr #16
-    udiv    r6, r1, r2
-    mls     r1, r6, r2, r1
-    uxth    r0, r0
-    orr     r1, r0, r1, lsl #16
-    udiv    r0, r1, r2
-    mls     r1, r0, r2, r1
-    orr     r0, r0, r6, lsl #16
 4:  mov     r2, r1
     mov     r3, r5
     mov     r1, r4
     pop     {r4-r7, r8, pc}
+@ (r1, halfword r6) / r2, whose upper half is r7, with r1 below r2: quotient r5, at first up to 2 too large, remainder r1.
+5:  udiv    r5, r1, r7
+    umull   r8, r12, r5, r2
+    orr     r6, r6, r1, lsl #16
+    lsrs    r1, r1, #16
+    subs    r6, r6, r8
+    sbcs    r1, r1, r12
+    bpl     7f
+6:  subs    r5, r5, #1
+    adds    r6, r6, r2
+    adcs    r1, r1, #0
+    bmi     6b
+7:  mov     r1, r6
+    bx      lr
 
 @ The same, both signed; the remainder has the dividend's sign.
 ENTRY __aeabi_ldivmod
