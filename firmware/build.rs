@@ -21,6 +21,7 @@ const BOUNDS: &str = "src/board/bounds.x";
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rustc-check-cfg=cfg(thumb2)");
     if env::var_os("CARGO_FEATURE_BOARD").is_none() {
         return;
     }
@@ -33,6 +34,10 @@ fn board() -> Result<(), String> {
     if env::var("CARGO_CFG_TARGET_OS").as_deref() != Ok("none") {
         return Err("a board's feature needs the board's target: add --target thumbv7em-none-eabihf".to_string());
     }
+    let target = env::var("TARGET").unwrap_or_default();
+    if target.starts_with("thumbv7") || target.starts_with("thumbv8m.main") {
+        println!("cargo:rustc-cfg=thumb2");
+    }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("OUT_DIR is not set: run cargo")?);
     let selected = |board: &&(&str, _, _)| env::var_os(format!("CARGO_FEATURE_{}", board.0)).is_some();
     let Some((_, memory, scripts)) = BOARDS.iter().find(selected) else {
@@ -42,6 +47,10 @@ fn board() -> Result<(), String> {
     println!("cargo:rerun-if-changed={BOUNDS}");
     write(&out.join("memory.x"), &read(Path::new(memory))?)?;
     write(&out.join("bounds.x"), &read(Path::new(BOUNDS))?)?;
+    if env::var_os("CARGO_FEATURE_QEMU").is_some() {
+        // Names of interrupt handlers: the board has none.
+        write(&out.join("device.x"), b"")?;
+    }
     println!("cargo:rustc-link-search={}", out.display());
     for script in *scripts {
         println!("cargo:rustc-link-arg-bins={script}");

@@ -82,11 +82,13 @@ impl Engine for KernelEngine<'_> {
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), FrontendError> {
-        let mut stream = self.stream.take().ok_or(NOTHING)?;
-        let (tensor, work) = self.memory();
-        stream.push(bytes, tensor, work)?;
-        self.stream = Some(stream);
-        Ok(())
+        let stream = self.stream.as_mut().ok_or(NOTHING)?;
+        let (tensor, work) = network::front_memory(&self.bundle, self.arena).unwrap_or_default();
+        let result = stream.push(bytes, tensor, work);
+        if result.is_err() {
+            self.stream = None;
+        }
+        result
     }
 
     fn finish(&mut self) -> Result<Quality, FrontendError> {

@@ -184,3 +184,17 @@ impl SpiDevice for Unwired {
         Ok(())
     }
 }
+
+/// The bus of a board that has none: there is no value of this type, so that nothing is compiled of what would use it.
+#[derive(Debug)]
+pub enum Absent {}
+
+impl spi::ErrorType for Absent {
+    type Error = Infallible;
+}
+
+impl SpiDevice for Absent {
+    fn transaction(&mut self, _operations: &mut [Operation<'_, u8>]) -> Result<(), Infallible> {
+        match *self {}
+    }
+}

@@ -44,10 +44,10 @@
 //! A channel is stored as a [`Requantizer`]: multiplier i32, offset i32.
 
 use bytemuck::{cast_slice, try_cast_slice};
-use crc::{CRC_32_ISO_HDLC, Crc};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::checksum::crc32;
 use crate::embedding::{Distance, MAX_DIM, Metric};
 use crate::frontend::{Fill, FrontEnd, LogMel, Pixels};
 use crate::geometry::{Geometry, Kind, Shape};
@@ -69,7 +69,6 @@ pub const TABLE_LEN: usize = 256;
 
 const MAGIC: [u8; 4] = *b"DOPL";
 const CHECKED_FROM: usize = 16;
-pub(crate) const CHECKSUM: Crc<u32, crc::Table<1>> = Crc::<u32, crc::Table<1>>::new(&CRC_32_ISO_HDLC);
 
 const INVERT: u8 = 1;
 const STRETCH: u8 = 2;
@@ -183,7 +182,8 @@ impl Header {
 
     /// The name without its padding; empty where it is not UTF-8.
     pub fn name(&self) -> &str {
-        core::str::from_utf8(&self.name).unwrap_or_default().trim_end_matches('\0')
+        let len = self.name.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        core::str::from_utf8(self.name.get(..len).unwrap_or_default()).unwrap_or_default()
     }
 
     /// The input tensor.
@@ -321,7 +321,7 @@ impl<'a> Bundle<'a> {
         if bytes.len() != expected || !expected.is_multiple_of(4) {
             return Err(BundleError::Length { got: bytes.len(), expected });
         }
-        if u32_at(bytes, 12) != CHECKSUM.checksum(bytes.get(CHECKED_FROM..).unwrap_or_default()) {
+        if u32_at(bytes, 12) != crc32(bytes.get(CHECKED_FROM..).unwrap_or_default()) {
             return Err(BundleError::Checksum);
         }
         let header = read_header(bytes).ok_or(BundleError::Header)?;
@@ -359,6 +359,7 @@ impl<'a> Bundle<'a> {
         self.layers().map(|layer| layer.entry.geometry.macs()).sum()
     }
 
+    #[inline(never)]
     fn check_layers(&self) -> Result<(), BundleError> {
         let arena = self.header.arena as usize;
         if self.layers == 0 || self.layers().count() != self.layers {
@@ -396,6 +397,7 @@ impl<'a> Bundle<'a> {
 
     /// Whether input, output and scratch of the step that ends with `entry` lie in the arena, the scratch apart from the
     /// tensors, the output where [`Entry::order`] allows it.
+    #[inline(never)]
     fn fits_arena(&self, entry: &Entry, front: Option<&Entry>, arena: usize) -> bool {
         if entry.fused {
             return true; // its step ends with the next layer
@@ -429,6 +431,7 @@ pub const EMBEDDING_ZERO_POINT: u8 = 128;
 
 /// Whether no input can drive `|sum + bias| * multiplier` of a channel past [`MAX_PRODUCT`], and no weight is -128, which a
 /// packed pair cannot hold.
+#[inline(never)]
 fn accumulators_fit(layer: &Layer<'_>) -> bool {
     let geometry = &layer.entry.geometry;
     let outputs = usize::from(geometry.output.channels);
@@ -444,6 +447,7 @@ fn accumulators_fit(layer: &Layer<'_>) -> bool {
 
 impl<'a> Layer<'a> {
     /// The sum of the absolute weights of output channel `index`; none where a weight is -128, or is none.
+    #[inline(never)]
     fn magnitude(&self, index: usize) -> Option<i64> {
         let geometry = &self.entry.geometry;
         let per_channel = geometry.weights_per_channel();
@@ -455,11 +459,13 @@ impl<'a> Layer<'a> {
             }
             Kind::Dense => (0..per_channel).map(|k| magnitude(self.packed_weight(index, k)?)).sum(),
             Kind::Winograd => {
-                let kernels = (0..2 * geometry.pairs()).flat_map(|input| {
-                    let kernel = self.winograd_kernel(index, input).unwrap_or([i8::MIN; 9]);
-                    kernel.map(magnitude)
-                });
-                kernels.sum()
+                let mut sum = 0;
+                for input in 0..2 * geometry.pairs() {
+                    for weight in self.winograd_kernel(index, input)? {
+                        sum += magnitude(weight)?;
+                    }
+                }
+                Some(sum)
             }
         }
     }
@@ -473,6 +479,7 @@ impl<'a> Layer<'a> {
     }
 
     /// The kernel of output channel `output` and input channel `input` of a Winograd layer.
+    #[inline(never)]
     fn winograd_kernel(&self, output: usize, input: usize) -> Option<[i8; 9]> {
         let pairs = self.entry.geometry.pairs();
         let mut transformed = [0; PRODUCTS];
@@ -500,6 +507,7 @@ pub fn unpack(pair: i16) -> (i8, i8) {
     (low, (pair.wrapping_sub(i16::from(low)) >> 8) as i8)
 }
 
+#[inline(never)]
 fn read_header(bytes: &[u8]) -> Option<Header> {
     let flags = u8_at(bytes, 30);
     let frontend = read_frontend(bytes)?;
@@ -513,22 +521,25 @@ fn read_header(bytes: &[u8]) -> Option<Header> {
         false_matches: u32_at(bytes, 68),
     };
     let threshold = Threshold { distance: Distance(u32_at(bytes, 44)), evidence };
-    let header = Header {
+    let (dim, scale) = (u16_at(bytes, 32), f32::from_bits(u32_at(bytes, 72)));
+    let sound = flags & !(INVERT | STRETCH | SEALED | UNSEEN) == 0
+        && (1..=MAX_DIM).contains(&usize::from(dim))
+        && scale.is_finite()
+        && scale > 0.0;
+    if !sound {
+        return None;
+    }
+    Some(Header {
         model_id: u64::from(u32_at(bytes, 16)) | u64::from(u32_at(bytes, 20)) << 32,
         name: array_at(bytes, 80),
         frontend,
         metric: Metric::from_code(u8_at(bytes, 31))?,
-        dim: u16_at(bytes, 32),
+        dim,
         arena: u32_at(bytes, 36),
         input_at: u32_at(bytes, 40),
-        embedding_scale: f32::from_bits(u32_at(bytes, 72)),
+        embedding_scale: scale,
         threshold: (flags & SEALED != 0).then_some(threshold),
-    };
-    let sound = flags & !(INVERT | STRETCH | SEALED | UNSEEN) == 0
-        && (1..=MAX_DIM).contains(&usize::from(header.dim))
-        && header.embedding_scale.is_finite()
-        && header.embedding_scale > 0.0;
-    sound.then_some(header)
+    })
 }
 
 fn read_frontend(bytes: &[u8]) -> Option<FrontEnd> {
@@ -792,7 +803,7 @@ fn put_header(header: &Header, layers: usize, out: &mut [u8]) {
         put(out, at, &word.to_le_bytes());
     }
     put(out, 80, &header.name);
-    let checksum = CHECKSUM.checksum(out.get(CHECKED_FROM..).unwrap_or_default());
+    let checksum = crc32(out.get(CHECKED_FROM..).unwrap_or_default());
     put(out, 12, &checksum.to_le_bytes());
 }
 

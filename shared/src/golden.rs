@@ -24,7 +24,8 @@
 use bytemuck::cast_slice;
 use thiserror::Error;
 
-use crate::bundle::{CHECKSUM, array_at, put, u8_at, u16_at, u32_at};
+use crate::bundle::{array_at, put, u8_at, u16_at, u32_at};
+use crate::checksum::crc32;
 use crate::embedding::{Distance, MAX_DIM};
 use crate::frontend::{Image, Raw, RawHeader, Sound};
 use crate::gallery::{Decision, Label};
@@ -172,7 +173,7 @@ impl<'a> Golden<'a> {
         if got != expected {
             return Err(GoldenError::Length { got, expected });
         }
-        if u32_at(bytes, 12) != CHECKSUM.checksum(bytes.get(CHECKED_FROM..).unwrap_or_default()) {
+        if u32_at(bytes, 12) != crc32(bytes.get(CHECKED_FROM..).unwrap_or_default()) {
             return Err(GoldenError::Checksum);
         }
         let mut golden = Golden { bytes, script_at: HEADER_LEN };
@@ -353,7 +354,7 @@ pub fn encode<'o>(
         put(out, at, &step_bytes(step));
         at += STEP_LEN;
     }
-    let checksum = CHECKSUM.checksum(out.get(CHECKED_FROM..).unwrap_or_default());
+    let checksum = crc32(out.get(CHECKED_FROM..).unwrap_or_default());
     put(out, 12, &checksum.to_le_bytes());
     Ok(Golden::check(out)?)
 }
@@ -456,7 +457,7 @@ mod tests {
             bytes[6] = garbage.len() as u8 % 8;
             let len = bytes.len() as u32;
             bytes[8..12].copy_from_slice(&len.to_le_bytes());
-            let checksum = CHECKSUM.checksum(&bytes[16..]);
+            let checksum = crc32(&bytes[16..]);
             bytes[12..16].copy_from_slice(&checksum.to_le_bytes());
             if let Ok(golden) = Golden::check(&bytes) {
                 prop_assert_eq!(golden.samples().count(), golden.sample_count());

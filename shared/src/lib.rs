@@ -12,6 +12,7 @@
 compile_error!("bundles are read in place, so only little-endian machines can run them");
 
 pub mod bundle;
+mod checksum;
 pub mod embedding;
 pub mod frontend;
 pub mod gallery;

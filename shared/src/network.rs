@@ -166,24 +166,24 @@ fn run_dense(layer: &Layer<'_>, front: Option<&Layer<'_>>, arena: &mut [u8]) -> 
         let plane = cast_slice_mut::<u8, i16>(plane);
         plane.fill(i16::from(front.entry.input_zero_point));
         widen_plane(&front.entry, input, plane);
-        let rows = |y: usize, ring: &mut [i16]| {
+        let mut rows = |y: usize, ring: &mut [i16]| {
             front_row(front, plane, y, row);
             let bytes = PlaneRows { bytes: row, ..plane_rows(geometry, usize::from(geometry.input.width)) };
             kernels::interleave(&bytes, ring, geometry.pitch());
         };
-        convolve(layer, rows, output, cast_slice_mut(ring));
+        convolve(layer, &mut rows, output, cast_slice_mut(ring));
     } else if geometry.is_pointwise() {
         pointwise(layer, input, output, cast_slice_mut(scratch));
     } else {
         let width = usize::from(geometry.input.width);
-        let rows = |y: usize, ring: &mut [i16]| {
+        let mut rows = |y: usize, ring: &mut [i16]| {
             let bytes = PlaneRows {
                 bytes: input.get(y * width..).unwrap_or_default(),
                 ..plane_rows(geometry, geometry.input.plane_len())
             };
             kernels::interleave(&bytes, ring, geometry.pitch());
         };
-        convolve(layer, rows, output, cast_slice_mut(scratch));
+        convolve(layer, &mut rows, output, cast_slice_mut(scratch));
     }
     Some(())
 }
@@ -203,7 +203,7 @@ fn plane_rows<'a>(geometry: &Geometry, plane: usize) -> PlaneRows<'a> {
 }
 
 /// A dense layer over rows that `load(y, ring row from its first pixel)` widens.
-fn convolve(layer: &Layer<'_>, mut load: impl FnMut(usize, &mut [i16]), output: &mut [u8], ring: &mut [i16]) {
+fn convolve(layer: &Layer<'_>, load: &mut dyn FnMut(usize, &mut [i16]), output: &mut [u8], ring: &mut [i16]) {
     let geometry = &layer.entry.geometry;
     let (held, row_len) = (geometry.rows_held(), geometry.row_len());
     let [top, left, ..] = geometry.pad.map(usize::from);

@@ -303,7 +303,7 @@ fn exported_bundle(dir: &Path) -> Aligned {
 }
 
 /// Bytes of flash that the app may take without its model.
-const MOST_FLASH: u64 = 96 * 1024;
+const MOST_FLASH: u64 = 72 * 1024;
 
 /// What the app may take on a board, besides its model and the network's arena.
 #[test]

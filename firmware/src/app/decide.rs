@@ -2,7 +2,7 @@
 
 use embedded_storage::nor_flash::NorFlash;
 use shared::embedding::Embedding;
-use shared::gallery::{Candidate, Decision, Gallery, NotEnrolled};
+use shared::gallery::{Candidate, Decision, NotEnrolled};
 use shared::wire::{Event, Fault, Response};
 
 use super::{App, outcome};
@@ -18,17 +18,15 @@ const ADAPT_DIVISOR: i32 = 8;
 
 impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
     pub(super) fn verify(&mut self, label: &str) -> Result<Response<'static>, Fault> {
-        self.compare(|gallery, embedding| gallery.verify(label, embedding).map_err(|NotEnrolled| Fault::NotEnrolled))
+        self.compare(Some(label))
     }
 
     pub(super) fn identify(&mut self) -> Result<Response<'static>, Fault> {
-        self.compare(|gallery, embedding| Ok(gallery.identify(embedding)))
+        self.compare(None)
     }
 
-    fn compare(
-        &mut self,
-        decide: impl FnOnce(&Gallery<ROOM, DIM>, &Embedding) -> Result<Decision, Fault>,
-    ) -> Result<Response<'static>, Fault> {
+    /// Compares with the identity `label`, or with every one.
+    fn compare(&mut self, label: Option<&str>) -> Result<Response<'static>, Fault> {
         let now = self.platform.micros();
         let admin = self.session.is_open(now);
         if let (false, Some(seconds)) = (admin, self.session.wait(now)) {
@@ -37,7 +35,10 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         self.gallery()?;
         let embedding = self.sample.embed(&mut self.engine)?;
         let gallery = self.memory.gallery.as_ref().ok_or(Fault::NoThreshold)?;
-        let decision = decide(gallery, embedding)?;
+        let decision = match label {
+            Some(label) => gallery.verify(label, embedding).map_err(|NotEnrolled| Fault::NotEnrolled)?,
+            None => gallery.identify(embedding),
+        };
         let (accepted, nearest) = outcome(&decision);
         self.count(accepted, nearest.is_some(), admin);
         self.remember(accepted, nearest);

@@ -8,6 +8,9 @@ mod cases;
 #[path = "../../../shared/tests/cases/sound.rs"]
 mod sound;
 
+use core::cmp::Ordering;
+use core::hint::black_box;
+
 use cases::{Case, Failure, Fill, LayerCase, Rng, Workspace};
 use firmware::board::{self, entry, println};
 use shared::geometry::{Kind, Shape};
@@ -253,10 +256,54 @@ fn sounds(tally: &mut Tally) {
     }
 }
 
+/// What compiled code calls for memory and 64-bit division, which a board may have of its own.
+fn runtime(tally: &mut Tally) {
+    let mut rng = Rng(5);
+    let mut check = |holds: bool, what: &str, at: usize| {
+        *if holds { &mut tally.passed } else { &mut tally.failed } += 1;
+        if !holds {
+            println!("{} {} is wrong", what, at);
+        }
+    };
+    let (mut bytes, mut expected) = ([0u8; 96], [0u8; 96]);
+    for at in 0..4000 {
+        // Dividends and divisors of every length.
+        let mut draw = || rng.next() >> (rng.next() % 64);
+        let (a, b) = black_box((draw(), draw().max(1)));
+        let (quotient, remainder) = (a / b, a % b);
+        let product = u128::from(quotient) * u128::from(b) + u128::from(remainder);
+        check(remainder < b && product == u128::from(a), "division", at);
+        let (c, d) = (a as i64, (b as i64).max(-i64::MAX));
+        let (quotient, remainder) = black_box((c.wrapping_div(d), c.wrapping_rem(d)));
+        let sound = remainder.unsigned_abs() < d.unsigned_abs() && (remainder == 0 || (remainder < 0) == (c < 0));
+        check(sound && quotient.wrapping_mul(d).wrapping_add(remainder) == c, "signed division", at);
+
+        bytes.fill_with(|| rng.next() as u8);
+        let mut place = || (rng.next() % 48) as usize;
+        let (from, to, len) = black_box((place(), place(), place()));
+        for (expected, &byte) in expected.iter_mut().zip(&bytes) {
+            *expected = black_box(byte);
+        }
+        for index in 0..len {
+            expected[to + index] = black_box(bytes[from + index]);
+        }
+        bytes.copy_within(from..from + len, to);
+        check((0..96).all(|index| bytes[index] == black_box(expected[index])), "move", at);
+        let order = (0..len).map(|i| bytes[from + i].cmp(&expected[to + i])).find(|order| order.is_ne());
+        check(bytes[from..from + len].cmp(&expected[to..to + len]) == order.unwrap_or(Ordering::Equal), "order", at);
+        for index in 0..len {
+            expected[to + index] = black_box(len as u8);
+        }
+        bytes[to..to + len].fill(black_box(len as u8));
+        check((0..96).all(|index| bytes[index] == black_box(expected[index])), "fill", at);
+    }
+}
+
 #[entry]
 fn main() -> ! {
     let Some(workspace) = board::singleton!(: Workspace = Workspace::new()) else { board::exit(false) };
     let mut tally = Tally::default();
+    runtime(&mut tally);
     distances(&mut tally);
     search(&mut tally);
     sounds(&mut tally);

@@ -17,19 +17,22 @@ pub fn exit(success: bool) -> ! {
     }
 }
 
-/// Writes `text` and the last `LEN` digits of `number` to whoever listens; starts the program anew where nobody does.
-fn end<const LEN: usize>(text: &str, mut number: u32, base: u32) -> ! {
+/// Writes `text` and the last `len` digits of `number`, at most eight, to whoever listens; starts the program anew where nobody
+/// does.
+#[inline(never)]
+fn end(text: &str, len: usize, mut number: u32, base: u32) -> ! {
     // Without a debugger semihosting is one more fault. The emulator has no register that tells of one.
     if !cfg!(any(feature = "qemu", feature = "qemu-m33")) && !DCB::is_debugger_attached() {
         SCB::sys_reset();
     }
-    let mut digits = [b'0'; LEN];
+    let mut digits = [b'0'; 8];
     for digit in digits.iter_mut().rev() {
         *digit = b"0123456789abcdef"[(number % base) as usize & 15];
         number /= base;
     }
+    let digits = digits.get(digits.len().saturating_sub(len)..).unwrap_or_default();
     if let Ok(mut stream) = hio::hstderr() {
-        for bytes in [text.as_bytes(), if base == 16 { b" 0x" } else { b" " }, &digits, b"\n"] {
+        for bytes in [text.as_bytes(), if base == 16 { b" 0x" } else { b" " }, digits, b"\n"] {
             let _ = stream.write_all(bytes);
         }
     }
@@ -39,19 +42,19 @@ fn end<const LEN: usize>(text: &str, mut number: u32, base: u32) -> ! {
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     match info.location() {
-        Some(location) => end::<5>(location.file(), location.line(), 10),
-        None => end::<1>("panic", 0, 10),
+        Some(location) => end(location.file(), 5, location.line(), 10),
+        None => end("panic", 1, 0, 10),
     }
 }
 
 // SAFETY: the frame that the trampoline passes is the one on the faulting stack; it is only read.
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    end::<8>("hard fault at", frame.pc(), 16)
+    end("hard fault at", 8, frame.pc(), 16)
 }
 
 // SAFETY: no state is touched.
 #[exception]
 unsafe fn DefaultHandler(number: i16) -> ! {
-    end::<3>("unexpected interrupt", number.unsigned_abs().into(), 10)
+    end("unexpected interrupt", 3, number.unsigned_abs().into(), 10)
 }

@@ -19,6 +19,8 @@ mod qemu_m33;
 mod qemu_riscv;
 #[cfg(feature = "rp2350")]
 mod rp2350;
+#[cfg(thumb2)]
+mod runtime;
 #[cfg(feature = "stm32f4")]
 mod stm32f4;
 

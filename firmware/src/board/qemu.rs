@@ -13,14 +13,14 @@ pub use cortex_m_rt::entry;
 pub use cortex_m_semihosting::hprintln as println;
 
 use super::Wiring;
-use crate::pins::{Active, Button, Millis, Outputs, Pulse, Unwired};
+use crate::pins::{Absent, Active, Button, Millis, Outputs, Pulse, Unwired};
 
 /// The link.
 pub type Link = Uart;
 /// An output.
 pub type Out = Unwired;
 /// The touch panel's bus.
-pub type Bus = Unwired;
+pub type Bus = Absent;
 /// An input.
 pub type In = Unwired;
 
@@ -52,6 +52,17 @@ unsafe impl InterruptNumber for Received {
         0
     }
 }
+
+unsafe extern "C" {
+    /// The handler of whatever has none.
+    safe fn DefaultHandler();
+}
+
+/// The vector table behind the exceptions: interrupts are masked from the start, so no other one is ever taken.
+// SAFETY: the section and the name are those that the linker script of `cortex-m-rt` reads.
+#[unsafe(link_section = ".vector_table.interrupts")]
+#[unsafe(no_mangle)]
+static __INTERRUPTS: [extern "C" fn(); 1] = [DefaultHandler];
 
 /// UART0. A read sleeps until there is a byte.
 #[derive(Debug)]

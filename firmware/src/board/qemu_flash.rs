@@ -132,8 +132,8 @@ impl QemuPlatform {
 }
 
 /// The model of the slot that `store` names with its golden vectors, where that slot holds one that can run here; else the
-/// store names the program's own from now on.
-pub fn slot_model(store: &mut Store<QemuFlash>) -> Option<(u8, Bundle<'static>, &'static [u8])> {
+/// store names the program's own from now on. Generic, so that the store is compiled once, in the program.
+pub fn slot_model<F: NorFlash>(store: &mut Store<F>) -> Option<(u8, Bundle<'static>, &'static [u8])> {
     let slot @ 1..=2 = store.settings().slot else {
         return None;
     };

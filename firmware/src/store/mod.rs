@@ -228,7 +228,7 @@ impl<F: NorFlash> Store<F> {
         &mut self,
         gallery: &mut Gallery<ROOM, DIM>,
     ) -> Result<(), StoreError> {
-        self.for_each(|key, value| {
+        self.for_each(&mut |key, value| {
             if let Some((index, (label, embedding))) = key.checked_sub(TEMPLATES).zip(template(value)) {
                 // A template that the gallery has no room for was not enrolled here.
                 let _ = gallery.restore(usize::from(index), &label, embedding);
@@ -289,7 +289,15 @@ impl<F: NorFlash> Store<F> {
 
     /// Keeps `templates` of `model` and the settings, and nothing else: when this returns, the flash holds no byte of any
     /// other template. A power cut before leaves all of what was kept or all of what is kept now.
-    pub fn rewrite<'t>(&mut self, model: u64, templates: impl Iterator<Item = Template<'t>>) -> Result<(), StoreError> {
+    pub fn rewrite<'t>(
+        &mut self,
+        model: u64,
+        mut templates: impl Iterator<Item = Template<'t>>,
+    ) -> Result<(), StoreError> {
+        self.rewrite_by(model, &mut templates)
+    }
+
+    fn rewrite_by(&mut self, model: u64, templates: &mut dyn Iterator<Item = Template<'_>>) -> Result<(), StoreError> {
         if !matches!(self.contents, Contents::Model(_)) {
             // What lies there is nobody's: no half of it is worth keeping.
             self.settings = Settings::default();
@@ -395,7 +403,7 @@ impl<F: NorFlash> Store<F> {
     }
 
     /// Shows every item of the half in use, older ones of a key first.
-    fn for_each(&mut self, mut visit: impl FnMut(u16, &[u8])) -> Result<(), StoreError> {
+    fn for_each(&mut self, visit: &mut dyn FnMut(u16, &[u8])) -> Result<(), StoreError> {
         let mut buffer = Buffer::new();
         let half = self.half;
         let mut map = self.map(half, Access::Write)?;
@@ -411,7 +419,7 @@ impl<F: NorFlash> Store<F> {
 
     fn read_settings(&mut self) -> Result<(), StoreError> {
         let (mut settings, mut templates) = (Settings::default(), 0);
-        self.for_each(|key, value| match (key, value) {
+        self.for_each(&mut |key, value| match (key, value) {
             (ADMIN, value) => settings.admin = value.try_into().ok(),
             (SETTINGS, &[a, b, c, d, adapt]) => {
                 settings.threshold = Some(u32::from_le_bytes([a, b, c, d])).filter(|&value| value != NO_THRESHOLD);

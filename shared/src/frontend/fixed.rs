@@ -26,11 +26,11 @@ const fn rounded(value: i128, shift: u32) -> i32 {
 pub(super) const TURN: usize = 512;
 
 /// A quarter of a cosine, `cos(2 pi k / 512) * 2^15`.
-const COSINE: [i32; TURN / 4 + 1] = {
+const COSINE: [u16; TURN / 4 + 1] = {
     let mut table = [0; TURN / 4 + 1];
     let mut k = 0;
     while k < table.len() {
-        table[k] = rounded(cosine_60(k as i128, TURN as i128), 45);
+        table[k] = rounded(cosine_60(k as i128, TURN as i128), 45) as u16;
         k += 1;
     }
     table
@@ -39,7 +39,7 @@ const COSINE: [i32; TURN / 4 + 1] = {
 /// `cos(2 pi k / 512) * 2^15`, rounded to the nearest.
 pub(super) fn cosine(k: usize) -> i32 {
     const QUARTER: usize = TURN / 4;
-    let at = |k: usize| COSINE.get(k).copied().unwrap_or(0);
+    let at = |k: usize| COSINE.get(k).map_or(0, |&value| i32::from(value));
     let k = k % TURN;
     match k / QUARTER {
         0 => at(k),
@@ -60,10 +60,11 @@ pub(super) const CROSSINGS: u32 = 8;
 pub(super) const SINC_POINTS: u32 = 32;
 const SINC_LEN: usize = (CROSSINGS * SINC_POINTS) as usize;
 
-/// Half of the low-pass filter that resamples: `sin(pi t) / (pi t) * cos^2(pi t / 16) * 2^15` at `t = i / 32`, and a zero.
-pub(super) const SINC: [i32; SINC_LEN + 2] = {
-    let mut table = [0; SINC_LEN + 2];
-    table[0] = 1 << 15;
+/// Half of the low-pass filter that resamples: `sin(pi t) / (pi t) * cos^2(pi t / 16) * 2^15` at `t = i / 32`, less 2^14, which
+/// leaves halfwords, and a zero.
+const SINC: [i16; SINC_LEN + 2] = {
+    let mut table = [-SINC_LOWERED as i16; SINC_LEN + 2];
+    table[0] = ((1 << 15) - SINC_LOWERED) as i16;
     let mut i = 1;
     while i < SINC_LEN {
         // sin(pi i / 32) = cos(pi i / 32 - pi / 2), the angle brought to within half a turn.
@@ -74,11 +75,19 @@ pub(super) const SINC: [i32; SINC_LEN + 2] = {
         let sine = cosine_60(turn, 64);
         let window = (cosine_60(i as i128, 2 * SINC_LEN as i128) + (1 << 60)) / 2;
         let sinc = sine * 32 / i as i128 * (1 << 40) / (PI_60 >> 20);
-        table[i] = rounded((sinc >> 20) * (window >> 20), 65);
+        table[i] = (rounded((sinc >> 20) * (window >> 20), 65) - SINC_LOWERED) as i16;
         i += 1;
     }
     table
 };
+
+/// What the points of [`SINC`] lack.
+const SINC_LOWERED: i32 = 1 << 14;
+
+/// Point `i` of the low-pass filter; none beyond the zero at its end.
+pub(super) fn sinc(i: usize) -> Option<i32> {
+    SINC.get(i).map(|&value| i32::from(value) + SINC_LOWERED)
+}
 
 /// `log2(value) * 2^30` for `value >= 1`, cut off: bit by bit, squaring the mantissa.
 pub(super) const fn log2_30(value: u32) -> u64 {
@@ -98,12 +107,12 @@ pub(super) const fn log2_30(value: u32) -> u64 {
     log
 }
 
-/// `log2(1 + i / 64) * 2^16`.
-const LOG2: [u32; 65] = {
-    let mut table = [0; 65];
+/// `log2(1 + i / 64) * 2^16`, below 1; the last one is 1.
+const LOG2: [u16; 64] = {
+    let mut table = [0; 64];
     let mut i = 0;
     while i < table.len() {
-        table[i] = ((log2_30(64 + i as u32) - (6 << 30) + (1 << 13)) >> 14) as u32;
+        table[i] = ((log2_30(64 + i as u32) - (6 << 30) + (1 << 13)) >> 14) as u16;
         i += 1;
     }
     table
@@ -117,18 +126,18 @@ pub(super) fn log2_16(value: u64) -> u32 {
     // The mantissa from its leading one: 6 bits choose the step, 16 more the place in it.
     let mantissa = (value << (63 - whole)) >> 41;
     let (step, place) = ((mantissa >> 16) as usize & 63, (mantissa & 0xffff) as u32);
-    let at = |i: usize| LOG2.get(i).copied().unwrap_or(0);
+    let at = |i: usize| LOG2.get(i).map_or(65536, |&value| u32::from(value));
     whole * 65536 + at(step) + (((at(step + 1) - at(step)) * place + 0x8000) >> 16)
 }
 
-/// `2^(2^-k) * 2^60` for k from 1 to 24: square roots of square roots.
-const ROOTS: [u64; 24] = {
+/// `2^(2^-k) * 2^31` for k from 1 to 24, cut off: square roots of square roots.
+const ROOTS: [u32; 24] = {
     let mut table = [0; 24];
     let mut root = 1u128 << 61;
     let mut k = 0;
     while k < table.len() {
         root = (root << 60).isqrt();
-        table[k] = root as u64;
+        table[k] = (root >> 29) as u32;
         k += 1;
     }
     table
@@ -140,7 +149,7 @@ pub(super) fn exp2_16(log: u64) -> u64 {
     for (k, &root) in ROOTS.iter().enumerate() {
         if log >> (29 - k) & 1 == 1 {
             // Both have 31 bits behind the point.
-            mantissa = (mantissa * (root >> 29) + (1 << 30)) >> 31;
+            mantissa = (mantissa * u64::from(root) + (1 << 30)) >> 31;
         }
     }
     let whole = (log >> 30).min(31);
@@ -161,12 +170,13 @@ mod tests {
             assert_eq!(cosine(k), (angle.cos() * 32768.0).round() as i32, "cos {k}");
             assert_eq!(sine(k), (angle.sin() * 32768.0).round() as i32, "sin {k}");
         }
-        for (i, &value) in SINC.iter().enumerate().take(SINC_LEN).skip(1) {
+        for i in 1..SINC_LEN {
+            let value = sinc(i).unwrap();
             let t = i as f64 / 32.0;
             let exact = (PI * t).sin() / (PI * t) * (PI * t / 16.0).cos().powi(2) * 32768.0;
             assert!((f64::from(value) - exact).abs() < 0.51, "sinc {i}: {value}, not {exact}");
         }
-        assert_eq!(SINC[SINC_LEN..], [0, 0]);
+        assert_eq!([0, SINC_LEN, SINC_LEN + 1, SINC_LEN + 2].map(sinc), [Some(1 << 15), Some(0), Some(0), None]);
     }
 
     proptest! {

@@ -94,21 +94,34 @@ pub enum SettingsError {
     },
 }
 
+/// What is accepted of every setting, in the order of [`LogMel::check`].
+static RULES: [(&str, &str); 9] = [
+    ("rate", "from 4000 to 48000 Hz"),
+    ("window", "128, 256 or 512 samples"),
+    ("hop", "at least 1 and at most `window`"),
+    ("bands", "from 1 to 64"),
+    ("frames", "from 4 to 256"),
+    ("low", "below `high`"),
+    ("high", "at most half of `rate`"),
+    ("range", "from 20 to 120 dB"),
+    ("trim", "from 6 to 120 dB"),
+];
+
 impl LogMel {
     /// Refuses settings that no recording could pass.
     pub fn check(&self) -> Result<(), SettingsError> {
         let rules = [
-            ("rate", self.rate, (4000..=48000).contains(&self.rate), "from 4000 to 48000 Hz"),
-            ("window", self.window, [128, 256, 512].contains(&self.window), "128, 256 or 512 samples"),
-            ("hop", self.hop, (1..=self.window).contains(&self.hop), "at least 1 and at most `window`"),
-            ("bands", self.bands, (1..=MAX_BANDS).contains(&self.bands), "from 1 to 64"),
-            ("frames", self.frames, (MIN_FRAMES..=MAX_FRAMES).contains(&self.frames), "from 4 to 256"),
-            ("low", self.low, self.low < self.high, "below `high`"),
-            ("high", self.high, self.high <= self.rate / 2, "at most half of `rate`"),
-            ("range", self.range.into(), (20..=120).contains(&self.range), "from 20 to 120 dB"),
-            ("trim", self.trim.into(), (6..=120).contains(&self.trim), "from 6 to 120 dB"),
+            (self.rate, (4000..=48000).contains(&self.rate)),
+            (self.window, [128, 256, 512].contains(&self.window)),
+            (self.hop, (1..=self.window).contains(&self.hop)),
+            (self.bands, (1..=MAX_BANDS).contains(&self.bands)),
+            (self.frames, (MIN_FRAMES..=MAX_FRAMES).contains(&self.frames)),
+            (self.low, self.low < self.high),
+            (self.high, self.high <= self.rate / 2),
+            (self.range.into(), (20..=120).contains(&self.range)),
+            (self.trim.into(), (6..=120).contains(&self.trim)),
         ];
-        for (key, value, holds, expected) in rules {
+        for (&(value, holds), &(key, expected)) in rules.iter().zip(&RULES) {
             if !holds {
                 return Err(SettingsError::Range { key, value, expected });
             }

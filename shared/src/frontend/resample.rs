@@ -2,7 +2,7 @@
 
 use core::num::{NonZeroU32, NonZeroU64};
 
-use super::fixed::{CROSSINGS, SINC, SINC_POINTS};
+use super::fixed::{CROSSINGS, SINC_POINTS, sinc};
 
 /// Samples of history that a [`Resampler`] works in.
 pub(super) const HISTORY: usize = 256;
@@ -70,7 +70,7 @@ impl Resampler {
             let distance = (index - at) * to - i64::from(self.part);
             let place = (distance.unsigned_abs() * self.scale + (1 << 23)) >> 24;
             let (point, between) = ((place >> 8) as usize, (place & 255) as i32);
-            let (Some(&a), Some(&b)) = (SINC.get(point), SINC.get(point + 1)) else { continue };
+            let (Some(a), Some(b)) = (sinc(point), sinc(point + 1)) else { continue };
             let weight = a + (((b - a) * between + 128) >> 8);
             weights = weights.wrapping_add_signed(weight.into());
             // Beyond the recording's ends the weights count and the samples are 0, so that it fades in and out.

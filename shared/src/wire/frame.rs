@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{MAX_DIM, PROTOCOL};
-use crate::bundle::{CHECKSUM, u32_at};
+use crate::bundle::u32_at;
+use crate::checksum::crc32;
 
 /// Most bytes of a frame before it is stuffed: a [`super::Response::Embedding`] is the longest message.
 pub const MAX_BODY: usize = 1 + 3 + MAX_DIM + CHECKSUM_LEN;
@@ -66,7 +67,7 @@ pub fn encode<'o, M: Serialize>(
     let message =
         postcard::to_slice(message, rest.get_mut(..room).unwrap_or_default()).map_err(|_| FrameError::Long)?;
     let len = 1 + message.len();
-    let checksum = CHECKSUM.checksum(body.get(..len).unwrap_or_default());
+    let checksum = crc32(body.get(..len).unwrap_or_default());
     crate::bundle::put(&mut body, len, &checksum.to_le_bytes());
     let body = body.get(..len + CHECKSUM_LEN).ok_or(FrameError::Long)?;
     let stuffed = cobs::try_encode(body, out).map_err(|_| FrameError::Long)?;
@@ -117,9 +118,7 @@ fn unpack(stuffed: Option<&mut [u8]>) -> Result<Frame<'_>, FrameError> {
     let body = stuffed.get(..len).unwrap_or_default();
     let (content, checksum) = body.split_at_checked(len.saturating_sub(CHECKSUM_LEN)).ok_or(FrameError::Checksum)?;
     match content.split_first() {
-        Some((&sequence, message)) if CHECKSUM.checksum(content) == u32_at(checksum, 0) => {
-            Ok(Frame { sequence, message })
-        }
+        Some((&sequence, message)) if crc32(content) == u32_at(checksum, 0) => Ok(Frame { sequence, message }),
         _ => Err(FrameError::Checksum),
     }
 }

@@ -42,6 +42,7 @@
 //! [`PROOF_CONTEXT`] and the last challenge; a challenge serves once. The session ends by [`Request::Lock`], when the link
 //! ends, or when it was idle for [`SESSION_SECONDS`].
 
+mod array;
 mod fault;
 mod frame;
 #[cfg(test)]
@@ -131,6 +132,7 @@ pub enum Request<'a> {
     /// Open an admin session.
     Unlock {
         /// See the module's documentation.
+        #[serde(with = "array")]
         proof: [u8; PROOF_LEN],
     },
     /// End the admin session.
@@ -138,6 +140,7 @@ pub enum Request<'a> {
     /// Take this key for admin sessions; once only.
     Provision {
         /// The key.
+        #[serde(with = "array")]
         key: [u8; KEY_LEN],
     },
     /// Replay the model's golden vectors.
