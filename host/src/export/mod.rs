@@ -123,10 +123,10 @@ pub enum ExportError {
 pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     let trained = Trained::load(dir)?;
     let recipe = &trained.recipe;
-    let split = &recipe.data.split;
+    let (data, split) = (&recipe.data, &recipe.data.split);
     let Quantized { net, tensors, graph, mut bytes } = quantized(&trained)?;
 
-    let part = recipe.threshold_data()?;
+    let part = data.source.load(Part::Threshold, split, data.world)?;
     let (float, _) = measure(&Engine::float(&trained), &part)?;
     let (int8, (embedded, comparisons, scores)) = measure(&Engine::Int8(bytes.clone()), &part)?;
     if int8.eer > float.eer + options.max_eer_gap {
@@ -180,7 +180,7 @@ struct Quantized {
 
 fn quantized(trained: &Trained) -> Result<Quantized, ExportError> {
     let recipe = &trained.recipe;
-    let split = &recipe.data.split;
+    let (data, split) = (&recipe.data, &recipe.data.split);
     let net = trained.net.fold();
     let calibration = sample(data.source.load(Part::Train, split, data.world)?, recipe.export.calibration_samples);
     let frontend = recipe.front_end();

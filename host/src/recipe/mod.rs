@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use crate::data::augment::Augment;
 use crate::data::sound::SoundAugment;
-use crate::data::{Batching, Classes, DataError, Dataset, Part, Pattern, Sampling, Spec, Split};
+use crate::data::{Batching, Classes, DataError, Pattern, Sampling, Spec, Split};
 use crate::mining::Mining;
 use crate::net::{Architecture, ArchitectureError, Shape};
 
@@ -51,9 +51,6 @@ pub struct Recipe {
     pub phases: Vec<Phase>,
 }
 
-/// Voices that each speaker who chooses the threshold becomes at most.
-pub const THRESHOLD_VOICES: u16 = 8;
-
 /// Where samples come from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -81,8 +78,7 @@ pub struct Data {
     /// Every recording that trains is another identity played backwards.
     #[serde(default, skip_serializing_if = "is_false")]
     pub reversals_as_classes: bool,
-    /// Every voice that trains becomes so many: as it is, and at other pitches behind other filters. 0 for as it is. The voices
-    /// that choose the threshold become at most [`THRESHOLD_VOICES`].
+    /// Every voice that trains becomes so many: as it is, and at other pitches behind other filters. 0 for as it is.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub voices_as_classes: u16,
     /// The identities that train, choose the threshold and test.
@@ -595,17 +591,6 @@ impl Recipe {
             Family::Compact => Architecture::compact(input, self.net.width_multiplier, d),
             Family::Article => Architecture::article(input, d),
         }
-    }
-
-    /// The samples that choose the threshold. Where voices are made of others, those of the threshold's speakers are too, up to
-    /// [`THRESHOLD_VOICES`] each.
-    pub fn threshold_data(&self) -> Result<Dataset, DataError> {
-        let Data { source, split, world, voices_as_classes, .. } = &self.data;
-        let data = source.load(Part::Threshold, split, *world)?;
-        Ok(match *voices_as_classes {
-            ..=1 => data,
-            voices => data.voices_as_identities(voices.min(THRESHOLD_VOICES), self.seed),
-        })
     }
 
     /// How the batches of phase number `phase` are made.
