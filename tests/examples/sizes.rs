@@ -14,9 +14,9 @@ use shared::network::arena_words;
 const MODEL: &str = "models/glyphs";
 const PROGRAMS: [&str; 3] = ["device", "bench", "selftest"];
 /// Most bytes of code of `device`, without model and golden vectors.
-const CODE: u64 = 64 * 1024;
+const CODE: u64 = 88 * 1024;
 /// Most bytes of static memory of `device`, without the arena.
-const DATA: u64 = 64 * 1024;
+const DATA: u64 = 16 * 1024;
 /// Least bytes of stack.
 const STACK: u64 = 8 * 1024;
 
