@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use host::data::glyphs;
+use host::data::made::Maker;
 use host::evaluate::{Embedded, Engine, EngineKind, scores};
 use host::model::BundleBytes;
 use shared::embedding::COSINE_ONE;
@@ -16,7 +16,7 @@ const DECISION_BOUND: f64 = 0.005;
 fn int8_stays_near_float() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/glyphs");
     let numbers: Vec<u32> = (300_000..300_040).collect();
-    let data = glyphs::dataset(0, &numbers, 5);
+    let data = Maker::Glyphs.dataset(0, &numbers, 5);
     let embed = |kind| Engine::open(&dir, kind).unwrap().embed(&data).unwrap();
     let (float, int8): (Embedded, Embedded) = (embed(EngineKind::Float), embed(EngineKind::Int8));
     let bytes = BundleBytes::open(&dir).unwrap();

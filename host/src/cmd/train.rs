@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(value_name = "MODEL", conflicts_with_all = ["data", "recipe", "out"])]
     pub model: Option<PathBuf>,
 
-    /// Where samples come from: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR (files named
+    /// Where samples come from: glyphs, utterances, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR (files named
     /// WORD_SPEAKER_INDEX.wav are their speaker's; with #word behind DIR their word's, with #both the word's by that speaker).
     #[arg(long, value_name = "SPEC", conflicts_with = "recipe")]
     pub data: Option<Spec>,

@@ -11,7 +11,7 @@ use super::{Part, PatternError};
 pub enum DataError {
     /// A text that names no source.
     #[error(
-        "`{0}` is no data source; the accepted ones are glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR and speech:DIR"
+        "`{0}` is no data source; the accepted ones are glyphs, utterances, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR and speech:DIR"
     )]
     Spec(String),
     /// A text that is no pattern.
@@ -61,14 +61,14 @@ pub enum DataError {
         /// Identities that it has.
         identities: usize,
     },
-    /// A pattern of glyphs is not made of numbers, or means too many.
-    #[error("`{item}` cannot choose glyphs: name up to {limit} numbers from 0 to {last}, as 0-1999")]
-    Glyphs {
+    /// A pattern of identities that the program makes is not made of numbers, or means too many.
+    #[error("`{item}` cannot choose what the program makes: name up to {limit} numbers from 0 to {last}, as 0-1999")]
+    Numbers {
         /// The item or pattern.
         item: String,
-        /// The most glyphs in one part.
+        /// The most identities in one part.
         limit: u64,
-        /// The largest number of a glyph.
+        /// The largest number.
         last: u32,
     },
     /// A file or folder cannot be read.

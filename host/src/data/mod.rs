@@ -11,9 +11,12 @@
 
 pub mod augment;
 pub mod batches;
+mod dice;
 mod error;
 pub mod glyphs;
+mod halves;
 pub mod images;
+pub mod made;
 mod mixed;
 pub mod mnist;
 mod natural;
@@ -27,6 +30,8 @@ pub mod speech;
 mod split;
 mod tensors;
 mod training;
+mod turn;
+pub mod utterances;
 
 use std::collections::HashMap;
 use std::path::Path;

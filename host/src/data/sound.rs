@@ -101,8 +101,8 @@ impl SoundAugment {
         RawSample::Sound { rate, samples }
     }
 
-    /// Turns the frames and silences a run of frames and a run of bands, 0 being silence.
-    fn mask(&self, shape: Shape, tensor: &mut [u8], rng: &mut impl Rng) {
+    /// Turns the frames of a tensor and silences a run of frames and a run of bands, 0 being silence.
+    pub(super) fn mask(&self, shape: Shape, tensor: &mut [u8], rng: &mut impl Rng) {
         let (bands, frames) = (shape.height, shape.width);
         let turn = (frames as f32 * either_way(rng, self.shift)).round() as isize;
         let (time, frequency) = (run(rng, frames, self.time_mask), run(rng, bands, self.frequency_mask));
@@ -163,9 +163,9 @@ fn is_zero(value: &f32) -> bool {
 }
 
 /// A peaking equalizer of Q = 1 over `wave` (Bristow-Johnson, Cookbook formulae for audio equalizer biquad filter coefficients).
-fn peak(wave: &mut [f32], frequency: f32, gain: f32) {
-    let (sin, cos) = (std::f32::consts::TAU * frequency).sin_cos();
-    let (amplitude, alpha) = (10f32.powf(gain / 40.0), sin / 2.0);
+pub(super) fn peak(wave: &mut [f32], frequency: f32, gain: f32) {
+    let (sin, cos) = libm::sincosf(std::f32::consts::TAU * frequency);
+    let (amplitude, alpha) = (libm::powf(10.0, gain / 40.0), sin / 2.0);
     let a0 = 1.0 + alpha / amplitude;
     let b = [1.0 + alpha * amplitude, -2.0 * cos, 1.0 - alpha * amplitude].map(|b| b / a0);
     let a = [-2.0 * cos, 1.0 - alpha / amplitude].map(|a| a / a0);

@@ -6,17 +6,21 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::made::{self, Maker};
 use super::mnist::{self, DIGITS, Half};
 use super::speech::{self, Task};
-use super::{DataError, Dataset, Part, Pattern, Split, glyphs, images, omniglot, signatures};
+use super::{DataError, Dataset, Part, Pattern, Split, images, omniglot, signatures};
 
-/// Where samples come from, written as `glyphs`, `mnist:DIR`, `omniglot:DIR`, `images:DIR`, `signatures:DIR` or
-/// `speech:DIR`; `speech:DIR#word` and `speech:DIR#both` name another [`Task`] than the speaker.
+/// Where samples come from, written as `glyphs`, `utterances`, `mnist:DIR`, `omniglot:DIR`, `images:DIR`, `signatures:DIR` or
+/// `speech:DIR`; `#word` and `#both` behind `utterances` and `speech:DIR` name another [`Task`] than the
+/// speaker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Spec {
-    /// Drawn by the program: see [`glyphs`]. Identities are numbers from 0 to [`glyphs::LAST`].
+    /// Drawn by the program: see [`super::glyphs`]. Identities are numbers from 0 to [`made::LAST`].
     Glyphs,
+    /// Spoken by the program: see [`super::utterances`]. Identities are such numbers as well.
+    Utterances(Task),
     /// The folder of MNIST's four files: see [`mnist`]. Identities are the digits.
     Mnist(PathBuf),
     /// A folder of alphabets: see [`omniglot`]. Identities are characters.
@@ -32,7 +36,7 @@ pub enum Spec {
 impl Spec {
     /// The split that is used where none is asked for.
     ///
-    /// - Glyphs: 2,000 identities train, 400 choose the threshold, 400 test.
+    /// - Glyphs, utterances: 2,000 identities train, 400 choose the threshold, 400 test.
     /// - MNIST: all ten digits in every part, which differ by their files (see [`Spec::load`]).
     /// - Omniglot: by alphabet, so that no script is in two parts; in natural order the last eighth (rounded to the nearest,
     ///   at least one) tests and the eighth before chooses the threshold. Fewer than three alphabets are split as images are.
@@ -43,7 +47,7 @@ impl Spec {
     /// - Speech: as images are; of words by speakers see [`speech::split_both`].
     pub fn default_split(&self) -> Result<Split, DataError> {
         match self {
-            Spec::Glyphs => Ok(Split {
+            Spec::Glyphs | Spec::Utterances(_) => Ok(Split {
                 train: "0-1999".parse()?,
                 threshold: "100000-100399".parse()?,
                 test: "200000-200399".parse()?,
@@ -103,7 +107,7 @@ impl Spec {
     /// may name digits too. In either case MNIST's parts share no picture: of `train-*` the first eleven twelfths (55,000)
     /// train and the others (5,000) choose the threshold, `t10k-*` tests.
     ///
-    /// `seed` chooses the world of glyphs (see [`glyphs::draw`]); files do not heed it.
+    /// `seed` chooses the world of what the program makes (see [`Maker::identity`]); files do not heed it.
     pub fn load(&self, part: Part, split: &Split, seed: u64) -> Result<Dataset, DataError> {
         self.check(split)?;
         let pattern = split.part(part);
@@ -130,12 +134,14 @@ impl Spec {
     /// All samples of the identities that `pattern` means, whatever part they belong to (of MNIST the training half, then
     /// the testing half; either alone is had from [`mnist::load`]).
     pub fn load_all(&self, pattern: &Pattern, seed: u64) -> Result<Dataset, DataError> {
+        let made = |maker: Maker| {
+            let numbers = made::numbers(pattern)?;
+            self.at_least_two(pattern, numbers.len())?;
+            Ok(maker.dataset(seed, &numbers, made::SAMPLES))
+        };
         match self {
-            Spec::Glyphs => {
-                let numbers = glyphs::numbers(pattern)?;
-                self.at_least_two(pattern, numbers.len())?;
-                Ok(glyphs::dataset(seed, &numbers, glyphs::SAMPLES))
-            }
+            Spec::Glyphs => made(Maker::Glyphs),
+            Spec::Utterances(task) => made(Maker::Utterances(*task)),
             Spec::Mnist(folder) => {
                 let mut dataset = mnist::load(folder, Half::Training)?;
                 dataset.samples.append(&mut mnist::load(folder, Half::Testing)?.samples);
@@ -163,7 +169,9 @@ impl Spec {
     /// The names of the identities that `pattern` means.
     pub fn identities(&self, pattern: &Pattern) -> Result<Vec<String>, DataError> {
         let mut names = match self {
-            Spec::Glyphs => return Ok(glyphs::numbers(pattern)?.iter().map(u32::to_string).collect()),
+            Spec::Glyphs | Spec::Utterances(_) => {
+                return Ok(made::numbers(pattern)?.iter().map(u32::to_string).collect());
+            }
             Spec::Mnist(_) => DIGITS.map(String::from).to_vec(),
             Spec::Omniglot(folder) => omniglot::identities(folder)?,
             Spec::Images(folder) => images::identities(folder)?,
@@ -229,6 +237,9 @@ impl FromStr for Spec {
     fn from_str(text: &str) -> Result<Self, DataError> {
         match text.split_once(':') {
             None if text == "glyphs" => Ok(Spec::Glyphs),
+            None if text == "utterances" => Ok(Spec::Utterances(Task::Speaker)),
+            None if text == "utterances#word" => Ok(Spec::Utterances(Task::Word)),
+            None if text == "utterances#both" => Ok(Spec::Utterances(Task::Both)),
             Some(("mnist", folder)) if !folder.is_empty() => Ok(Spec::Mnist(folder.into())),
             Some(("omniglot", folder)) if !folder.is_empty() => Ok(Spec::Omniglot(folder.into())),
             Some(("images", folder)) if !folder.is_empty() => Ok(Spec::Images(folder.into())),
@@ -254,6 +265,9 @@ impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Spec::Glyphs => f.write_str("glyphs"),
+            Spec::Utterances(Task::Speaker) => f.write_str("utterances"),
+            Spec::Utterances(Task::Word) => f.write_str("utterances#word"),
+            Spec::Utterances(Task::Both) => f.write_str("utterances#both"),
             Spec::Mnist(folder) => write!(f, "mnist:{}", folder.display()),
             Spec::Omniglot(folder) => write!(f, "omniglot:{}", folder.display()),
             Spec::Images(folder) => write!(f, "images:{}", folder.display()),
@@ -463,7 +477,7 @@ mod tests {
     fn glyphs_come_by_number() {
         let split = split("0-1", "2-3", "4,6");
         let test = Spec::Glyphs.load(Part::Test, &split, 5).expect("numbers");
-        assert_eq!(test, glyphs::dataset(5, &[4, 6], glyphs::SAMPLES));
+        assert_eq!(test, Maker::Glyphs.dataset(5, &[4, 6], made::SAMPLES));
     }
 
     #[test]

@@ -11,9 +11,11 @@ use shared::frontend::FrontEnd;
 
 use super::augment::Augment;
 use super::batches::{PkSampler, Shuffled};
-use super::glyphs::{self, Glyph};
+use super::halves::{Halves, one_after_the_other};
+use super::made::{self, Made, Maker};
 use super::sound::SoundAugment;
-use super::{DataError, Dataset, Part, Pattern, RawSample, Shape, Spec, Split, Tensors, input_tensor};
+use super::turn::Turn;
+use super::{DataError, Dataset, Part, Pattern, Shape, Spec, Split, Tensors, input_tensor};
 
 /// How batches are made up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +40,9 @@ pub enum Sampling {
 pub struct Classes {
     /// Every class becomes four: as it is and turned by 90, 180 and 270 degrees. An epoch has four times as many samples.
     pub rotations: bool,
+    /// Every class becomes four: as it is, mirrored left and right, upside down, and both; with `rotations` eight. An epoch has as
+    /// many times the samples.
+    pub mirrors: bool,
     /// The first half of one class and the second half of another are a class as well: of `n` classes, `n * n`, of which an epoch
     /// has `n` times as many samples. The halves of a picture lie one above the other, those of a recording follow each other.
     pub halves: bool,
@@ -86,10 +91,10 @@ pub struct TrainingData {
     shape: Shape,
     /// Where halves of two classes make a class.
     halves: Option<Halves>,
-    /// Turns of every sample: 1, or 4 where they count as classes.
-    turns: usize,
-    /// The class of every sample of an epoch: sample `i` is number `i / turns` of the content, or of its halves, turned
-    /// `i % turns` times.
+    /// How every sample is laid: as it is, and turned or mirrored where that counts as a class.
+    turns: &'static [Turn],
+    /// The class of every sample of an epoch: sample `i` is number `i / n` of the content, or of its halves, laid as number
+    /// `i % n` of the `n` turns says.
     labels: Vec<usize>,
     identities: usize,
     sampler: Sampler,
@@ -99,10 +104,11 @@ pub struct TrainingData {
 
 enum Content {
     Stored(Tensors),
-    /// [`glyphs::SAMPLES`] drawings of each in every epoch.
-    Drawn {
-        glyphs: Vec<Glyph>,
+    /// [`made::SAMPLES`] new ones of each in every epoch.
+    Made {
+        identities: Vec<Made>,
         front: FrontEnd,
+        sound: SoundAugment,
     },
     /// Recordings, varied before the front end.
     Recorded {
@@ -110,37 +116,6 @@ enum Content {
         front: FrontEnd,
         sound: SoundAugment,
     },
-}
-
-/// Halves of two classes as a class: number `i` is sample `i / n` of the content with a second half of class `i % n`.
-struct Halves {
-    /// The class of every sample of the content.
-    labels: Vec<usize>,
-    /// The samples of each of the `n` classes.
-    members: Vec<Vec<usize>>,
-}
-
-impl Halves {
-    fn new(labels: Vec<usize>) -> Halves {
-        let mut members = vec![Vec::new(); labels.iter().max().map_or(0, |&last| last + 1)];
-        for (sample, &label) in labels.iter().enumerate() {
-            members[label].push(sample);
-        }
-        Halves { labels, members }
-    }
-
-    /// The class of every pair.
-    fn classes(&self) -> Vec<usize> {
-        let n = self.members.len();
-        self.labels.iter().flat_map(|&first| (0..n).map(move |second| first * n + second)).collect()
-    }
-
-    /// The sample that pair `index` begins with, and any one of the class that it ends with; none where that is its own.
-    fn pair(&self, index: usize, rng: &mut impl Rng) -> (usize, Option<usize>) {
-        let (first, class) = (index / self.members.len(), index % self.members.len());
-        let second = (class != self.labels[first]).then(|| &self.members[class]).filter(|members| !members.is_empty());
-        (first, second.map(|members| members[rng.random_range(0..members.len())]))
-    }
 }
 
 enum Sampler {
@@ -158,7 +133,7 @@ impl TrainingData {
         batching: Batching,
     ) -> Result<Self, DataError> {
         spec.check(split)?;
-        if *spec == Spec::Glyphs {
+        if Maker::of(spec).is_some() {
             return Self::load_all(spec, split.part(Part::Train), world, front, batching);
         }
         Self::loaded(spec.load(Part::Train, split, world)?, front, batching)
@@ -172,11 +147,10 @@ impl TrainingData {
         front: FrontEnd,
         batching: Batching,
     ) -> Result<Self, DataError> {
-        if *spec != Spec::Glyphs {
-            return Self::loaded(spec.load_all(pattern, world)?, front, batching);
+        match Maker::of(spec) {
+            Some(maker) => Self::made(maker.identities(world, pattern)?, front, batching),
+            None => Self::loaded(spec.load_all(pattern, world)?, front, batching),
         }
-        let glyphs = glyphs::numbers(pattern)?.into_par_iter().map(|number| Glyph::new(world, number)).collect();
-        Self::drawn(glyphs, front, batching)
     }
 
     fn loaded(mut dataset: Dataset, front: FrontEnd, batching: Batching) -> Result<Self, DataError> {
@@ -204,24 +178,26 @@ impl TrainingData {
         Self::new(tensors.shape, Content::Stored(tensors), labels, batching)
     }
 
-    /// Batches of new drawings in every epoch; class `i` is `glyphs[i]`, or `glyphs[i / 4]` turned `i % 4` times.
-    pub fn drawn(glyphs: Vec<Glyph>, front: FrontEnd, batching: Batching) -> Result<Self, DataError> {
-        let each = glyphs::SAMPLES as usize;
-        let labels = (0..glyphs.len() * each).map(|index| index / each).collect();
-        let content = Content::Drawn { glyphs, front };
+    /// Batches of new samples in every epoch; class `i` is `identities[i]`, or `identities[i / n]` laid in
+    /// one of `n` ways.
+    pub fn made(identities: Vec<Made>, front: FrontEnd, batching: Batching) -> Result<Self, DataError> {
+        batching.sound.check()?;
+        let each = made::SAMPLES as usize;
+        let labels = (0..identities.len() * each).map(|index| index / each).collect();
+        let content = Content::Made { identities, front, sound: batching.sound };
         Self::new(Shape::of(&front), content, labels, batching)
     }
 
     fn new(shape: Shape, content: Content, labels: Vec<usize>, batching: Batching) -> Result<Self, DataError> {
         let Batching { classes, sampling, augment, sound: _, seed } = batching;
         augment.check()?;
-        let turns = if classes.rotations { 4 } else { 1 };
+        let turns = Turn::all(classes.rotations, classes.mirrors);
         if classes.rotations && shape.height != shape.width {
             return Err(DataError::Rotations { height: shape.height, width: shape.width });
         }
         let halves = classes.halves.then(|| Halves::new(labels.clone()));
         let labels = halves.as_ref().map_or(labels, Halves::classes);
-        let turned = |label: usize| (0..turns).map(move |turn| label * turns + turn);
+        let turned = |label: usize| (0..turns.len()).map(move |turn| label * turns.len() + turn);
         let labels: Vec<usize> = labels.into_iter().flat_map(turned).collect();
         let sampler = match sampling {
             Sampling::Balanced { identities, samples } => {
@@ -280,13 +256,13 @@ impl TrainingData {
         data.par_chunks_mut(size.max(1)).zip(indices).enumerate().try_for_each(|(place, (tensor, &index))| {
             let mut rng = self.variation(epoch, (number * indices.len() + place) as u64);
             let plain = match &self.halves {
-                None => self.plain(index / self.turns, epoch, &mut rng)?,
+                None => self.plain(index / self.turns.len(), epoch, &mut rng)?,
                 Some(halves) => {
-                    let (first, second) = halves.pair(index / self.turns, &mut rng);
+                    let (first, second) = halves.pair(index / self.turns.len(), &mut rng);
                     self.joined(first, second, epoch, &mut rng)?
                 }
             };
-            let turned = turned(self.shape, index % self.turns, plain);
+            let turned = self.turns[index % self.turns.len()].lay(self.shape, plain);
             self.augment.apply(self.shape, &turned, tensor, &mut rng);
             Ok::<_, DataError>(())
         })?;
@@ -336,14 +312,17 @@ impl TrainingData {
                     }
                 }
             }
-            Content::Drawn { glyphs, front } => {
-                let each = glyphs::SAMPLES as usize;
+            Content::Made { identities, front, sound } => {
+                let each = made::SAMPLES as usize;
                 let sample = epoch * each as u64 + (index % each) as u64;
-                let glyph = &glyphs[index / each];
-                match input_tensor(front, &glyph.draw(sample as u32)) {
-                    Ok(tensor) => Ok(Cow::Owned(tensor)),
-                    Err(source) => Err(DataError::Frontend { identity: glyph.number().to_string(), source }),
+                let identity = &identities[index / each];
+                let refused = |source| DataError::Frontend { identity: identity.number().to_string(), source };
+                let mut tensor = input_tensor(front, &identity.sample(sample as u32)).map_err(refused)?;
+                // Every recording has its own pace, pitch and room already.
+                if matches!(front, FrontEnd::LogMel(_)) {
+                    sound.mask(self.shape, &mut tensor, rng);
                 }
+                Ok(Cow::Owned(tensor))
             }
         }
     }
@@ -357,33 +336,6 @@ impl TrainingData {
         rng.set_stream(place);
         rng
     }
-}
-
-/// The first half of one recording and the second half of another, at the rate of the first.
-fn one_after_the_other(first: &RawSample, second: &RawSample) -> RawSample {
-    match (first, second) {
-        (RawSample::Sound { rate, samples: first }, RawSample::Sound { samples: second, .. }) => {
-            let samples = first[..first.len() / 2].iter().chain(&second[second.len() / 2..]).copied().collect();
-            RawSample::Sound { rate: *rate, samples }
-        }
-        _ => first.clone(),
-    }
-}
-
-/// The square tensor `from`, turned by `turns` (0 to 3) quarters of a circle against the clock.
-fn turned(shape: Shape, turns: usize, from: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    if turns == 0 {
-        return from;
-    }
-    let side = shape.width;
-    let last = side.saturating_sub(1);
-    let source = |y: usize, x: usize| match turns {
-        1 => x * side + last - y,
-        2 => (last - y) * side + last - x,
-        _ => (last - x) * side + y,
-    };
-    let places = (0..side).flat_map(|y| (0..side).map(move |x| (y, x)));
-    from.chunks_exact((side * side).max(1)).flat_map(|plane| places.clone().map(|(y, x)| plane[source(y, x)])).collect()
 }
 
 #[cfg(test)]
@@ -502,7 +454,7 @@ mod tests {
                 for (tensor, identity) in batch.data.chunks(256).zip(batch.identities) {
                     assert!(seen.insert(tensor.to_vec()), "a drawing came twice");
                     let mine = (0..40).any(|sample| {
-                        let drawing = glyphs::draw(1, 10 + identity as u32, sample);
+                        let drawing = Maker::Glyphs.identity(1, 10 + identity as u32).sample(sample);
                         input_tensor(&FRONT, &drawing).is_ok_and(|own| own == tensor)
                     });
                     assert!(mine, "not identity {identity}");
@@ -523,13 +475,13 @@ mod tests {
 
     #[test]
     fn what_cannot_be_dealt_is_refused() {
-        let glyphs = || vec![Glyph::new(0, 0), Glyph::new(0, 1)];
-        assert!(TrainingData::drawn(glyphs(), FRONT, batching(BALANCED)).is_err());
+        let glyphs = || [0, 1].map(|number| Maker::Glyphs.identity(0, number)).to_vec();
+        assert!(TrainingData::made(glyphs(), FRONT, batching(BALANCED)).is_err());
         let mut wild = batching(Sampling::Shuffled { batch: 4 });
         wild.augment.shift = 7.0;
-        assert!(TrainingData::drawn(glyphs(), FRONT, wild).is_err());
+        assert!(TrainingData::made(glyphs(), FRONT, wild).is_err());
         let colour = FrontEnd::Pixels(Pixels { channels: 3, ..PIXELS });
-        let data = TrainingData::drawn(glyphs(), colour, batching(Sampling::Shuffled { batch: 4 }));
+        let data = TrainingData::made(glyphs(), colour, batching(Sampling::Shuffled { batch: 4 }));
         let first = data.expect("dealt").epoch(0).next();
         assert!(matches!(first, Some(Err(DataError::Frontend { .. }))));
     }
@@ -557,12 +509,5 @@ mod tests {
             }
         }
         assert_eq!(seen.len(), 18, "every sample begins one of each class");
-    }
-
-    #[test]
-    fn recordings_are_joined_in_their_middles() {
-        let sound = |rate, samples: &[i16]| RawSample::Sound { rate, samples: samples.to_vec() };
-        let joined = one_after_the_other(&sound(8000, &[1, 2, 3, 4]), &sound(16000, &[5, 6, 7, 8, 9]));
-        assert_eq!(joined, sound(8000, &[1, 2, 7, 8, 9]));
     }
 }

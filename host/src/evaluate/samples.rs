@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::data::made::Maker;
 use crate::data::mnist::{self, Half};
 use crate::data::{DataError, Dataset, Part, Pattern, RawSample, Spec};
 use crate::recipe::Recipe;
@@ -44,7 +45,7 @@ pub struct Selected {
 /// The samples that `selection` asks for.
 ///
 /// - Named identities are taken whatever they are.
-/// - Of the recipe's own source, the test part. So too of any folder of MNIST, whose files tell its parts, and of glyphs.
+/// - Of the recipe's own source, the test part. So too of any folder of MNIST, whose files tell its parts, and of what the program makes.
 /// - Of another source, all that is not seen: an identity is left out if one of its samples is a sample of the training or
 ///   threshold part. If the source is of the recipe's kind, names count too: always where a name is a class (a character, a
 ///   word), for folders of people only while the recipe's own source is not there to compare samples with.
@@ -61,7 +62,7 @@ pub fn unseen(selection: Selection, recipe: &Recipe) -> Result<Selected, Selecti
             format!("{seen} of the identities bear names that the recipe trains on or chooses the threshold with");
         return Ok(Selected { data, note: (seen > 0).then_some(note) });
     }
-    let parts_by_file = matches!(spec, Spec::Glyphs | Spec::Mnist(_)) && kind(spec) == kind(own);
+    let parts_by_file = (Maker::of(spec).is_some() || matches!(spec, Spec::Mnist(_))) && kind(spec) == kind(own);
     if parts_by_file || same_place(spec, own) {
         return Ok(Selected { data: spec.load(Part::Test, split, world)?, note: None });
     }
@@ -118,14 +119,14 @@ fn same_place(a: &Spec, b: &Spec) -> bool {
 /// The raw samples that trained or chose the threshold; none where the recipe's source is not there.
 fn samples_seen(recipe: &Recipe) -> Option<HashSet<RawSample>> {
     let (source, split, world) = (&recipe.data.source, &recipe.data.split, recipe.data.world);
-    if matches!(source, Spec::Glyphs) {
+    if Maker::of(source).is_some() {
         return Some(HashSet::new());
     }
     let mut seen = HashSet::new();
     for part in [Part::Train, Part::Threshold] {
         seen.extend(source.load(part, split, world).ok()?.samples.into_iter().map(|sample| sample.raw));
     }
-    for also in recipe.data.also.iter().filter(|also| also.source != Spec::Glyphs) {
+    for also in recipe.data.also.iter().filter(|also| Maker::of(&also.source).is_none()) {
         let samples = also.source.load_all(&also.identities, world).ok()?.samples;
         seen.extend(samples.into_iter().map(|sample| sample.raw));
     }

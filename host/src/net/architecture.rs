@@ -207,6 +207,27 @@ impl Architecture {
         Architecture { input, layers }
     }
 
+    /// The same network with each average pool replaced by a mean whose weights are learned, one a position and channel: a depthwise
+    /// convolution as large as its input, with BatchNorm and no activation (Chen et al. 2018, MobileFaceNets, section 3.1). Unlike
+    /// an average, it knows where something was. A network that cannot be built stays as it is.
+    pub fn with_weighted_pool(mut self) -> Self {
+        let Ok(shapes) = self.shapes() else { return self };
+        for (spec, input) in self.layers.iter_mut().zip(shapes) {
+            if *spec == LayerSpec::AveragePool {
+                *spec = LayerSpec::Conv {
+                    out: input.channels,
+                    kernel: (input.height, input.width),
+                    stride: 1,
+                    pad: 0,
+                    depthwise: true,
+                    batch_norm: true,
+                    activation: Activation::None,
+                };
+            }
+        }
+        self
+    }
+
     /// The activation shapes: the input, then the output of each layer (`layers.len() + 1` shapes).
     pub fn shapes(&self) -> Result<Vec<Shape>, ArchitectureError> {
         self.shapes_from(self.input).map_err(|error| match error {
@@ -327,6 +348,12 @@ mod tests {
 
         let compact = Architecture::compact(Shape::new(1, 28, 28), 1.0, 64);
         assert_eq!(compact.macs().unwrap().iter().sum::<u64>(), 613_856);
+
+        let weighted = compact.clone().with_weighted_pool();
+        assert_eq!(weighted.embedding(), Ok(64));
+        let sum = |counts: Vec<u64>| counts.iter().sum::<u64>();
+        let of_pool = 96 * (4 * 4 + 2);
+        assert_eq!(sum(weighted.parameters().unwrap()), sum(compact.parameters().unwrap()) + of_pool);
     }
 
     #[test]

@@ -4,11 +4,20 @@
 const COMMENTS: &[(&str, &str, &str)] = &[
     ("", "seed", "Weights, batches, augmentation and mining follow from it."),
     ("data", "", "Where samples come from."),
-    ("data", "source", "glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR or speech:DIR (#word, #both)."),
+    (
+        "data",
+        "source",
+        "glyphs, utterances, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR or speech:DIR (the last: #word, #both).",
+    ),
     ("data", "name", "What people call the data, for the model card."),
     ("data", "licence", "The data's licence and where it is from, for the model card."),
-    ("data", "world", "Which world of glyphs is drawn; files do not heed it."),
+    ("data", "world", "Which world of glyphs is drawn, of utterances spoken; files do not heed it."),
     ("data", "rotations_as_classes", "Turned by 90, 180 and 270 degrees, each training identity is another one."),
+    (
+        "data",
+        "mirrors_as_classes",
+        "Mirrored left and right, upside down, or both, each training identity is another one.",
+    ),
     ("data", "forgeries_as_classes", "The forgeries of each training identity train as an identity of their own."),
     (
         "data",
@@ -36,6 +45,7 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("input.sound", "fill", "repeat or silence where a recording has no more frames."),
     ("net", "family", "compact (for the board) or article."),
     ("net", "width_multiplier", "Factor of the compact network's channels."),
+    ("net", "pool", "average, or weighted by learned weights, of the compact network's last picture."),
     ("net", "embedding", "Values of an embedding."),
     ("net", "metric", "euclidean or cosine (embeddings are scaled to length 1)."),
     ("net", "start", "A model's folder whose weights training starts from."),

@@ -7,7 +7,7 @@ use crate::data::{Part, Sampling, Spec, Split};
 use crate::mining::Mining;
 
 use super::{
-    Data, Export, Family, Input, Keep, Loss, Method, Metric, Network, Optimizer, Phase, Recipe, RecipeError,
+    Data, Export, Family, Input, Keep, Loss, Method, Metric, Network, Optimizer, Phase, Pool, Recipe, RecipeError,
     SoundInput, Validation,
 };
 
@@ -79,6 +79,7 @@ impl Choices {
                 world: 0,
                 // A turned character is another one; a turned face is not.
                 rotations_as_classes: matches!(self.source, Spec::Omniglot(_)) && input.width == input.height,
+                mirrors_as_classes: false,
                 forgeries_as_classes: matches!(self.source, Spec::Signatures(_)),
                 halves_as_classes: matches!(self.source, Spec::Speech(_, Task::Word)),
                 reversals_as_classes: matches!(self.source, Spec::Speech(_, Task::Word)),
@@ -91,7 +92,14 @@ impl Choices {
                 also: Vec::new(),
             },
             input,
-            net: Network { family: self.family, width_multiplier: 1.0, embedding: self.embedding, metric, start: None },
+            net: Network {
+                family: self.family,
+                width_multiplier: 1.0,
+                pool: Pool::Average,
+                embedding: self.embedding,
+                metric,
+                start: None,
+            },
             augment: self.default_augment(),
             sound_augment: self.default_sound_augment(),
             optimizer: Optimizer { weight_decay: 1e-4, average: 0.0 },
@@ -110,7 +118,9 @@ impl Choices {
             Spec::Glyphs => Input { invert: true, ..plain },
             Spec::Omniglot(_) => Input { width: 40, height: 40, invert: true, ..plain },
             Spec::Signatures(_) => Input { width: 128, height: 88, invert: true, stretch: true, ..plain },
-            Spec::Speech(..) => Input { width: 48, height: 40, sound: Some(SoundInput::default()), ..plain },
+            Spec::Speech(..) | Spec::Utterances(_) => {
+                Input { width: 48, height: 40, sound: Some(SoundInput::default()), ..plain }
+            }
             Spec::Images(_) => {
                 let samples = self.source.load(Part::Threshold, split, 0)?.samples;
                 let first = samples.first().map(|sample| sample.raw.as_raw());
@@ -146,7 +156,7 @@ impl Choices {
                 ..Augment::default()
             },
             // See `default_sound_augment`.
-            Spec::Speech(..) => Augment::default(),
+            Spec::Speech(..) | Spec::Utterances(_) => Augment::default(),
             Spec::Images(_) => Augment {
                 shift: 0.08,
                 scale: 0.12,
@@ -161,7 +171,7 @@ impl Choices {
 
     fn default_sound_augment(&self) -> SoundAugment {
         match self.source {
-            Spec::Speech(_, task) => SoundAugment {
+            Spec::Speech(_, task) | Spec::Utterances(task) => SoundAugment {
                 // A voice is its pitch and its colour; a word is neither.
                 speed: if task == Task::Word { 0.2 } else { 0.02 },
                 resonance: if task == Task::Word { 6.0 } else { 0.0 },
@@ -184,7 +194,7 @@ impl Choices {
             // Pairs teach less than triplets or classes do.
             Spec::Mnist(_) if method == Method::Contrastive => 12,
             Spec::Mnist(_) => 6,
-            Spec::Glyphs => 10,
+            Spec::Glyphs | Spec::Utterances(_) => 10,
             Spec::Omniglot(_) => 40,
             Spec::Signatures(_) => 150,
             Spec::Speech(..) => 10,

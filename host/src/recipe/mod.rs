@@ -55,7 +55,7 @@ pub struct Recipe {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The source: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR.
+    /// The source: glyphs, utterances, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR.
     pub source: Spec,
     /// What people call the data, for the model card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,11 +63,14 @@ pub struct Data {
     /// The data's licence and where it is from, for the model card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
-    /// Which world of glyphs is drawn; files do not heed it.
+    /// Which world of glyphs is drawn, of utterances spoken; files do not heed it.
     pub world: u64,
     /// Every identity that trains becomes four: as it is and turned by 90, 180 and 270 degrees.
     #[serde(default)]
     pub rotations_as_classes: bool,
+    /// Every identity that trains becomes four: as it is, mirrored left and right, upside down, and both; with rotations eight.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub mirrors_as_classes: bool,
     /// The forgeries of every identity that trains become one more identity; without it they do not train.
     #[serde(default)]
     pub forgeries_as_classes: bool,
@@ -181,6 +184,23 @@ pub enum Family {
     Article,
 }
 
+/// How the compact network makes one vector of the last picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pool {
+    /// The mean over all positions.
+    #[default]
+    Average,
+    /// A mean with learned weights: see [`Architecture::with_weighted_pool`].
+    Weighted,
+}
+
+impl Pool {
+    fn is_average(&self) -> bool {
+        *self == Pool::Average
+    }
+}
+
 /// How embeddings are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
@@ -208,6 +228,9 @@ pub struct Network {
     pub family: Family,
     /// Factor of the compact network's channels.
     pub width_multiplier: f32,
+    /// How the compact network makes one vector of the last picture.
+    #[serde(default, skip_serializing_if = "Pool::is_average")]
+    pub pool: Pool,
     /// Values of an embedding.
     pub embedding: usize,
     /// How embeddings are compared.
@@ -588,7 +611,13 @@ impl Recipe {
         let input = Shape::new(channels.into(), height.into(), width.into());
         let d = self.net.embedding;
         match self.net.family {
-            Family::Compact => Architecture::compact(input, self.net.width_multiplier, d),
+            Family::Compact => {
+                let compact = Architecture::compact(input, self.net.width_multiplier, d);
+                match self.net.pool {
+                    Pool::Average => compact,
+                    Pool::Weighted => compact.with_weighted_pool(),
+                }
+            }
             Family::Article => Architecture::article(input, d),
         }
     }
@@ -597,6 +626,7 @@ impl Recipe {
     pub fn batching(&self, phase: usize) -> Option<Batching> {
         let Data {
             rotations_as_classes: rotations,
+            mirrors_as_classes: mirrors,
             halves_as_classes: halves,
             forgeries_as_classes: forgeries,
             reversals_as_classes: reversals,
@@ -604,7 +634,7 @@ impl Recipe {
             ..
         } = self.data;
         self.phases.get(phase).map(|this| Batching {
-            classes: Classes { rotations, halves, reversals, forgeries, voices },
+            classes: Classes { rotations, mirrors, halves, reversals, forgeries, voices },
             sampling: this.sampling,
             augment: self.augment,
             sound: self.sound_augment,

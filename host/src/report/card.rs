@@ -4,6 +4,7 @@ use super::figures::{bounds, rows};
 use super::page::summary;
 use super::{CARD, PAGE, Reported};
 use crate::data::Spec;
+use crate::data::made::Maker;
 use crate::recipe::Recipe;
 
 /// Where samples come from and under which licence.
@@ -16,15 +17,17 @@ pub(super) fn data(recipe: &Recipe) -> String {
 }
 
 fn source(source: &Spec, name: Option<&str>, licence: Option<&str>) -> String {
-    let drawn = *source == Spec::Glyphs;
     let name = match name {
         Some(name) => name.to_string(),
-        None if drawn => "Glyphs, drawn by this program".to_string(),
-        None => source.to_string(),
+        None => match source {
+            Spec::Glyphs => "Glyphs, drawn by this program".to_string(),
+            Spec::Utterances(_) => "Utterances, spoken by this program".to_string(),
+            files => files.to_string(),
+        },
     };
     let licence = match licence {
         Some(licence) => licence,
-        None if drawn => "the project's own, MIT or Apache-2.0",
+        None if Maker::of(source).is_some() => "the project's own, MIT or Apache-2.0",
         None => "not stated in the recipe (`licence` beside its `source`)",
     };
     format!("{name}; licence: {licence}")

@@ -1,9 +1,9 @@
 //! What makes a sample: one hand's way of drawing the strokes that are meant.
 
 use super::SIDE;
-use super::dice::Dice;
 use super::plan::{Plan, Start};
 use super::trace::{self, Box2, Point, turned};
+use crate::data::dice::Dice;
 
 /// Strokes on the page, in pixels, each point with the pen's radius there; darkness of the ink from 0 to 255.
 pub(super) struct Writing {

@@ -7,29 +7,18 @@
 //! A drawing depends on nothing but (seed, identity, sample), and is the same on every platform: it is made of ChaCha8's
 //! words and of exactly rounded float operations.
 
-mod dice;
 mod hand;
 mod ink;
 mod plan;
 mod trace;
 
-use dice::Dice;
 use plan::Plan;
-use rayon::prelude::*;
 
-use super::{DataError, Dataset, Pattern, RawSample, Sample};
+use super::RawSample;
+use super::dice::Dice;
 
 /// Rows and columns of a drawing.
 pub const SIDE: u16 = 48;
-
-/// The number of the last glyph.
-pub const LAST: u32 = u32::MAX;
-
-/// Samples of each glyph in a [`Dataset`], unless another count is asked for: as many as Omniglot has.
-pub const SAMPLES: u32 = 20;
-
-/// The most identities in one [`Dataset`] (of [`SAMPLES`] samples: 0.9 GB).
-pub const MAX_IDENTITIES: u64 = 20_000;
 
 /// A glyph that can be drawn again and again.
 #[derive(Clone, Debug)]
@@ -63,42 +52,10 @@ pub fn draw(seed: u64, identity: u32, sample: u32) -> RawSample {
     Glyph::new(seed, identity).draw(sample)
 }
 
-/// Drawings 0 to `samples - 1` of each of the glyphs, which are named by their numbers.
-pub fn dataset(seed: u64, identities: &[u32], samples: u32) -> Dataset {
-    let samples = identities
-        .par_iter()
-        .enumerate()
-        .flat_map_iter(|(identity, &number)| {
-            let glyph = Glyph::new(seed, number);
-            (0..samples).map(move |sample| Sample { identity, raw: glyph.draw(sample) })
-        })
-        .collect();
-    Dataset { identities: identities.iter().map(u32::to_string).collect(), samples, ..Dataset::default() }
-}
-
-/// The numbers that `pattern` means, ascending, each once.
-pub fn numbers(pattern: &Pattern) -> Result<Vec<u32>, DataError> {
-    let wrong = |item: String| DataError::Glyphs { item, limit: MAX_IDENTITIES, last: LAST };
-    let runs = pattern.numbers().map_err(wrong)?;
-    let mut numbers = Vec::new();
-    for (low, high) in runs {
-        let fits = high <= u64::from(LAST) && high - low < MAX_IDENTITIES;
-        if !fits || numbers.len() as u64 > MAX_IDENTITIES {
-            return Err(wrong(pattern.to_string()));
-        }
-        numbers.extend((low..=high).map(|number| number as u32));
-    }
-    numbers.sort_unstable();
-    numbers.dedup();
-    if numbers.len() as u64 > MAX_IDENTITIES {
-        return Err(wrong(pattern.to_string()));
-    }
-    Ok(numbers)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::made::{LAST, Maker};
     use flate2::Crc;
     use shared::frontend::Pixels;
 
@@ -141,7 +98,7 @@ mod tests {
     #[test]
     fn mates_are_nearer_than_strangers() {
         let numbers: Vec<u32> = (0..60).collect();
-        let dataset = dataset(3, &numbers, 6);
+        let dataset = Maker::Glyphs.dataset(3, &numbers, 6);
         let front = Pixels { width: 12, height: 12, channels: 1, invert: true, stretch: true };
         let tensors = super::super::Tensors::new(&dataset, &front.into()).expect("fits");
         let distance = |i: usize, j: usize| -> u32 {
@@ -163,25 +120,5 @@ mod tests {
         let rate = right as f64 / tensors.len() as f64;
         assert!((0.3..0.9).contains(&rate), "{rate}");
         assert!(mates.0 * strangers.1 * 10 < strangers.0 * mates.1 * 9);
-    }
-
-    #[test]
-    fn a_dataset_is_the_drawings_in_order() {
-        let dataset = dataset(9, &[4, 2], 3);
-        assert_eq!(dataset.identities, ["4", "2"]);
-        assert_eq!(dataset.labels(), [0, 0, 0, 1, 1, 1]);
-        assert_eq!(dataset.samples[5].raw, draw(9, 2, 2));
-    }
-
-    #[test]
-    fn patterns_choose_numbers() {
-        let chosen = |text: &str| numbers(&text.parse().expect(text));
-        assert_eq!(chosen("7,2-4,3").expect("numbers"), [2, 3, 4, 7]);
-        assert_eq!(chosen("4294967295").expect("number"), [LAST]);
-        assert_eq!(chosen("0-19999").expect("numbers").len(), 20_000);
-        for text in ["*", "anna", "001-040", "s1-s3", "4294967296", "0-20000", "0-4294967295", "0-19999,20001"] {
-            let error = chosen(text).expect_err(text);
-            assert!(error.to_string().contains(" cannot choose glyphs: name up to 20000 numbers"), "{error}");
-        }
     }
 }
