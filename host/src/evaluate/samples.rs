@@ -123,8 +123,8 @@ fn samples_seen(recipe: &Recipe) -> Option<HashSet<RawSample>> {
         return Some(HashSet::new());
     }
     let mut seen = HashSet::new();
-    for part in [Part::Train, Part::Threshold] {
-        seen.extend(source.load(part, split, world).ok()?.samples.into_iter().map(|sample| sample.raw));
+    for part in [source.load(Part::Train, split, world), recipe.threshold_part()] {
+        seen.extend(part.ok()?.samples.into_iter().map(|sample| sample.raw));
     }
     for also in recipe.data.also.iter().filter(|also| Maker::of(&also.source).is_none()) {
         let samples = also.source.load_all(&also.identities, world).ok()?.samples;

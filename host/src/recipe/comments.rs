@@ -12,6 +12,8 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("data", "name", "What people call the data, for the model card."),
     ("data", "licence", "The data's licence and where it is from, for the model card."),
     ("data", "world", "Which world of glyphs is drawn, of utterances spoken; files do not heed it."),
+    ("data", "threshold_source", "Whence the identities come that choose the threshold, if not from the source."),
+    ("data", "threshold_inverted", "Of these dark on light becomes light on dark."),
     ("data", "rotations_as_classes", "Turned by 90, 180 and 270 degrees, each training identity is another one."),
     (
         "data",

@@ -88,6 +88,8 @@ impl Choices {
                     Spec::Speech(_, Task::Speaker | Task::Both) => 8,
                     _ => 0,
                 },
+                threshold_source: None,
+                threshold_inverted: false,
                 split,
                 also: Vec::new(),
             },

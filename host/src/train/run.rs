@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use shared::frontend::{FrontEnd, Pixels};
 
-use crate::data::{Batch, Batching, Classes, DataError, MixedData, Part, Shape, Tensors, TrainingData};
+use crate::data::{Batch, Batching, Classes, DataError, MixedData, Shape, Tensors, TrainingData};
 use crate::net::Net;
 use crate::recipe::{Also, Data, Keep, Metric, Phase, Recipe, Validation};
 
@@ -96,13 +96,11 @@ fn fresh_optimizer(recipe: &Recipe) -> ModuleOptimizer {
 }
 
 fn load_validation(recipe: &Recipe) -> Result<ValidationSet, TrainError> {
-    let data = &recipe.data;
-    let samples = data.source.load(Part::Threshold, &data.split, data.world)?;
-    let tensors = Tensors::new(&samples, &recipe.front_end())?;
+    let tensors = Tensors::new(&recipe.threshold_part()?, &recipe.front_end())?;
     let validation = &recipe.validation;
     let set = ValidationSet::new(&tensors, validation.samples, validation.pairs, recipe.seed);
     match set.is_empty() {
-        true => Err(TrainError::NothingToValidate { source_name: data.source.to_string() }),
+        true => Err(TrainError::NothingToValidate { source_name: recipe.data.source.to_string() }),
         false => Ok(set),
     }
 }
