@@ -24,7 +24,7 @@
 //! front end 0, pixels: height, width and channels of the input, flags 1 and 2; no further settings
 //! front end 1, log-mel: height is the bands, width the frames, channels 1; its settings are 16 bytes:
 //!   0 rate, 2 window, 4 hop, 6 low, 8 high: u16 each; 10 range u8, 11 trim u8, 12 flags u8, 13 reserved, zero
-//!   flags: 1 pre-emphasis, 2 repeated to fill the frames
+//!   flags: 1 pre-emphasis, 2 repeated to fill the frames, 4 drawn out over them
 //!
 //! header flags: 1 inverted, 2 stretched, 4 threshold sealed, 8 identities of the threshold were not trained on
 //! layer flags:  1 a table of 256 bytes follows the requantisation, 2 the layer's rows go straight into the next layer's ring
@@ -78,6 +78,7 @@ const PIXELS: u8 = 0;
 const LOG_MEL: u8 = 1;
 const PRE_EMPHASIS: u8 = 1;
 const REPEAT: u8 = 2;
+const DRAWN_OUT: u8 = 4;
 const HAS_TABLE: u8 = 1;
 const FUSED: u8 = 2;
 
@@ -550,6 +551,12 @@ fn read_frontend(bytes: &[u8]) -> Option<FrontEnd> {
         LOG_MEL => {
             let at = bytes.get(HEADER_LEN..HEADER_LEN + LOG_MEL_LEN)?;
             let own = u8_at(at, 12);
+            let fill = match own & (REPEAT | DRAWN_OUT) {
+                0 => Fill::Silence,
+                REPEAT => Fill::Repeat,
+                DRAWN_OUT => Fill::Stretch,
+                _ => return None,
+            };
             let log_mel = LogMel {
                 rate: u16_at(at, 0),
                 window: u16_at(at, 2),
@@ -561,9 +568,9 @@ fn read_frontend(bytes: &[u8]) -> Option<FrontEnd> {
                 range: u8_at(at, 10),
                 trim: u8_at(at, 11),
                 pre_emphasis: own & PRE_EMPHASIS != 0,
-                fill: if own & REPEAT != 0 { Fill::Repeat } else { Fill::Silence },
+                fill,
             };
-            let plain = channels == 1 && !invert && !stretch && own & !(PRE_EMPHASIS | REPEAT) == 0;
+            let plain = channels == 1 && !invert && !stretch && own & !(PRE_EMPHASIS | REPEAT | DRAWN_OUT) == 0;
             (plain && log_mel.check().is_ok()).then_some(FrontEnd::LogMel(log_mel))
         }
         _ => None,
@@ -814,8 +821,12 @@ fn log_mel_bytes(log_mel: &LogMel) -> [u8; LOG_MEL_LEN] {
         put(&mut bytes, 2 * index, &value.to_le_bytes());
     }
     let pre_emphasis = if log_mel.pre_emphasis { PRE_EMPHASIS } else { 0 };
-    let repeat = if log_mel.fill == Fill::Repeat { REPEAT } else { 0 };
-    put(&mut bytes, 10, &[log_mel.range, log_mel.trim, pre_emphasis | repeat]);
+    let fill = match log_mel.fill {
+        Fill::Silence => 0,
+        Fill::Repeat => REPEAT,
+        Fill::Stretch => DRAWN_OUT,
+    };
+    put(&mut bytes, 10, &[log_mel.range, log_mel.trim, pre_emphasis | fill]);
     bytes
 }
 

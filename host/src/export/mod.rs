@@ -123,7 +123,7 @@ pub enum ExportError {
 pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     let trained = Trained::load(dir)?;
     let recipe = &trained.recipe;
-        let Quantized { net, tensors, graph, mut bytes } = quantized(&trained)?;
+    let Quantized { net, tensors, graph, mut bytes } = quantized(&trained)?;
 
     let part = recipe.threshold_part()?;
     let (float, _) = measure(&Engine::float(&trained), &part)?;

@@ -6,7 +6,7 @@
 //! 3. The logarithm of each band's power is counted in steps of `range / 255` dB. The loudest value of the recording becomes 255;
 //!    what lies `range` dB or more below it becomes 0. How loud the recording is as a whole does not matter.
 //! 4. Silence at both ends is left off: frames whose power in all bands lies more than `trim` dB below the loudest frame's. The
-//!    first `frames` frames from there on are kept. Where there are fewer, they are repeated, or centred in silence.
+//!    first `frames` frames from there on are kept. Where there are fewer, they are repeated, centred in silence, or stretched.
 //!
 //! The tensor's row `b` is band `b`, the lowest first; its column `t` is frame `t`.
 //!
@@ -42,6 +42,9 @@ pub enum Fill {
     /// The recording from its beginning, as often as there is room.
     #[default]
     Repeat,
+    /// The recording is drawn out over all columns: between two frames there are weighted means of them. Column `t` of `width` lies
+    /// at frame `t (frames - 1) / (width - 1)`, in 256ths, rounded down.
+    Stretch,
 }
 
 /// Settings of the sound front end.
@@ -411,7 +414,23 @@ impl SoundStream {
                     let right = rest.len().div_ceil(2);
                     rotate_left(row, frames + right);
                 }
+                Fill::Stretch => stretch(row, frames),
             }
+        }
+    }
+}
+
+/// Draws the first `count` values of `row` out over all of it.
+fn stretch(row: &mut [u8], count: usize) {
+    let last = row.len().saturating_sub(1).max(1);
+    // From the end: what a column is made of lies at it or before it.
+    for to in (0..row.len()).rev() {
+        let place = (to * count.saturating_sub(1) << 8) / last;
+        let weight = (place & 255) as u32;
+        let [before, behind] =
+            [place >> 8, (place >> 8) + 1].map(|from| u32::from(row.get(from).copied().unwrap_or(0)));
+        if let Some(value) = row.get_mut(to) {
+            *value = ((before * (256 - weight) + behind * weight + 128) >> 8) as u8;
         }
     }
 }
