@@ -16,7 +16,7 @@ use super::{
 };
 use crate::bundle::Order;
 use crate::embedding::MAX_DIM;
-use crate::geometry::{Geometry, POINTWISE_PIXELS, WINOGRAD_TILES};
+use crate::geometry::{Geometry, MAX_DENSE_COLUMNS, MAX_DENSE_ROWS, POINTWISE_PIXELS, WINOGRAD_TILES};
 use crate::quant::Requantizer;
 use crate::winograd::TILE;
 
@@ -28,8 +28,7 @@ global_asm!(
     ".cpu cortex-m33",
     include_str!("armv7em/common.s"),
     include_str!("armv7em/pointwise.s"),
-    include_str!("armv7em/conv3.s"),
-    include_str!("armv7em/single.s"),
+    include_str!("armv7em/dense.s"),
     include_str!("armv7em/planar.s"),
     include_str!("armv7em/pool.s"),
     include_str!("armv7em/widen.s"),
@@ -38,23 +37,8 @@ global_asm!(
     options(raw)
 );
 
-/// Segments of one output pixel; a layer with more goes to the portable kernel.
-const MAX_SEGMENTS: usize = 16;
-/// Pixels that a group of fewer than four output channels computes at a time, into a buffer of its own.
-const PARTIAL_PIXELS: usize = 16;
-
 /// A place in the assembly.
 type Label = unsafe extern "C" fn();
-
-/// Part of the sums of a pixel; see conv3.s.
-#[derive(Clone, Copy)]
-#[repr(C)]
-struct Segment {
-    inner_loop: Label,
-    weights_len: usize,
-    after: Label,
-    input: *const i16,
-}
 
 #[repr(C)]
 struct Pointwise {
@@ -69,29 +53,26 @@ struct Pointwise {
     table: *const u8,
 }
 
+/// What dense.s reads.
 #[repr(C)]
-struct Conv3 {
-    segments: *const Segment,
-    weights: *const i16,
-    channels: *const Requantizer,
-    out: *mut u8,
-    plane: usize,
-    blocks: usize,
+struct Dense {
+    gap: usize,
+    inner_loop: Label,
+    part_len: usize,
+    rows_end: *const *const i16,
+    rows: *const *const i16,
+    row_len: usize,
+    input: usize,
     step: usize,
-    pitch: usize,
-    table: *const u8,
-}
-
-#[repr(C)]
-struct Single {
-    segments: *const Segment,
+    blocks: usize,
+    size: usize,
+    out: *mut u8,
+    outputs: usize,
     weights: *const i16,
     channels: *const Requantizer,
-    out: *mut u8,
-    plane: usize,
-    pitch: usize,
-    table: *const u8,
     columns: usize,
+    table: *const u8,
+    plane: usize,
 }
 
 /// The words of planar.s's frame.
@@ -198,29 +179,13 @@ struct Search {
 
 unsafe extern "C" {
     fn doppel_pointwise(work: &Pointwise);
-    fn doppel_conv3(work: &Conv3);
-    fn doppel_conv3_stride1();
-    fn doppel_conv3_stride2();
-    fn doppel_conv3_stride1_pitch16();
-    fn doppel_conv3_stride1_pitch16_half();
-    fn doppel_conv3_stride1_pitch32();
-    fn doppel_conv3_stride1_pitch32_half();
-    fn doppel_conv3_stride2_pitch16();
-    fn doppel_conv3_stride2_pitch16_half();
-    fn doppel_conv3_stride2_pitch32();
-    fn doppel_conv3_stride2_pitch32_half();
-    fn doppel_conv3_carry();
-    fn doppel_conv3_segment();
-    fn doppel_conv3_finish();
-    fn doppel_conv3_finish_table();
-    fn doppel_single(work: &Single);
-    fn doppel_single_1();
-    fn doppel_single_3();
-    fn doppel_single_flat();
-    fn doppel_single_any();
-    fn doppel_single_carry();
-    fn doppel_single_segment();
-    fn doppel_single_finish();
+    fn doppel_dense(work: &Dense);
+    fn doppel_dense_stride1();
+    fn doppel_dense_stride2();
+    fn doppel_dense_single_1();
+    fn doppel_dense_single_3();
+    fn doppel_dense_single();
+    fn doppel_dense_flat();
     fn doppel_planar3(work: &Planar3);
     fn doppel_planar3_stride1();
     fn doppel_planar3_stride1_half();
@@ -248,41 +213,37 @@ unsafe extern "C" {
 /// See [`portable::dense_row`].
 pub fn dense_row(layer: &DenseRow<'_>, out: &mut [u8], plane: usize) {
     if !is_sound(layer, out.len(), plane) {
-        return portable::dense_row(layer, out, plane);
+        return; // no layer of a checked bundle
     }
-    let (whole, rest) = (layer.outputs / 4, layer.outputs % 4);
-    // SAFETY: `is_sound` holds, and the channels of whole groups lie in `out`.
-    unsafe { run(layer, 0..whole, 0..layer.pixels, out.as_mut_ptr(), plane) };
-    if rest == 0 {
-        return;
+    let out = out.as_mut_ptr();
+    let mut done = 0;
+    if layer.rows.len() == 1
+        && (layer.columns, layer.stride, layer.pitch) == (1, 1, POINTWISE_PIXELS)
+        && layer.pairs <= SEGMENT_WORDS
+    {
+        done = layer.pixels & !3;
+        // SAFETY: `is_sound` holds.
+        unsafe { pointwise(layer, done / 4, out, plane) };
+    } else if let Some(inner_loop) = pair_loop(layer) {
+        done = layer.pixels & !1;
+        // SAFETY: `is_sound` holds, and the loop takes the layer's columns and stride.
+        unsafe { blocks(layer, inner_loop, 0..done, 2, out, plane) };
     }
-    for first in (0..layer.pixels).step_by(PARTIAL_PIXELS) {
-        let pixels = first..layer.pixels.min(first + PARTIAL_PIXELS);
-        let mut buffer = [0u8; 4 * PARTIAL_PIXELS];
-        // SAFETY: `is_sound` holds, and `buffer` has room for four channels of so many pixels.
-        unsafe { run(layer, whole..whole + 1, pixels.clone(), buffer.as_mut_ptr(), PARTIAL_PIXELS) };
-        for (channel, bytes) in buffer.chunks_exact(PARTIAL_PIXELS).take(rest).enumerate() {
-            let at = (whole * 4 + channel) * plane + first;
-            if let Some(out) = out.get_mut(at..at + pixels.len()) {
-                out.copy_from_slice(&bytes[..pixels.len()]);
-            }
-        }
-    }
+    // SAFETY: as above.
+    unsafe { blocks(layer, single_loop(layer), done..layer.pixels, 1, out, plane) };
 }
 
-/// Whether every address that the kernels form for `layer` lies in its slices and is aligned, and the segments of a pixel
-/// are not too many. Rows are read as words of two elements, weights as words of two halfwords.
+/// Whether every address that the kernels form for `layer` lies in its slices and is aligned, and every part of the sums is
+/// exact. Rows are read as words of two elements, weights as words of two halfwords.
 fn is_sound(layer: &DenseRow<'_>, out_len: usize, plane: usize) -> bool {
     let groups = layer.outputs.div_ceil(4);
     let (rows, pairs, columns) = (layer.rows.len(), layer.pairs, layer.columns);
-    let limit = segment_pairs(layer);
-    limit > 0
-        && layer.outputs > 0
+    layer.outputs > 0
         && layer.pixels > 0
-        && rows > 0
+        && (1..=MAX_DENSE_ROWS).contains(&rows)
+        && (1..=MAX_DENSE_COLUMNS).contains(&columns)
         && pairs > 0
         && pairs % 2 == 0
-        && rows * pairs.div_ceil(limit) <= MAX_SEGMENTS
         && (layer.pixels - 1) * layer.stride + columns <= layer.pitch
         && layer.rows.iter().all(|row| row.len() >= pairs * layer.pitch * 2 && is_aligned(row))
         && layer.weights.len() >= groups * rows * pairs * columns * 4
@@ -295,177 +256,101 @@ fn is_aligned(halfwords: &[i16]) -> bool {
     halfwords.as_ptr().addr().is_multiple_of(4)
 }
 
-/// Whether the pairs of a row lie without gaps, as a fully connected layer's do: such a row is one segment.
-fn is_flat(layer: &DenseRow<'_>) -> bool {
-    layer.pitch == 1 && layer.columns == 1 && layer.rows.len() == 1
-}
-
-/// Pairs of one segment at most: whole fours where that many fit, so that the unrolled loops take all but the last one.
-fn segment_pairs(layer: &DenseRow<'_>) -> usize {
-    match SEGMENT_WORDS / layer.columns.max(1) {
-        _ if is_flat(layer) => layer.pairs,
-        pairs @ 0..4 => pairs & !1,
-        pairs => pairs & !3,
+/// The loop of two pixels, where there is one.
+fn pair_loop(layer: &DenseRow<'_>) -> Option<Label> {
+    match (layer.columns, layer.stride) {
+        (3, 1) => Some(doppel_dense_stride1),
+        (3, 2) => Some(doppel_dense_stride2),
+        _ => None,
     }
 }
 
-/// The inner loops and the flow of one kernel.
-struct Path {
-    fours: Label,
-    half: Label,
-    carry: Label,
-    segment: Label,
-    finish: Label,
-}
-
-impl Path {
-    /// Three columns, pairs of pixels.
-    fn conv3(layer: &DenseRow<'_>) -> Option<Path> {
-        let (fours, half): (Label, Label) = match (layer.columns, layer.stride, layer.pitch) {
-            (3, 1, 16) => (doppel_conv3_stride1_pitch16, doppel_conv3_stride1_pitch16_half),
-            (3, 1, 32) => (doppel_conv3_stride1_pitch32, doppel_conv3_stride1_pitch32_half),
-            (3, 2, 16) => (doppel_conv3_stride2_pitch16, doppel_conv3_stride2_pitch16_half),
-            (3, 2, 32) => (doppel_conv3_stride2_pitch32, doppel_conv3_stride2_pitch32_half),
-            (3, 1, _) => (doppel_conv3_stride1, doppel_conv3_stride1),
-            (3, 2, _) => (doppel_conv3_stride2, doppel_conv3_stride2),
-            _ => return None,
-        };
-        Some(Path {
-            fours,
-            half,
-            carry: doppel_conv3_carry,
-            segment: doppel_conv3_segment,
-            finish: match layer.table {
-                Some(_) => doppel_conv3_finish_table,
-                None => doppel_conv3_finish,
-            },
-        })
-    }
-
-    /// Any shape, single pixels.
-    fn single(columns: usize, flat: bool) -> Path {
-        let (fours, half): (Label, Label) = match columns {
-            _ if flat => (doppel_single_flat, doppel_single_flat),
-            1 => (doppel_single_1, doppel_single_1),
-            3 => (doppel_single_3, doppel_single_3),
-            _ => (doppel_single_any, doppel_single_any),
-        };
-        Path { fours, half, carry: doppel_single_carry, segment: doppel_single_segment, finish: doppel_single_finish }
-    }
-
-    /// The segments of `pixel`, in place of what is in `segments`.
-    #[inline(never)]
-    fn cut(&self, layer: &DenseRow<'_>, pixel: usize, segments: &mut Vec<Segment, MAX_SEGMENTS, u8>) {
-        segments.clear();
-        let limit = segment_pairs(layer);
-        let mut words = 0;
-        for row in layer.rows {
-            for pair in (0..layer.pairs).step_by(limit) {
-                let pairs = limit.min(layer.pairs - pair);
-                words += pairs * layer.columns;
-                if words > SEGMENT_WORDS {
-                    words = pairs * layer.columns;
-                    if let Some(before) = segments.last_mut() {
-                        before.after = self.carry;
-                    }
-                }
-                // `is_sound` bounded their number.
-                let _ = segments.push(Segment {
-                    inner_loop: if pairs.is_multiple_of(4) { self.fours } else { self.half },
-                    weights_len: pairs * layer.columns * 8,
-                    after: self.segment,
-                    input: row.as_ptr().wrapping_add((pair * layer.pitch + pixel * layer.stride) * 2),
-                });
-            }
-        }
-        if let Some(last) = segments.last_mut() {
-            last.after = self.finish;
-        }
+/// The loop of one pixel.
+fn single_loop(layer: &DenseRow<'_>) -> Label {
+    match layer.columns {
+        1 if layer.pitch == 1 => doppel_dense_flat,
+        1 => doppel_dense_single_1,
+        3 => doppel_dense_single_3,
+        _ => doppel_dense_single,
     }
 }
 
-/// Computes `pixels` of the output groups `groups`, to planes at `out`.
+/// Computes whole blocks of four pixels from the first one on.
 ///
 /// # Safety
-/// [`is_sound`] holds for `layer`, `groups` and `pixels` are within it, and `out` has `4 * groups` planes of `plane` bytes,
-/// of the last one at least as many bytes as pixels.
-#[inline(never)] // its segments take stack once
-unsafe fn run(
+/// [`is_sound`] holds for `layer`, which is pointwise, with `out`, and the blocks are within it.
+unsafe fn pointwise(layer: &DenseRow<'_>, blocks: usize, out: *mut u8, plane: usize) {
+    if blocks == 0 {
+        return;
+    }
+    let whole = layer.outputs / 2;
+    // Where the last channel has no partner, it overwrites the partner's bytes.
+    for (first, halves, apart) in [(0, whole, plane), (whole, layer.outputs % 2, 0)] {
+        if halves == 0 {
+            continue;
+        }
+        let work = Pointwise {
+            input: layer.rows[0].as_ptr(),
+            weights: layer.weights.as_ptr().wrapping_add(first / 2 * layer.pairs * 4 + first % 2 * 2),
+            channels: layer.channels.as_ptr().wrapping_add(first * 2),
+            out: out.wrapping_add(first * 2 * plane),
+            plane: apart,
+            pairs: layer.pairs,
+            blocks,
+            halves,
+            table: table_ptr(layer.table),
+        };
+        // SAFETY: the caller's promise; the kernel reads four columns a block and writes as many bytes.
+        unsafe { doppel_pointwise(&work) };
+    }
+}
+
+/// Computes `pixels`, `size` at a time.
+///
+/// # Safety
+/// [`is_sound`] holds for `layer` with `out`; `pixels` are within it, whole blocks of `size`, which `inner_loop` computes of the
+/// layer's columns and stride.
+unsafe fn blocks(
     layer: &DenseRow<'_>,
-    groups: core::ops::Range<usize>,
+    inner_loop: Label,
     pixels: core::ops::Range<usize>,
+    size: usize,
     out: *mut u8,
     plane: usize,
 ) {
-    let weights_len = layer.rows.len() * layer.pairs * layer.columns * 4;
-    let weights = |group: usize| layer.weights.as_ptr().wrapping_add(group * weights_len);
-    let channels = |group: usize| layer.channels.as_ptr().wrapping_add(group * 4);
-    let table = table_ptr(layer.table);
-    let out_at =
-        |group: usize, pixel: usize| out.wrapping_add((group - groups.start) * 4 * plane + pixel - pixels.start);
-    let mut segments = Vec::new();
-    let mut next = pixels.start;
-    let pointwise = layer.rows.len() == 1
-        && (layer.columns, layer.stride, layer.pitch) == (1, 1, POINTWISE_PIXELS)
-        && layer.pairs <= SEGMENT_WORDS;
-    if groups.is_empty() {
+    if pixels.is_empty() {
         return;
-    } else if pointwise {
-        let blocks = pixels.len() / 4;
-        if blocks > 0 {
-            let work = Pointwise {
-                input: layer.rows[0].as_ptr().wrapping_add(next * 2),
-                weights: weights(groups.start),
-                channels: channels(groups.start),
-                out,
-                plane,
-                pairs: layer.pairs,
-                blocks,
-                halves: groups.len() * 2,
-                table,
-            };
-            // SAFETY: the caller's promise; the kernel reads four columns a block and writes as many bytes.
-            unsafe { doppel_pointwise(&work) };
-        }
-        next += blocks * 4;
-    } else if let Some(path) = Path::conv3(layer) {
-        let blocks = pixels.len() / 2;
-        path.cut(layer, next, &mut segments);
-        for group in groups.clone().filter(|_| blocks > 0) {
-            let work = Conv3 {
-                segments: segments.as_ptr(),
-                weights: weights(group),
-                channels: channels(group),
-                out: out_at(group, next),
-                plane,
-                blocks,
-                step: 2 * layer.stride * 4,
-                pitch: layer.pitch * 4,
-                table,
-            };
-            // SAFETY: the caller's promise; both pixels of a block are within their row's pitch.
-            unsafe { doppel_conv3(&work) };
-        }
-        next += blocks * 2;
     }
-    let path = Path::single(layer.columns, is_flat(layer));
-    for pixel in next..pixels.end {
-        path.cut(layer, pixel, &mut segments);
-        for group in groups.clone() {
-            let work = Single {
-                segments: segments.as_ptr(),
-                weights: weights(group),
-                channels: channels(group),
-                out: out_at(group, pixel),
-                plane,
-                pitch: (layer.pitch - layer.columns) * 4,
-                table,
-                columns: layer.columns,
-            };
-            // SAFETY: the caller's promise.
-            unsafe { doppel_single(&work) };
-        }
+    let mut rows = [ptr::null(); MAX_DENSE_ROWS];
+    for (place, row) in rows.iter_mut().zip(layer.rows) {
+        *place = row.as_ptr();
     }
+    // Whole pairs, an even number where that many fit: some loops take two at a time.
+    let pairs = match SEGMENT_WORDS / layer.columns {
+        1 => 1,
+        pairs => pairs & !1,
+    };
+    let work = Dense {
+        gap: (layer.pitch - if size == 1 { layer.columns } else { 0 }) * 4,
+        inner_loop,
+        part_len: pairs * layer.columns * 8,
+        rows_end: rows.as_ptr().wrapping_add(layer.rows.len()),
+        rows: rows.as_ptr(),
+        row_len: layer.pairs * layer.columns * 8,
+        input: pixels.start * layer.stride * 4,
+        step: size * layer.stride * 4,
+        blocks: pixels.len() / size,
+        size,
+        out: out.wrapping_add(pixels.start),
+        outputs: layer.outputs,
+        weights: layer.weights.as_ptr(),
+        channels: layer.channels.as_ptr(),
+        columns: layer.columns,
+        table: table_ptr(layer.table),
+        plane,
+    };
+    // SAFETY: the caller's promise.
+    unsafe { doppel_dense(&work) };
 }
 
 /// See [`portable::planar_rows`].

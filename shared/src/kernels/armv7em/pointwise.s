@@ -147,17 +147,18 @@ pw_body:
     ldr     pc, [sp, #PW_FINISH]
     .balign 4
 pw_finish:
-    ldrd    r8, r9, [r12]
-    PW_WORD r4, r5, r6, r7
-    ldr     r4, [sp, #PW_OUT]
-    str     r10, [r4]
     ldrd    r8, r9, [r12, #8]
     asr     r0, r0, #8
     asr     r1, r1, #8
     asr     r2, r2, #8
     asr     r3, r3, #8
     PW_WORD r0, r1, r2, r3
-    str     r10, [r4, lr]
+    ldr     r0, [sp, #PW_OUT]
+    str     r10, [r0, lr]
+    ldrd    r8, r9, [r12]
+    PW_WORD r4, r5, r6, r7
+    mov     r4, r0
+    str     r10, [r4]
 pw_next_block:
     ldr     r5, [sp, #PW_INPUT]
     ldr     r6, [sp, #PW_LAST]
@@ -187,23 +188,24 @@ pw_next_block:
     .balign 4
 pw_finish_table:
     ldr     r11, [sp, #PW_TABLE]
-    ldrd    r8, r9, [r12]
+    ldrd    r8, r9, [r12, #8]
     asr     r0, r0, #8
     asr     r1, r1, #8
     asr     r2, r2, #8
     asr     r3, r3, #8
-    SCALE   r4, r8, r9, r10
-    SCALE   r5, r8, r9, r10
-    SCALE   r6, r8, r9, r10
-    SCALE   r7, r8, r9, r10
+    SCALE   r0, r8, r9, r10
+    SCALE   r1, r8, r9, r10
+    SCALE   r2, r8, r9, r10
+    SCALE   r3, r8, r9, r10
     ldr     r10, [sp, #PW_OUT]
+    add     r10, r10, lr
+    PW_LOOK_UP r0, r1, r2, r3, r10
+    ldrd    r8, r9, [r12]
+    SCALE   r4, r8, r9, r0
+    SCALE   r5, r8, r9, r0
+    SCALE   r6, r8, r9, r0
+    SCALE   r7, r8, r9, r0
+    sub     r10, r10, lr
     PW_LOOK_UP r4, r5, r6, r7, r10
-    ldrd    r8, r9, [r12, #8]
-    SCALE   r0, r8, r9, r4
-    SCALE   r1, r8, r9, r4
-    SCALE   r2, r8, r9, r4
-    SCALE   r3, r8, r9, r4
-    add     r5, r10, lr
-    PW_LOOK_UP r0, r1, r2, r3, r5
     mov     r4, r10
     b       pw_next_block
