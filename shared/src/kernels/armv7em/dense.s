@@ -60,17 +60,17 @@
     ldr     r11, [lr, #12]
     DN_COLUMN r10, r11
     .endm
-    .macro  DN_PAIR_STRIDE2
+    .macro  DN_PAIR_STRIDE2 advance=0       @ the distance to the next pair where the loop knows it
     ldrd    r8, r9, [r12], #24
     ldr     r11, [lr, #8]
-    ldr     r10, [lr]
+    ldr     r10, [lr], #\advance
     DN_COLUMN r10, r11
     ldrd    r8, r9, [r12, #-8]
-    ldr     r10, [lr, #16]
+    ldr     r10, [lr, #16 - \advance]
     DN_COLUMN r11, r10
     ldrd    r8, r9, [r12, #-16]
-    ldr     r10, [lr, #4]
-    ldr     r11, [lr, #12]
+    ldr     r10, [lr, #4 - \advance]
+    ldr     r11, [lr, #12 - \advance]
     DN_COLUMN r10, r11
     .endm
 
@@ -111,17 +111,28 @@ FUNCTION doppel_dense_stride1
     bne     1b
     b       dn_pair_done
 
-@ Stride 2, two pairs a round.
+@ Stride 2.
 FUNCTION doppel_dense_stride2
 1:  DN_PAIR_STRIDE2
-    ldr     r8, [sp, #DN_GAP]
-    add     lr, lr, r8
-    DN_PAIR_STRIDE2
     ldrd    r8, r9, [sp, #DN_PART_END]
     add     lr, lr, r9
     cmp     r12, r8
     bne     1b
     b       dn_pair_done
+
+@ Stride 2, the pitches of 16 and 32 columns, two pairs a round.
+    .macro  DN_LOOP_STRIDE2 pitch
+1:  DN_PAIR_STRIDE2 \pitch
+    DN_PAIR_STRIDE2 \pitch
+    ldr     r8, [sp, #DN_PART_END]
+    cmp     r12, r8
+    bne     1b
+    b       dn_pair_done
+    .endm
+FUNCTION doppel_dense_stride2_pitch16
+    DN_LOOP_STRIDE2 64
+FUNCTION doppel_dense_stride2_pitch32
+    DN_LOOP_STRIDE2 128
 
 @ One pixel, one column, two pairs a round.
 FUNCTION doppel_dense_single_1
