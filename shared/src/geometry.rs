@@ -233,10 +233,11 @@ impl Geometry {
     }
 
     /// Whether the output may lie over the input, their starts or their ends together: each plane is read before its own
-    /// output is written (see [`crate::bundle::Entry::order`]).
+    /// output is written, or, of a pointwise layer, each pixel (see [`crate::bundle::Entry::order`]).
     pub fn runs_in_place(&self) -> bool {
         match self.kind {
-            Kind::Dense | Kind::Winograd => false,
+            Kind::Dense => self.is_pointwise(),
+            Kind::Winograd => false,
             Kind::Planar => true,
             Kind::Pool => self.output.plane_len() == 1,
         }
