@@ -24,13 +24,9 @@
     add     \sum, \sum, \t
     .endm
 
-@ Saturates a scaled sum to a byte; with a table, looks it up.
+@ Saturates a scaled sum to a byte.
     .macro  BYTE p
     usat    \p, #8, \p, asr #16
-    .endm
-    .macro  LOOK_UP p, table
-    usat    \p, #8, \p, asr #16
-    ldrb    \p, [\table, \p]
     .endm
 
 FUNCTION doppel_kernels_start

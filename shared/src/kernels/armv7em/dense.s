@@ -5,31 +5,31 @@
 @
 @ r0: the words of the frame from DN_GAP to DN_PLANE
 
-    .equ    DN_ROW, 0       @ the row that follows
-    .equ    DN_ROW_END, 4   @ the end of the row's weights
-    .equ    DN_SUMS, 8      @ of channels a to d, for both pixels; before the end of the sums b's and d's B
-    .equ    DN_CHANNELS, 40 @ of these four channels: their own ...
-    .equ    DN_OUT, 44      @ ... their output ...
-    .equ    DN_LEFT, 48     @ ... and how many are left with them
-    .equ    DN_PART_END, 52 @ the end of the part's weights
-    .equ    DN_GAP, 56      @ bytes of input: the loops of two pixels add it from one pair of input channels to the next
+    .equ    DN_ROW, 0           @ the row that follows
+    .equ    DN_ROW_END, 4       @ the end of the row's weights
+    .equ    DN_SUMS, 8          @ of channels a to d, for both pixels; before the end of the sums b's and d's B
+    .equ    DN_CHANNELS, 40     @ of these four channels: their own ...
+    .equ    DN_OUT, 44          @ ... their output ...
+    .equ    DN_LEFT, 48         @ ... and how many are left with them
+    .equ    DN_PART_END, 52     @ the end of the part's weights
+    .equ    DN_GAP, 56          @ bytes of input: the loops of two pixels add it from one pair of input channels to the next
                                 @ one, those of one pixel from behind a pair's last column
-    .equ    DN_LOOP, 60     @ one of the inner loops
-    .equ    DN_PART_LEN, 64 @ bytes of weights of a part, at most 1024
+    .equ    DN_LOOP, 60         @ one of the inner loops
+    .equ    DN_PART_LEN, 64     @ bytes of weights of a part, at most 1024
     .equ    DN_ROWS_END, 68
-    .equ    DN_ROWS, 72     @ pointers to the input rows under the kernel, from the first pixel's window
-    .equ    DN_ROW_LEN, 76  @ bytes of weights of a row of the kernel
-    .equ    DN_INPUT, 80    @ bytes of input before this block
-    .equ    DN_STEP, 84     @ from one block to the next one
-    .equ    DN_BLOCKS, 88   @ left, at least 1
+    .equ    DN_ROWS, 72         @ pointers to the input rows under the kernel, from the first pixel's window
+    .equ    DN_ROW_LEN, 76      @ bytes of weights of a row of the kernel
+    .equ    DN_INPUT, 80        @ bytes of input before this block
+    .equ    DN_STEP, 84         @ from one block to the next one
+    .equ    DN_BLOCKS, 88       @ left, at least 1
     .equ    DN_SIZE, 92         @ pixels of a block: 1 or 2
-    .equ    DN_FIRST_OUT, 96@ the block's first pixel of the first channel
-    .equ    DN_OUTPUTS, 100 @ channels, at least 1
-    .equ    DN_WEIGHTS, 104 @ [four channels][row][pair][column] of the words (256 b + a), (256 d + c)
-    .equ    DN_FIRST_CHANNEL, 108 @ {multiplier, offset} of each channel
-    .equ    DN_COLUMNS, 112 @ of the kernel
-    .equ    DN_TABLE, 116   @ or 0
-    .equ    DN_PLANE, 120   @ bytes of output from one channel to the next one
+    .equ    DN_OUT_0, 96        @ the block's first pixel of the first channel
+    .equ    DN_OUTPUTS, 100     @ channels, at least 1
+    .equ    DN_WEIGHTS, 104     @ [four channels][row][pair][column] of the words (256 b + a), (256 d + c)
+    .equ    DN_CHANNEL_0, 108   @ {multiplier, offset} of each channel
+    .equ    DN_COLUMNS, 112     @ of the kernel
+    .equ    DN_TABLE, 116       @ or 0
+    .equ    DN_PLANE, 120       @ bytes of output from one channel to the next one
     .equ    DN_FRAME, 124
 
 @ In the sums: channel a's A r0 r1 (of pixels 0, 1), S r2 r3; c's A r4 r5, S r6 r7; w r8 r9, x r10 r11; weights r12, input lr.
@@ -227,7 +227,7 @@ dn_next_channels:
     ldrd    r0, r1, [sp, #DN_SIZE]          @ r1 = out
     ldr     r2, [sp, #DN_BLOCKS]
     adds    r1, r1, r0
-    str     r1, [sp, #DN_FIRST_OUT]
+    str     r1, [sp, #DN_OUT_0]
     subs    r2, r2, #1
     str     r2, [sp, #DN_BLOCKS]
     bne     dn_block
@@ -286,7 +286,7 @@ FUNCTION doppel_dense
     sub     sp, sp, #DN_GAP
 dn_block:
     ldrd    r12, r9, [sp, #DN_WEIGHTS]      @ r9 = channels
-    ldr     r6, [sp, #DN_FIRST_OUT]
+    ldr     r6, [sp, #DN_OUT_0]
     ldr     r11, [sp, #DN_OUTPUTS]
 dn_channels:
     strd    r9, r6, [sp, #DN_CHANNELS]

@@ -65,9 +65,7 @@ unsafe extern "C" {
     fn doppel_planar3_stride2();
     fn doppel_planar3_stride2_half();
     fn doppel_planar3_stride1_table();
-    fn doppel_planar3_stride1_table_half();
     fn doppel_planar3_stride2_table();
-    fn doppel_planar3_stride2_table_half();
     fn doppel_planar3_odd();
     fn doppel_planar_row();
     fn doppel_pool(work: &mut Pool);
@@ -104,8 +102,8 @@ fn planar(layer: &PlanarRows<'_>, out: *mut u8, distance: usize) -> Planar {
     let loops: Option<(Label, Label)> = match (layer.kernel, layer.stride, layer.table) {
         ([3, 3], 1, None) if in_words => Some((doppel_planar3_stride1, doppel_planar3_stride1_half)),
         ([3, 3], 2, None) if in_words => Some((doppel_planar3_stride2, doppel_planar3_stride2_half)),
-        ([3, 3], 1, _) if in_words => Some((doppel_planar3_stride1_table, doppel_planar3_stride1_table_half)),
-        ([3, 3], 2, _) if in_words => Some((doppel_planar3_stride2_table, doppel_planar3_stride2_table_half)),
+        ([3, 3], 1, _) if in_words => Some((doppel_planar3_stride1_table, doppel_planar3_stride1_table)),
+        ([3, 3], 2, _) if in_words => Some((doppel_planar3_stride2_table, doppel_planar3_stride2_table)),
         _ => None,
     };
     let (first, entry, in_pairs): (Label, Label, usize) = match loops {

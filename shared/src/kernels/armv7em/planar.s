@@ -76,7 +76,8 @@
     PL_ROW_STRIDE2 lr, r4, r5
     .endm
 
-    .macro  PL_FINISH
+@ Both sums to bytes, by `table` or none.
+    .macro  PL_FINISH table
     ldrd    r8, r9, [sp, #PL_SCALE]
     mla     r6, r6, r8, r9
     mla     r7, r7, r8, r9
@@ -86,43 +87,43 @@
     add     r7, r7, r9
     BYTE    r6
     BYTE    r7
-    strb    r6, [r12], #1
-    strb    r7, [r12], #1
-    .endm
-    .macro  PL_FINISH_TABLE
-    ldrd    r8, r9, [sp, #PL_SCALE]
-    mla     r6, r6, r8, r9
-    mla     r7, r7, r8, r9
-    ubfx    r8, r6, #16, #1
-    ubfx    r9, r7, #16, #1
-    add     r6, r6, r8
-    add     r7, r7, r9
+    .ifnb   \table
     ldr     r8, [sp, #PL_TABLE]
-    LOOK_UP r6, r8
-    LOOK_UP r7, r8
+    ldrb    r6, [r8, r6]
+    ldrb    r7, [r8, r7]
+    .endif
     strb    r6, [r12], #1
     strb    r7, [r12], #1
     .endm
-
-@ The pairs of a row, two a round; `_half` enters for one more.
-    .macro  PL_LOOP name, sums, finish
-    LABEL   \name
-    \sums
-    \finish
-    LABEL   \name\()_half
-    \sums
-    \finish
+    .macro  PL_AGAIN name
     ldr     r8, [sp, #PL_PAIRS_END]
     cmp     r12, r8
-    bne.w   \name
+    bne     \name
     ldr     pc, [sp, #PL_AFTER]
     .endm
 
+@ The pairs of a row, two a round; `_half` enters for one more.
+    .macro  PL_LOOP name, sums
+    LABEL   \name
+1:  \sums
+    PL_FINISH
+    LABEL   \name\()_half
+    \sums
+    PL_FINISH
+    PL_AGAIN 1b
+    .endm
+    .macro  PL_LOOP_BY_TABLE name, sums
+    LABEL   \name
+1:  \sums
+    PL_FINISH table
+    PL_AGAIN 1b
+    .endm
+
     .balign 4
-    PL_LOOP doppel_planar3_stride1, PL_SUMS_STRIDE1, PL_FINISH
-    PL_LOOP doppel_planar3_stride2, PL_SUMS_STRIDE2, PL_FINISH
-    PL_LOOP doppel_planar3_stride1_table, PL_SUMS_STRIDE1, PL_FINISH_TABLE
-    PL_LOOP doppel_planar3_stride2_table, PL_SUMS_STRIDE2, PL_FINISH_TABLE
+    PL_LOOP doppel_planar3_stride1, PL_SUMS_STRIDE1
+    PL_LOOP doppel_planar3_stride2, PL_SUMS_STRIDE2
+    PL_LOOP_BY_TABLE doppel_planar3_stride1_table, PL_SUMS_STRIDE1
+    PL_LOOP_BY_TABLE doppel_planar3_stride2_table, PL_SUMS_STRIDE2
 
 @ The sum r6 of one pixel.
     .macro  PL_ONE
