@@ -10,7 +10,8 @@
 @   input     widened row: [pair][16 columns], a word each
 @   weights   [pair] of the words (256 b + a), (256 d + c): two halves
 @   channels  {multiplier, offset} of each channel
-@   out       first pixel of the first channel, `plane` bytes from one channel to the next one
+@   out       first pixel of the first channel, `plane` bytes from one channel to the next one; 0 where the second one of a
+@             half is none, so that the first one overwrites it
 @   blocks    of four pixels, at least 1
 @   halves    of two channels, at least 1
 @   table     or 0

@@ -2,7 +2,7 @@
 
 @ Rows of plane pairs side by side.
 @ r0: bytes, plane, pairs, columns, wide, pitch (a word each)
-@   bytes     the even channels' row; `plane` bytes on, the odd channels'
+@   bytes     the even channels' row; `plane` bytes on, the odd channels', the same one where that is 0
 @   pairs, columns   at least 1
 @   wide      [pair][column] of (even, odd) halfwords, `pitch` bytes from one pair to the next one
 
