@@ -261,6 +261,10 @@ impl Entry {
         if !self.geometry.runs_in_place() {
             return None;
         }
+        if self.geometry.is_pointwise() {
+            // Every plane lies over a whole plane, so that a pixel is written where it was read.
+            return reads.abs_diff(writes).is_multiple_of(read).then_some(Order::Ascending);
+        }
         let channels = usize::from(input.channels);
         let others = || 1..channels; // the planes on either side of a boundary between two
         if others().all(|c| writes + c * written <= reads + c * read) {
@@ -417,7 +421,7 @@ impl<'a> Bundle<'a> {
             Some(_) => apart(input, output),
             None => entry.order().is_some(),
         };
-        // A layer that may run in place sees both tensors as one region.
+        // A planar layer or a pool sees both tensors as one region.
         let hull = entry.hull();
         let outside = match entry.geometry.kind {
             Kind::Dense | Kind::Winograd => apart(input, scratch) && apart(output, scratch),
