@@ -22,6 +22,9 @@ pub mod kernels;
 pub mod network;
 pub mod plan;
 pub mod quant;
+mod root;
 mod search;
 pub mod winograd;
 pub mod wire;
+
+pub use root::root;

@@ -9,7 +9,6 @@ use defmt::{error, info, trace, warn};
 use firmware::app::{App, IDENTITIES, StartError};
 use firmware::board::{self, Wiring, entry};
 use firmware::capture::link::Link;
-use firmware::capture::pad::Pad;
 use firmware::device::{self, Event};
 use firmware::engine::KernelEngine;
 use firmware::store::Store;
@@ -32,9 +31,7 @@ fn run() -> Result<(), Failure> {
     let mut host = Link::new(link);
     // A model of recordings has no use for a pad.
     let mut pad = match &own_model()?.header().frontend {
-        FrontEnd::Pixels(input) => {
-            panel.and_then(|panel| Pad::<_, _, _, { board::INPUT_LEN }>::new(panel, button, input))
-        }
+        FrontEnd::Pixels(input) => panel.and_then(|panel| board::pad(panel, button, input)),
         FrontEnd::LogMel(_) => None,
     };
     loop {

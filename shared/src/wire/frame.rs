@@ -1,8 +1,8 @@
 //! Frames: where a message begins and ends on the link, and whether it came whole.
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::codec::{Reader, Wire, Writer};
 use super::{MAX_DIM, PROTOCOL};
 use crate::bundle::u32_at;
 use crate::checksum::crc32;
@@ -46,27 +46,24 @@ impl<'a> Frame<'a> {
     }
 
     /// The frame's message; [`FrameError::Message`] where it is none, or bytes follow it.
-    pub fn message<M: Deserialize<'a>>(&self) -> Result<M, FrameError> {
-        match postcard::take_from_bytes(self.message) {
-            Ok((message, [])) => Ok(message),
-            _ => Err(FrameError::Message),
-        }
+    pub fn message<M: Wire<'a>>(&self) -> Result<M, FrameError> {
+        let mut reader = Reader::new(self.message);
+        let message = M::read(&mut reader);
+        if reader.is_done() { Ok(message) } else { Err(FrameError::Message) }
     }
 }
 
 /// Writes a frame to `out` and returns its bytes.
-pub fn encode<'o, M: Serialize>(
+pub fn encode<'o, 'm, M: Wire<'m>>(
     sequence: u8,
     message: &M,
     out: &'o mut [u8; MAX_FRAME],
 ) -> Result<&'o [u8], FrameError> {
     let mut body = [0; MAX_BODY];
-    let (head, rest) = body.split_at_mut(1);
-    head.fill(sequence);
-    let room = rest.len() - CHECKSUM_LEN;
-    let message =
-        postcard::to_slice(message, rest.get_mut(..room).unwrap_or_default()).map_err(|_| FrameError::Long)?;
-    let len = 1 + message.len();
+    let mut writer = Writer { bytes: &mut body, len: 0 };
+    writer.byte(sequence);
+    message.write(&mut writer);
+    let len = writer.len;
     let checksum = crc32(body.get(..len).unwrap_or_default());
     crate::bundle::put(&mut body, len, &checksum.to_le_bytes());
     let body = body.get(..len + CHECKSUM_LEN).ok_or(FrameError::Long)?;
