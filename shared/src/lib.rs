@@ -27,4 +27,5 @@ mod search;
 pub mod winograd;
 pub mod wire;
 
+pub use checksum::crc32;
 pub use root::root;
