@@ -27,6 +27,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         Ok(())
     }
 
+    #[inline(never)]
     pub(super) fn challenge(&mut self) -> Result<Response<'static>, Fault> {
         let settings = *self.store.settings();
         let key = settings.admin.ok_or(Fault::NotProvisioned)?;
@@ -38,6 +39,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         Ok(Response::Challenge(self.session.challenge(&key, boots)))
     }
 
+    #[inline(never)]
     pub(super) fn unlock(&mut self, proof: &[u8; PROOF_LEN]) -> Result<Response<'static>, Fault> {
         let key = self.store.settings().admin.ok_or(Fault::NotProvisioned)?;
         if !self.session.check(&key, proof) {
@@ -54,6 +56,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         Ok(Response::Done(0))
     }
 
+    #[inline(never)]
     pub(super) fn provision(&mut self, key: [u8; KEY_LEN]) -> Result<Response<'static>, Fault> {
         if self.store.settings().admin.is_some() {
             return Err(Fault::Provisioned);
@@ -63,6 +66,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         Ok(Response::Done(0))
     }
 
+    #[inline(never)]
     pub(super) fn threshold(&mut self, adjustment: Option<Adjustment>) -> Result<Response<'static>, Fault> {
         let sealed = self.engine.header().threshold.ok_or(Fault::NoThreshold)?.distance;
         if let Some(Adjustment { distance, loosen }) = adjustment {
@@ -78,6 +82,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         Ok(Response::Threshold { sealed, used: self.gallery()?.threshold() })
     }
 
+    #[inline(never)]
     pub(super) fn adapt(&mut self, adapt: bool) -> Result<Response<'static>, Fault> {
         self.admin()?;
         self.bind()?;
@@ -85,6 +90,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         Ok(Response::Done(adapt.into()))
     }
 
+    #[inline(never)]
     pub(super) fn self_test(&mut self) -> Result<Response<'static>, Fault> {
         self.drop_sample();
         let golden = self.platform.golden().ok_or(Fault::NoGolden)?;
@@ -97,6 +103,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
     }
 
     /// Times the network on whatever lies in its input tensor, and an identification of what comes out.
+    #[inline(never)]
     pub(super) fn bench(&mut self) -> Result<Response<'static>, Fault> {
         self.drop_sample();
         let start = self.platform.micros();

@@ -75,6 +75,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         let _ = self.memory.events.push_back(Event { number: self.decisions, accepted, nearest });
     }
 
+    #[inline(never)]
     pub(super) fn events(&self, after: u32) -> Response<'static> {
         Response::Events(self.memory.events.iter().filter(|event| event.number > after).cloned().collect())
     }

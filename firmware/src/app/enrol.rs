@@ -38,6 +38,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         Ok(Response::Done(self.memory.collected.len() as u16))
     }
 
+    #[inline(never)]
     pub(super) fn enrol(&mut self, label: &str) -> Result<Response<'static>, Fault> {
         self.admin()?;
         let label = Label::try_from(label).ok().filter(|label| !label.is_empty()).ok_or(Fault::Label)?;
@@ -65,6 +66,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         Ok(Response::Enrolled { identities: self.enrolled(), resembles })
     }
 
+    #[inline(never)]
     pub(super) fn delete(&mut self, label: &str) -> Result<Response<'static>, Fault> {
         self.admin()?;
         let model = self.engine.header().model_id;
@@ -79,6 +81,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
     }
 
     /// Removes everybody, whatever the store holds. A store that is not this program's holds no key, so nobody could prove it.
+    #[inline(never)]
     pub(super) fn wipe(&mut self) -> Result<Response<'static>, Fault> {
         if matches!(self.store.contents(), Contents::Model(_) | Contents::Empty) {
             self.admin()?;

@@ -194,6 +194,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
     }
 
     /// Carries `request` out.
+    #[inline(never)]
     pub fn answer(&mut self, request: &Request<'_>) -> Response<'_> {
         self.at_hand = core::mem::take(&mut self.here);
         let answer = match *request {
@@ -232,6 +233,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
         answer.unwrap_or_else(Response::Fault)
     }
 
+    #[inline(never)]
     fn info(&mut self) -> Info<'_> {
         let unlocked = self.session.is_open(self.platform.micros());
         let header = self.engine.header();
@@ -259,6 +261,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
         }
     }
 
+    #[inline(never)]
     fn hardware(&self) -> Hardware<'static> {
         let (ram, flash) = self.platform.footprint();
         let (store_erased, store_pages) = self.store.wear();
@@ -294,6 +297,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
         self.store.capacity(self.engine.header().dim).min(ROOM as u16)
     }
 
+    #[inline(never)]
     fn list(&mut self, first: u16) -> Result<Response<'static>, Fault> {
         let total = self.enrolled();
         let gallery = match self.gallery() {

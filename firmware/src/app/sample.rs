@@ -100,6 +100,7 @@ pub(super) fn fault(error: &FrontendError) -> Fault {
 }
 
 impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
+    #[inline(never)]
     pub(super) fn begin(&mut self, header: RawHeader) -> Result<Response<'static>, Fault> {
         self.sample = Sample::None;
         let expected = u32::try_from(header.bytes()).map_err(|_| Fault::Size)?;
@@ -108,6 +109,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         Ok(Response::Received(0))
     }
 
+    #[inline(never)]
     pub(super) fn chunk(&mut self, offset: u32, bytes: &[u8]) -> Result<Response<'static>, Fault> {
         let Sample::Coming { received, expected, .. } = &mut self.sample else {
             return Err(match self.sample {

@@ -22,6 +22,7 @@ pub(super) struct Progress {
 }
 
 impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
+    #[inline(never)]
     pub(super) fn update(&mut self, part: &Update<'_>) -> Result<Response<'static>, Fault> {
         self.admin()?;
         match *part {

@@ -314,6 +314,7 @@ macro_rules! variants {
         }
 
         impl<$life> Wire<$life> for $type {
+            #[inline(never)]
             fn write(&self, out: &mut Writer<'_>) {
                 out.byte(self.tag());
                 match self {
@@ -324,6 +325,7 @@ macro_rules! variants {
                 }
             }
 
+            #[inline(never)]
             fn read(from: &mut Reader<$life>) -> Self {
                 match from.byte() {
                     $($tag => Self::$variant
