@@ -8,7 +8,7 @@ use shared::wire::{Fault, Response, UPDATE_WORD, Update};
 
 use super::sample::fresh;
 use super::{App, kept};
-use crate::engine::{Engine, KernelEngine};
+use crate::engine::{self, Engine, KernelEngine};
 use crate::platform::{Platform, parts};
 use crate::replay;
 use crate::store::Settings;
@@ -91,6 +91,9 @@ fn try_model<E: Engine, const DIM: usize>(bytes: &[u8], engine: &mut E) -> Resul
     let bundle = Bundle::check(bundle).map_err(|_| Fault::Model)?;
     let header = bundle.header();
     header.threshold.ok_or(Fault::NoThreshold)?;
+    if !engine::has(&header.frontend) {
+        return Err(Fault::ModelKind);
+    }
     let golden = Golden::check(golden).map_err(|_| Fault::ModelTest)?;
     let words = network::arena_words(&bundle);
     let room = Fault::ModelRoom { arena: 4 * words as u32, dim: header.dim };

@@ -439,4 +439,5 @@ variants!('a Fault {
     36 Model,
     37 ModelTest,
     38 ModelRoom { arena dim },
+    39 ModelKind,
 });

@@ -178,6 +178,11 @@ pub enum Fault {
         /// Elements of an embedding.
         dim: u16,
     },
+    /// The program was built for models of the other kind of samples.
+    #[error(
+        "the new model takes pictures and the board's program recordings, or the other way round: flash it with the new model built in"
+    )]
+    ModelKind,
 }
 
 impl Fault {
