@@ -139,6 +139,7 @@ pub fn steps<'a>(bundle: &Bundle<'a>) -> impl Iterator<Item = Step<'a>> + use<'a
 
 impl Step<'_> {
     /// Runs the step on its input in `arena`. Does nothing where the arena is shorter than the bundle asks for.
+    #[inline(never)]
     pub fn run(&self, arena: &mut [u32]) {
         let arena = cast_slice_mut::<u32, u8>(arena);
         // The bundle's check keeps every region inside the arena and the scratch apart, so only a short arena fails.

@@ -4,11 +4,10 @@ use embedded_storage::nor_flash::NorFlash;
 use shared::embedding::Distance;
 use shared::wire::{Adjustment, Fault, KEY_LEN, PROOF_LEN, Response, SESSION_SECONDS};
 
-use super::{App, kept};
+use super::App;
 use crate::engine::Engine;
 use crate::platform::Platform;
 use crate::replay;
-use crate::store::Settings;
 
 impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
     /// Passes for somebody at the board, and in an open admin session, which then stays open.
@@ -29,14 +28,11 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
 
     #[inline(never)]
     pub(super) fn challenge(&mut self) -> Result<Response<'static>, Fault> {
-        let settings = *self.store.settings();
-        let key = settings.admin.ok_or(Fault::NotProvisioned)?;
-        let mut boots = settings.boots;
+        let key = self.store.settings().admin.ok_or(Fault::NotProvisioned)?;
         if !self.session.has_challenged() {
-            boots = boots.wrapping_add(1);
-            kept(self.store.put(Settings { boots, ..settings }))?;
+            self.change(&|settings| settings.boots = settings.boots.wrapping_add(1))?;
         }
-        Ok(Response::Challenge(self.session.challenge(&key, boots)))
+        Ok(Response::Challenge(self.session.challenge(&key, self.store.settings().boots)))
     }
 
     #[inline(never)]
@@ -62,7 +58,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
             return Err(Fault::Provisioned);
         }
         self.bind()?;
-        kept(self.store.put(Settings { admin: Some(key), ..*self.store.settings() }))?;
+        self.change(&|settings| settings.admin = Some(key))?;
         Ok(Response::Done(0))
     }
 
@@ -76,7 +72,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
             }
             self.bind()?;
             let threshold = distance.map(|Distance(distance)| distance);
-            kept(self.store.put(Settings { threshold, ..*self.store.settings() }))?;
+            self.change(&|settings| settings.threshold = threshold)?;
             self.gallery()?.set_threshold(distance.unwrap_or(sealed));
         }
         Ok(Response::Threshold { sealed, used: self.gallery()?.threshold() })
@@ -86,7 +82,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
     pub(super) fn adapt(&mut self, adapt: bool) -> Result<Response<'static>, Fault> {
         self.admin()?;
         self.bind()?;
-        kept(self.store.put(Settings { adapt, ..*self.store.settings() }))?;
+        self.change(&|settings| settings.adapt = adapt)?;
         Ok(Response::Done(adapt.into()))
     }
 

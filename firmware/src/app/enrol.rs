@@ -3,7 +3,7 @@
 use embedded_storage::nor_flash::NorFlash;
 use shared::embedding::{self, Distance, Embedding};
 use shared::gallery::{Decision, Label};
-use shared::wire::{Fault, Response, StoreState};
+use shared::wire::{Fault, Response};
 
 use super::{App, kept};
 use crate::engine::Engine;
@@ -88,27 +88,14 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         }
         let header = self.engine.header();
         let (model, sealed) = (header.model_id, header.threshold);
-        let settings = *self.store.settings();
         kept(self.store.rewrite(model, core::iter::empty()))?;
-        if matches!(self.store_state(), StoreState::Ready) && settings.threshold.is_some() {
-            kept(self.store.put(crate::store::Settings { threshold: None, ..*self.store.settings() }))?;
-        }
+        self.change(&|settings| settings.threshold = None)?;
         self.memory.collected.clear();
         if let Some(gallery) = &mut self.memory.gallery {
             gallery.clear();
             gallery.set_threshold(sealed.map_or(Distance(0), |sealed| sealed.distance));
         }
         Ok(Response::Done(0))
-    }
-
-    /// Makes the store ready to be written.
-    pub(super) fn bind(&mut self) -> Result<(), Fault> {
-        match self.store_state() {
-            StoreState::Ready => kept(self.store.bind(self.engine.header().model_id)),
-            StoreState::OtherModel(model) => Err(Fault::OtherModel { model }),
-            StoreState::OtherVersion(version) => Err(Fault::OtherVersion { version }),
-            StoreState::Foreign => Err(Fault::Foreign),
-        }
     }
 }
 

@@ -6,12 +6,11 @@ use shared::golden::Golden;
 use shared::network;
 use shared::wire::{Fault, Response, UPDATE_WORD, Update};
 
+use super::App;
 use super::sample::fresh;
-use super::{App, kept};
 use crate::engine::{self, Engine, KernelEngine};
 use crate::platform::{Platform, parts};
 use crate::replay;
-use crate::store::Settings;
 
 /// How much of a model has come.
 #[derive(Clone, Copy, Debug)]
@@ -79,7 +78,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         self.drop_sample();
         let bytes = self.platform.slot(slot).get(..expected as usize).ok_or(Fault::Flash)?;
         try_model::<E, DIM>(bytes, &mut self.engine)?;
-        kept(self.store.put(Settings { slot, ..*self.store.settings() }))?;
+        self.change(&|settings| settings.slot = slot)?;
         self.restart = true;
         Ok(Response::Done(slot.into()))
     }

@@ -129,6 +129,7 @@ struct Commit {
 
 impl<F: NorFlash> Store<F> {
     /// Opens the store in `flash` and finishes what a power cut left half done.
+    #[inline(never)]
     pub fn open(flash: F) -> Result<Self, StoreError> {
         let mut store = Store {
             flash,
@@ -329,7 +330,12 @@ impl<F: NorFlash> Store<F> {
     }
 
     fn commit_of(&self, model: u64) -> [u8; COMMIT_LEN] {
-        Commit { version: VERSION, model, generation: self.generation, erased: self.erased }.bytes()
+        let mut bytes = [0; COMMIT_LEN];
+        bytes[0] = VERSION;
+        bytes[4..12].copy_from_slice(&model.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.generation.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.erased.to_le_bytes());
+        bytes
     }
 
     fn settings_bytes(&self) -> [u8; SETTINGS_LEN] {
@@ -459,16 +465,6 @@ impl Commit {
             generation: u32::from_le_bytes([g0, g1, g2, g3]),
             erased: u32::from_le_bytes([e0, e1, e2, e3]),
         }
-    }
-
-    fn bytes(&self) -> [u8; COMMIT_LEN] {
-        let mut bytes = [0; COMMIT_LEN];
-        let fields = [self.version, 0, 0, 0].into_iter().chain(self.model.to_le_bytes());
-        let fields = fields.chain(self.generation.to_le_bytes()).chain(self.erased.to_le_bytes());
-        for (place, byte) in bytes.iter_mut().zip(fields) {
-            *place = byte;
-        }
-        bytes
     }
 }
 
