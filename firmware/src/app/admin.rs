@@ -103,7 +103,9 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
     pub(super) fn bench(&mut self) -> Result<Response<'static>, Fault> {
         self.drop_sample();
         let start = self.platform.micros();
-        let embedding = self.engine.forward().map_err(|_| Fault::Engine)?;
+        let Ok(embedding) = self.engine.forward() else {
+            return Err(Fault::Engine);
+        };
         let between = self.platform.micros();
         if let Some(gallery) = &self.memory.gallery {
             core::hint::black_box(gallery.identify(&embedding));

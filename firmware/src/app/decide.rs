@@ -1,7 +1,6 @@
 //! Comparing: decisions, the delay after failed ones, and what confident ones may change.
 
 use embedded_storage::nor_flash::NorFlash;
-use shared::embedding::Embedding;
 use shared::gallery::{Candidate, Decision, NotEnrolled};
 use shared::wire::{Event, Fault, Response};
 
@@ -108,10 +107,14 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         let Some(template) = gallery.templates().nth(index) else {
             return;
         };
-        let moved: Embedding = template.embedding.iter().zip(embedding).map(|(&old, &new)| towards(old, new)).collect();
-        if moved != *template.embedding && self.store.put_template(index, &candidate.label, &moved).is_ok() {
+        let mut moved = [0; DIM];
+        for (place, (&old, &new)) in moved.iter_mut().zip(template.embedding.iter().zip(embedding)) {
+            *place = towards(old, new);
+        }
+        let moved = moved.get(..template.embedding.len()).unwrap_or_default();
+        if moved != template.embedding && self.store.put_template(index, &candidate.label, moved).is_ok() {
             // The gallery has this place and this length.
-            let _ = gallery.restore(index, &candidate.label, &moved);
+            let _ = gallery.restore(index, &candidate.label, moved);
         }
     }
 }

@@ -9,7 +9,6 @@ mod update;
 use embedded_io::{Read, Write};
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
-use shared::embedding::Embedding;
 use shared::frontend::{FrontEnd, RawHeader};
 use shared::gallery::{Decision, Gallery};
 use shared::wire::{
@@ -83,7 +82,7 @@ pub struct App<'m, E, F, P, const ROOM: usize, const DIM: usize> {
     store: Store<F>,
     platform: P,
     memory: &'m mut Memory<ROOM, DIM>,
-    sample: sample::Sample,
+    sample: sample::Sample<DIM>,
     session: Session,
     /// Comparisons that failed in a row.
     failures: u8,
@@ -332,7 +331,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
     }
 
     /// The sample's embedding; the network runs once a sample.
-    fn embed(&mut self) -> Result<&Embedding, Fault> {
+    fn embed(&mut self) -> Result<&[i8], Fault> {
         self.sample.embed(&mut self.engine)
     }
 }

@@ -20,6 +20,10 @@ pub(super) struct Tail {
     pub(super) room: u32,
 }
 
+/// The longest word of a flash.
+#[repr(align(4))]
+struct Word([u8; 32]);
+
 /// A record; some flashes are read and written from whole words of memory only.
 #[repr(align(4))]
 pub(super) struct Buffer(pub(super) [u8; BUFFER_LEN]);
@@ -57,7 +61,7 @@ impl<F: NorFlash> Store<F> {
     /// Reads the record at `at` of `half` to `buffer`; its key, and the length of its value. None where none is, or one that was
     /// cut short.
     fn read(&mut self, half: u32, at: u32, buffer: &mut Buffer) -> Result<Option<(u16, usize)>, StoreError> {
-        let Some((key, len)) = self.head(half, at, buffer)? else {
+        let Some((key, len)) = self.head(half, at)? else {
             return Ok(None);
         };
         let Some(record) = buffer.0.get_mut(..Self::record_len(len)) else {
@@ -70,14 +74,15 @@ impl<F: NorFlash> Store<F> {
     }
 
     /// Key and length of the record at `at`, as far as its first bytes say.
-    fn head(&mut self, half: u32, at: u32, buffer: &mut Buffer) -> Result<Option<(u16, usize)>, StoreError> {
+    fn head(&mut self, half: u32, at: u32) -> Result<Option<(u16, usize)>, StoreError> {
         let half_len = self.half_len();
         if at + Self::WORD as u32 > half_len {
             return Ok(None);
         }
-        let word = buffer.0.get_mut(..Self::WORD).unwrap_or_default();
-        self.flash.read(half * half_len + at, word).map_err(|_| StoreError::Flash)?;
-        let &[a, b, c, d, ..] = &buffer.0;
+        let mut word = Word([0xff; 32]);
+        let bytes = word.0.get_mut(..Self::WORD).unwrap_or_default();
+        self.flash.read(half * half_len + at, bytes).map_err(|_| StoreError::Flash)?;
+        let [a, b, c, d, ..] = word.0;
         let (key, len) = (u16::from_le_bytes([a, b]), usize::from(u16::from_le_bytes([c, d])));
         let fits = len <= MAX_VALUE && at + Self::record_len(len) as u32 <= half_len;
         Ok(fits.then_some((key, len)))
@@ -128,9 +133,8 @@ impl<F: NorFlash> Store<F> {
 
     /// Whether a record of `key` lies at or behind `at`.
     fn has(&mut self, from: Tail, mut at: u32, key: u16) -> Result<bool, StoreError> {
-        let mut buffer = Buffer::new();
         while at < from.end {
-            match self.head(from.half, at, &mut buffer)? {
+            match self.head(from.half, at)? {
                 Some((other, _)) if other == key => return Ok(true),
                 Some((_, len)) => at += Self::record_len(len) as u32,
                 None => break,
