@@ -14,7 +14,6 @@ const SHORT_SIDE_DIVISOR: u16 = 4;
 
 /// How far the sample has come.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "the one there is lives in the app, and there is no heap")]
 pub(super) enum Sample<const DIM: usize> {
     /// None was begun.
     None,

@@ -21,7 +21,7 @@
 //! 256 + i  template i  label length u8, label (UTF-8), embedding (int8)
 //! ```
 //!
-//! The commit is the last record that a copy begins with, so a half without one is a copy that was cut short. Of two halves
+//! A copy ends with a commit, so a half without one is a copy that was cut short. Of two halves
 //! with a commit the one of the higher generation holds, and the other one is erased when the store is opened. Templates and
 //! threshold belong to the last commit's model id; the rest belongs to the board. A record that was cut short ends its half:
 //! what is kept next goes to the other one. A region that holds something else, or a commit of another version, is left as it

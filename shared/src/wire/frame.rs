@@ -193,7 +193,8 @@ mod tests {
             let end = stuff(&mut out, body.len());
             let mut expected = vec![0; MAX_FRAME];
             let len = cobs::encode(&body, &mut expected);
-            prop_assert_eq!(&out[..end], &expected[..=len]);
+            prop_assert_eq!(&out[..end - 1], &expected[..len]);
+            prop_assert_eq!(out[end - 1], 0);
             let len = unstuff(&mut out[..end - 1]).unwrap();
             prop_assert_eq!(&out[..len], &body);
         }
