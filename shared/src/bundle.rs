@@ -366,14 +366,15 @@ impl<'a> Bundle<'a> {
 
     #[inline(never)]
     fn check_layers(&self) -> Result<(), BundleError> {
-        let arena = self.header.arena as usize;
-        if self.layers == 0 || self.layers().count() != self.layers {
-            return Err(BundleError::Layer(self.layers().count()));
+        let (arena, table) = (self.header.arena as usize, self.header.encoded_len());
+        if self.layers == 0 {
+            return Err(BundleError::Layer(0));
         }
         // Shape, zero point and place of the tensor that the next layer reads.
         let mut tensor = (self.header.input(), 0u8, self.header.input_at);
         let mut front: Option<Entry> = None;
-        for (index, layer) in self.layers().enumerate() {
+        for index in 0..self.layers {
+            let layer = read_layer(self.bytes, table + index * LAYER_LEN).ok_or(BundleError::Layer(index))?;
             let entry = layer.entry;
             let reads = (entry.input_zero_point, entry.input_at);
             let shape = entry.geometry.input;
@@ -514,8 +515,10 @@ pub fn unpack(pair: i16) -> (i8, i8) {
 
 #[inline(never)]
 fn read_header(bytes: &[u8]) -> Option<Header> {
-    let flags = u8_at(bytes, 30);
     let frontend = read_frontend(bytes)?;
+    // Of a length that the compiler knows: the places below need no check.
+    let bytes: &[u8; HEADER_LEN] = bytes.first_chunk()?;
+    let flags = u8_at(bytes, 30);
     let evidence = Evidence {
         target_fmr_ppm: u32_at(bytes, 48),
         identities: u32_at(bytes, 52),
@@ -548,12 +551,13 @@ fn read_header(bytes: &[u8]) -> Option<Header> {
 }
 
 fn read_frontend(bytes: &[u8]) -> Option<FrontEnd> {
+    let (bytes, rest) = bytes.split_first_chunk::<HEADER_LEN>()?;
     let (height, width, channels, flags) = (u16_at(bytes, 24), u16_at(bytes, 26), u8_at(bytes, 28), u8_at(bytes, 30));
     let (invert, stretch) = (flags & INVERT != 0, flags & STRETCH != 0);
     match u8_at(bytes, 29) {
         PIXELS => Some(FrontEnd::Pixels(Pixels { width, height, channels, invert, stretch })),
         LOG_MEL => {
-            let at = bytes.get(HEADER_LEN..HEADER_LEN + LOG_MEL_LEN)?;
+            let at: &[u8; LOG_MEL_LEN] = rest.first_chunk()?;
             let own = u8_at(at, 12);
             let fill = match own & (REPEAT | DRAWN_OUT) {
                 0 => Fill::Silence,
@@ -583,7 +587,7 @@ fn read_frontend(bytes: &[u8]) -> Option<FrontEnd> {
 
 /// The layer whose entry starts at byte `start`.
 fn read_layer(bytes: &[u8], start: usize) -> Option<Layer<'_>> {
-    let at = bytes.get(start..start + LAYER_LEN)?;
+    let at: &[u8; LAYER_LEN] = bytes.get(start..)?.first_chunk()?;
     let shape = |from| Shape { height: u16_at(at, from), width: u16_at(at, from + 2), channels: u16_at(at, from + 4) };
     let geometry = Geometry {
         kind: match u8_at(at, 0) {

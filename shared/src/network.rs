@@ -113,7 +113,12 @@ fn run_steps(bundle: &Bundle<'_>, arena: &mut [u32]) {
 fn embedding(bundle: &Bundle<'_>, arena: &[u32]) -> Embedding {
     let last = bundle.layers().last().map_or(0, |layer| layer.entry.output_at as usize);
     let output = cast_slice::<u32, u8>(arena).get(last..).unwrap_or_default();
-    output.iter().take(usize::from(bundle.header().dim)).map(|&byte| to_signed(byte)).collect()
+    let mut embedding = Embedding::new();
+    for &byte in output.iter().take(usize::from(bundle.header().dim)) {
+        // There is room for the longest.
+        let _ = embedding.push(to_signed(byte));
+    }
+    embedding
 }
 
 /// One layer, or a front with the layer that it is fused into.
@@ -140,6 +145,7 @@ pub fn steps<'a>(bundle: &Bundle<'a>) -> impl Iterator<Item = Step<'a>> + use<'a
 
 impl Step<'_> {
     /// Runs the step on its input in `arena`. Does nothing where the arena is shorter than the bundle asks for.
+    #[inline(never)]
     pub fn run(&self, arena: &mut [u32]) {
         let arena = cast_slice_mut::<u32, u8>(arena);
         // The bundle's check keeps every region inside the arena and the scratch apart, so only a short arena fails.
