@@ -31,6 +31,21 @@ pub enum SelectionError {
          with --identities to judge by them all the same"
     )]
     AllSeen(Spec),
+    /// A k-NN gallery lacks identities of the queries.
+    #[error(
+        "the training part of {source_name} has no samples of `{first}` ({missing} of the {asked} identities asked for), so no \
+         neighbour can name them: use --protocol nway or identify, or name trained ones with --identities"
+    )]
+    NotInGallery {
+        /// The source of the gallery, as its spec is written.
+        source_name: String,
+        /// The first identity that is missing.
+        first: String,
+        /// Identities that are missing.
+        missing: usize,
+        /// Identities of the queries.
+        asked: usize,
+    },
 }
 
 /// The samples of a selection.
@@ -92,11 +107,24 @@ pub fn unseen(selection: Selection, recipe: &Recipe) -> Result<Selected, Selecti
     Ok(Selected { data, note: (!names.is_empty()).then_some(note) })
 }
 
-/// The labelled samples of a k-NN gallery: the training part, of MNIST the whole training file.
-pub fn gallery(source: Option<&Spec>, recipe: &Recipe) -> Result<Dataset, DataError> {
-    match source.unwrap_or(&recipe.data.source) {
-        Spec::Mnist(folder) => mnist::load(folder, Half::Training),
-        spec => spec.load(Part::Train, &recipe.data.split, recipe.data.world),
+/// The labelled samples of a k-NN gallery: the training part, of MNIST the whole training file. They are numbered as in `names`,
+/// the identities of the queries, each of which must have samples here.
+pub fn gallery(source: Option<&Spec>, recipe: &Recipe, names: &[String]) -> Result<Dataset, SelectionError> {
+    let source = source.unwrap_or(&recipe.data.source);
+    let gallery = match source {
+        Spec::Mnist(folder) => mnist::load(folder, Half::Training)?,
+        spec => spec.load(Part::Train, &recipe.data.split, recipe.data.world)?,
+    };
+    let known: HashSet<&String> = gallery.identities.iter().collect();
+    let missing: Vec<&String> = names.iter().filter(|name| !known.contains(name)).collect();
+    match missing.first() {
+        None => Ok(gallery.numbered_as(names)),
+        Some(first) => Err(SelectionError::NotInGallery {
+            source_name: source.to_string(),
+            first: first.to_string(),
+            missing: missing.len(),
+            asked: names.len(),
+        }),
     }
 }
 
@@ -191,6 +219,23 @@ mod tests {
         // Without the recipe's own data only names can tell.
         drop(folder);
         assert_eq!(names(&unseen(selection, &recipe).unwrap()), ["y", "z"]);
+    }
+
+    #[test]
+    fn a_gallery_is_numbered_as_the_queries_and_holds_them_all() {
+        let (_folder, spec) = people(&SIX);
+        let recipe = recipe(&spec);
+        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        // The recipe trains on a and b.
+        let gallery = |asked: &[&str]| super::gallery(None, &recipe, &names(asked));
+        for asked in [["a", "b"], ["b", "a"]] {
+            let found = gallery(&asked).unwrap();
+            assert_eq!(found.identities, asked);
+            let darker = found.samples.iter().find(|sample| sample.raw.pixels()[0] < 20).unwrap();
+            assert_eq!(asked[darker.identity], "a");
+        }
+        let error = gallery(&["a", "e", "f"]).unwrap_err().to_string();
+        assert!(error.contains("`e`") && error.contains("2 of the 3") && error.contains("nway"), "{error}");
     }
 
     #[test]

@@ -173,7 +173,7 @@ fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Res
             })
         }
         Protocol::Knn => {
-            let gallery = engine.embed(&gallery(args.data.as_ref(), recipe)?)?;
+            let gallery = engine.embed(&gallery(args.data.as_ref(), recipe, &data.identities)?)?;
             let accuracy = knn_accuracy(&embedded, &gallery, args.k).context("--k must be at least 1")?;
             let trials = embedded.len();
             Rates::Accuracy(Accuracy {
