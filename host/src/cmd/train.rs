@@ -155,8 +155,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     });
     progress.finish();
     trained?;
+    if let Some(Kept { phase, step, eer }) = progress.kept {
+        eprintln!("kept: step {step} of training {}, validation EER {:.2} %", phase + 1, 100.0 * eer);
+    }
     eprintln!(
-        "trained {} in {}; next: doppel export {}",
+        "trained {} in {}; next: cargo run --release -- export {}",
         folder.display(),
         HumanDuration(started.elapsed()),
         folder.display()
@@ -258,6 +261,14 @@ pub(super) struct Progress {
     bar: ProgressBar,
     plain: bool,
     phase: Option<Timing>,
+    kept: Option<Kept>,
+}
+
+/// The measurement whose network is kept.
+struct Kept {
+    phase: usize,
+    step: usize,
+    eer: f64,
 }
 
 /// What the time left is reckoned from.
@@ -270,7 +281,7 @@ struct Timing {
 
 impl Progress {
     pub(super) fn new() -> Progress {
-        Progress { bar: ProgressBar::hidden(), plain: !std::io::stderr().is_terminal(), phase: None }
+        Progress { bar: ProgressBar::hidden(), plain: !std::io::stderr().is_terminal(), phase: None, kept: None }
     }
 
     pub(super) fn show(&mut self, event: Event<'_>) {
@@ -293,7 +304,10 @@ impl Progress {
                     self.bar.set_message(format!("{rate:.0} images/s, loss {loss:.4}"));
                 }
             }
-            Event::Validation { step, loss, eer, best, .. } => {
+            Event::Validation { phase, step, loss, eer, lowest, kept } => {
+                if kept {
+                    self.kept = Some(Kept { phase, step, eer });
+                }
                 let (rate, left, steps) = match &self.phase {
                     Some(timing) => {
                         let (rate, left) = timing.at(step);
@@ -301,7 +315,7 @@ impl Progress {
                     }
                     None => (0.0, Duration::ZERO, step),
                 };
-                let mark = if best { ", the best so far" } else { "" };
+                let mark = if lowest { ", the best so far" } else { "" };
                 self.line(format!(
                     "step {step}/{steps}: loss {loss:.4}, validation EER {:.2} %{mark}, {rate:.0} images/s, {} left",
                     100.0 * eer,

@@ -1,6 +1,5 @@
 //! [`Graph`] -> the board's bundle.
 
-use crc::{CRC_64_XZ, Crc};
 use shared::bundle::{Entry, HEADER_LEN, Header, LayerSource, NAME_LEN, WriteError, encode, encoded_len};
 use shared::embedding::Metric;
 use shared::frontend::FrontEnd;
@@ -8,6 +7,7 @@ use shared::geometry::Kind;
 use shared::plan::plan;
 use shared::quant::Channel;
 
+use crate::checksum::crc64;
 use crate::model::BundleBytes;
 use crate::quantize::{Graph, QuantLayer};
 
@@ -44,11 +44,7 @@ pub fn bundle_bytes(graph: &Graph, name: &str, frontend: FrontEnd, metric: Metri
     };
     let mut bytes = BundleBytes::zeroed(encoded_len(&header, &sources));
     encode(&header, &sources, bytes.as_mut_slice())?;
-    let crc = Crc::<u64>::new(&CRC_64_XZ);
-    let mut digest = crc.digest();
-    digest.update(&bytes.as_slice()[24..34]);
-    digest.update(&bytes.as_slice()[HEADER_LEN..]);
-    header.model_id = digest.finalize();
+    header.model_id = crc64(&[&bytes.as_slice()[24..34], &bytes.as_slice()[HEADER_LEN..]]);
     encode(&header, &sources, bytes.as_mut_slice())?;
     Ok(bytes)
 }

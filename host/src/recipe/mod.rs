@@ -2,6 +2,7 @@
 
 mod comments;
 mod defaults;
+mod identity;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -12,6 +12,7 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 mod validation;
+mod workplace;
 
 use std::io;
 use std::ops::ControlFlow;
@@ -73,8 +74,10 @@ pub enum Event<'a> {
         loss: f32,
         /// The rate, a fraction.
         eer: f64,
+        /// No measurement before had a lower rate.
+        lowest: bool,
         /// The network of this measurement is kept.
-        best: bool,
+        kept: bool,
     },
     /// Something that the user should know, one sentence.
     Warning(&'a str),
@@ -127,6 +130,34 @@ pub enum TrainError {
     OtherNetwork {
         /// The checkpoint.
         path: PathBuf,
+    },
+    /// A checkpoint was made by another training than the recipe beside it describes.
+    #[error(
+        "the checkpoint {} is of another training than the recipe beside it describes; restore that training's recipe, or train \
+         the model again", path.display()
+    )]
+    OtherTraining {
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// Training is to go on by another recipe than it began with.
+    #[error(
+        "--resume goes on by {}, but `{key}` is to be another than there; leave out what changes it, or train anew into another \
+         --out", folder.join(recipe::FILE_NAME).display()
+    )]
+    OtherRecipe {
+        /// The model's folder.
+        folder: PathBuf,
+        /// The first key that differs.
+        key: String,
+    },
+    /// There is a trained network, but nothing that its training could go on from.
+    #[error(
+        "{} is trained and has no checkpoint to go on from; leave out --resume to train it again", folder.display()
+    )]
+    NothingToResume {
+        /// The model's folder.
+        folder: PathBuf,
     },
     /// The model to start from has another network.
     #[error("{} has other layers than this recipe asks for; train from a model of the same family and width, or leave `start` out", folder.display())]
@@ -192,9 +223,10 @@ pub fn train(
 
 /// Trains by `recipe` and keeps recipe, checkpoints and log in `folder`.
 ///
-/// With `resume` training goes on from the folder's last checkpoint, if there is one, and gives the same weights as if it had
-/// never stopped (on the processor). Otherwise what an earlier training has left there is replaced. `observer` hears of everything; when it
-/// breaks, a checkpoint is kept and [`TrainError::Stopped`] returned.
+/// With `resume` training goes on from the folder's last checkpoint, if there is one, by the recipe that it began with, and gives
+/// the same weights as if it had never stopped (on the processor). Otherwise what an earlier training has left there is replaced
+/// when the first checkpoint of this one is complete; an error before leaves the folder as it was. `observer` hears of everything;
+/// when it breaks, a checkpoint is kept and [`TrainError::Stopped`] returned.
 pub fn train_on(
     compute: Compute,
     recipe: &Recipe,
@@ -211,7 +243,7 @@ impl Trained {
     pub fn load(folder: &Path) -> Result<Trained, TrainError> {
         let recipe = Recipe::load(&folder.join(recipe::FILE_NAME))?;
         let net = Net::new(&recipe.architecture(), recipe.seed, &Device::flex())?;
-        match checkpoint::load(folder, Kind::Best, net)? {
+        match checkpoint::load(folder, Kind::Best, &recipe.fingerprint(), net)? {
             Some((_, net, _)) => Ok(Trained { recipe, net: net.valid() }),
             None => Err(TrainError::NoCheckpoint { folder: folder.to_path_buf() }),
         }
