@@ -90,7 +90,7 @@ pub fn enroll(args: EnrollArgs) -> anyhow::Result<()> {
         let templates = gallery.templates().len();
         return print_json(&serde_json::json!({ "label": label.as_str(), "templates": templates }));
     }
-    println!("enrolled {label}; {} identities in {}", gallery.templates().len(), path.display());
+    say!("enrolled {label}; {} identities in {}", gallery.templates().len(), path.display())?;
     Ok(())
 }
 
@@ -142,9 +142,9 @@ fn print_decision(json: bool, path: &Path, decision: &Decision, header: &Header,
     match candidate {
         Some(c) => {
             let real = header.metric.real(c.distance, header.embedding_scale);
-            println!("{file}: {verdict}, {} at {real:.4} (distance {}, threshold {threshold})", c.label, c.distance.0);
+            say!("{file}: {verdict}, {} at {real:.4} (distance {}, threshold {threshold})", c.label, c.distance.0)?;
         }
-        None => println!("{file}: {verdict}, nobody is enrolled"),
+        None => say!("{file}: {verdict}, nobody is enrolled")?,
     }
     Ok(())
 }

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
+use super::UsageError;
 use crate::data::{Pattern, Sampling, Spec};
 use crate::mining::Mining;
-use crate::recipe::{self, Choices, Family, Loss, Method, Metric, Recipe};
+use crate::recipe::{self, Choices, Family, Loss, Method, Metric, Recipe, RecipeError};
 use crate::train::{Compute, Event, train_on};
 
 /// Trains an embedding network.
@@ -156,9 +157,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     progress.finish();
     trained?;
     if let Some(Kept { phase, step, eer }) = progress.kept {
-        eprintln!("kept: step {step} of training {}, validation EER {:.2} %", phase + 1, 100.0 * eer);
+        note!("kept: step {step} of training {}, validation EER {:.2} %", phase + 1, 100.0 * eer);
     }
-    eprintln!(
+    note!(
         "trained {} in {}; next: cargo run --release -- export {}",
         folder.display(),
         HumanDuration(started.elapsed()),
@@ -178,11 +179,41 @@ fn prepare(args: &Args) -> anyhow::Result<(Recipe, PathBuf)> {
         }
         (None, None, None, Some(out)) if args.resume => (Recipe::load(&out.join(recipe::FILE_NAME))?, out.clone()),
         (None, None, Some(source), Some(out)) => (choose(args, source, out)?, out.clone()),
-        _ => bail!("nothing says what to train: give --data SPEC --out models/NAME, or the folder of a trained model"),
+        _ => {
+            return usage(
+                "nothing says what to train: give --data SPEC --out models/NAME, or the folder of a trained model",
+            );
+        }
     };
     change(args, &mut recipe)?;
-    recipe.check()?;
+    recipe.check().map_err(|error| by_flag(args, error))?;
     Ok((recipe, folder))
+}
+
+fn usage<T>(text: impl Into<String>) -> anyhow::Result<T> {
+    Err(UsageError(text.into()).into())
+}
+
+/// An error about a value that a flag gave, by the flag's name.
+fn by_flag(args: &Args, error: RecipeError) -> anyhow::Error {
+    let RecipeError::Range { key, value, expected } = &error else {
+        return error.into();
+    };
+    let flags = [
+        ("net.embedding", "--embedding", args.embedding.is_some()),
+        ("net.width_multiplier", "--width", args.width.is_some()),
+        ("phase.epochs", "--epochs", args.epochs.is_some()),
+        ("phase.learning_rate", "--learning-rate", args.learning_rate.is_some()),
+        ("phase.loss.margin", "--margin", args.margin.is_some()),
+        ("phase.sampling", "--batch", args.batch.is_some()),
+        ("input.height", "--input", args.input.is_some()),
+        ("input.width", "--input", args.input.is_some()),
+        ("export.target_fmr", "--fmr", args.fmr.is_some()),
+    ];
+    match flags.iter().find(|(of, _, given)| of == key && *given) {
+        Some((_, flag, _)) => UsageError(format!("{flag} is {value}; it must be {expected}")).into(),
+        None => error.into(),
+    }
 }
 
 /// The recipe of the arguments' choices, with defaults for the others.
@@ -195,7 +226,7 @@ fn choose(args: &Args, source: &Spec, out: &Path) -> anyhow::Result<Recipe> {
     choices.metric = args.metric;
     if args.train_on.is_some() || args.threshold_on.is_some() || args.test_on.is_some() {
         let (Some(train), Some(threshold), Some(test)) = (&args.train_on, &args.threshold_on, &args.test_on) else {
-            bail!("--train-on, --threshold-on and --test-on belong together: give all three or none");
+            return usage("--train-on, --threshold-on and --test-on belong together: give all three or none");
         };
         choices.split =
             Some(crate::data::Split { train: train.clone(), threshold: threshold.clone(), test: test.clone() });
@@ -239,7 +270,9 @@ fn change(args: &Args, recipe: &mut Recipe) -> anyhow::Result<()> {
             Loss::Softmax => {}
             Loss::Sphereface { margin, .. } => match args.margin {
                 Some(asked) if asked.fract() != 0.0 || asked < 0.0 => {
-                    bail!("--margin is {asked}; SphereFace multiplies the angle by a whole number, as 2 or 4")
+                    return usage(format!(
+                        "--margin is {asked}; SphereFace multiplies the angle by a whole number, as 2 or 4"
+                    ));
                 }
                 Some(asked) => *margin = asked as u32,
                 None => {}
@@ -328,7 +361,7 @@ impl Progress {
 
     fn line(&self, text: String) {
         if self.plain {
-            eprintln!("{text}");
+            note!("{text}");
         } else {
             self.bar.println(text);
         }
@@ -408,7 +441,9 @@ mod tests {
         assert!(message("--data nonsense --out models/x").contains("nonsense"));
         assert!(message("--data glyphs --out models/x --method magic").contains("magic"));
         assert!(message("--data glyphs --out models/x --batch 12").contains("32x4"));
-        assert!(message("--data glyphs --out models/x --embedding 0").contains("net.embedding"));
+        assert!(message("--data glyphs --out models/x --embedding 0").contains("--embedding is 0"));
+        assert!(message("--data glyphs --out models/x --batch 4x1").contains("--batch is 4x1"));
+        assert!(message("--data glyphs --out models/x --input 60000x60000").contains("--input is 60000"));
         assert!(message("--data glyphs --out models/x --train-on 1-9").contains("--threshold-on"));
     }
 }

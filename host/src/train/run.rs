@@ -181,7 +181,7 @@ impl Run<'_> {
         let (Some(phase), Some(data)) = (self.recipe.phases.get(number), data) else {
             return Ok(net);
         };
-        let steps = data.batches() * phase.epochs;
+        let steps = data.batches().saturating_mul(phase.epochs);
         let first = self.state.step_in_phase;
         // The data may have become less since the checkpoint was kept.
         if first >= steps {

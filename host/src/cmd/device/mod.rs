@@ -9,6 +9,7 @@ use std::process::Stdio;
 
 use clap::Subcommand;
 
+use super::UsageError;
 use crate::device::{self, Client, Emulator, Link};
 
 /// Arguments of `device`.
@@ -168,7 +169,7 @@ fn connect(args: &Args) -> anyhow::Result<Connection> {
             let elf = match &target.elf {
                 Some(elf) => elf.clone(),
                 None => {
-                    eprintln!("building the board's program with {}", target.model.display());
+                    note!("building the board's program with {}", target.model.display());
                     device::build("device", &target.model)?
                 }
             };
@@ -180,7 +181,7 @@ fn connect(args: &Args) -> anyhow::Result<Connection> {
             }
             (Box::new(link), Some(emulator))
         }
-        _ => anyhow::bail!("which board? name it by --port, --tcp or --qemu"),
+        _ => return Err(UsageError("no board is named: give --port, --tcp or --qemu".into()).into()),
     };
     Ok(Connection { client: Client::new(link)?, _emulator: emulator })
 }

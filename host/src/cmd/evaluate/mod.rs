@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
-use super::print_json;
+use super::{MAX_REFERENCES, MAX_REPLICATES, print_json, within};
 use crate::data::{Pattern, Spec};
 use crate::evaluate::{
     Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, Selection, errors, forgeries, gallery, identify,
@@ -54,22 +54,22 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = EngineKind::Int8)]
     pub engine: EngineKind,
     /// Samples that each identity is enrolled from (verify, identify, signatures) [default: every pair, 1, 5]
-    #[arg(long, value_parser = at_least_one)]
+    #[arg(long, value_parser = within(1..=MAX_REFERENCES))]
     pub references: Option<usize>,
     /// Identities to choose among (nway)
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = within(2..=100_000))]
     pub ways: usize,
     /// Samples that each identity is enrolled from (nway)
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = within(1..=MAX_REFERENCES))]
     pub shots: usize,
     /// Queries (nway)
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, value_parser = within(1..=100_000_000))]
     pub trials: usize,
     /// Neighbours that vote (knn)
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = within(1..=100_000))]
     pub k: usize,
     /// Times that the identities are drawn anew for the 95 % intervals
-    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 1000, value_parser = within(1..=MAX_REPLICATES))]
     pub replicates: usize,
     /// Seed of random choices
     #[arg(long, default_value_t = 1)]
@@ -77,14 +77,6 @@ pub struct Args {
     /// Print one line of JSON
     #[arg(long)]
     pub json: bool,
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("it must be at least 1".to_string()),
-        Ok(n) => Ok(n),
-        Err(error) => Err(error.to_string()),
-    }
 }
 
 /// Measures and prints.
@@ -99,8 +91,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.json {
         return print_json(&outcome);
     }
-    outcome.print();
-    Ok(())
+    Ok(outcome.print()?)
 }
 
 /// What a person writes on the command line for `value`.
@@ -131,7 +122,7 @@ fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Res
     let selection = Selection { source: args.data.as_ref(), identities: args.identities.as_ref() };
     let selected = unseen(selection, recipe)?;
     if let Some(note) = &selected.note {
-        eprintln!("{note}");
+        note!("{note}");
     }
     let mut data = selected.data;
     let forgeries = data.take_forgeries();
@@ -140,7 +131,7 @@ fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Res
             0 => String::new(),
             count => format!(" and {count} forgeries"),
         };
-        println!("{} samples of {} identities{forged}", data.samples.len(), data.identities.len());
+        say!("{} samples of {} identities{forged}", data.samples.len(), data.identities.len())?;
     }
     let embedded = engine.embed(&data)?.with_forgeries(engine.embed(&forgeries)?);
     Ok(match args.protocol {
@@ -174,7 +165,7 @@ fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Res
         }
         Protocol::Knn => {
             let gallery = engine.embed(&gallery(args.data.as_ref(), recipe, &data.identities)?)?;
-            let accuracy = knn_accuracy(&embedded, &gallery, args.k).context("--k must be at least 1")?;
+            let accuracy = knn_accuracy(&embedded, &gallery, args.k).context("the data has no sample to name")?;
             let trials = embedded.len();
             Rates::Accuracy(Accuracy {
                 accuracy,
