@@ -128,7 +128,7 @@ pub struct Input {
     pub width: u16,
     /// Rows.
     pub height: u16,
-    /// 1 for grey, 3 for RGB.
+    /// Always 1: pictures are read in grey.
     pub channels: u8,
     /// Dark on light becomes light on dark.
     pub invert: bool,
@@ -522,9 +522,8 @@ impl Recipe {
             0 => range(key, value, "at least 1"),
             _ => Ok(()),
         };
-        match self.input.channels {
-            1 | 3 => {}
-            channels => return range("input.channels", channels, "1 (grey) or 3 (RGB)"),
+        if self.input.channels != 1 {
+            return range("input.channels", self.input.channels, "1: pictures are read in grey");
         }
         for (key, side) in [("input.height", self.input.height), ("input.width", self.input.width)] {
             if !(1..=MAX_INPUT).contains(&side) {
@@ -783,6 +782,7 @@ mod tests {
         assert!(wrong(batch).contains("65536"));
         let single = |r: &mut Recipe| r.phases[0].sampling = Sampling::Balanced { identities: 4, samples: 1 };
         assert!(wrong(single).contains("is 4x1"));
+        assert!(wrong(|r| r.input.channels = 3).contains("grey"));
         assert!(wrong(|r| r.input.channels = 2).contains("input.channels"));
         assert!(wrong(|r| r.phases.clear()).contains("[[phase]]"));
         assert!(wrong(|r| r.phases[0].learning_rate = f64::NAN).contains("learning_rate"));
