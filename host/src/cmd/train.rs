@@ -11,7 +11,7 @@ use anyhow::{Context, bail};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use super::UsageError;
-use crate::data::{Pattern, Sampling, Spec};
+use crate::data::{Pattern, Sampling, Spec, Split};
 use crate::mining::Mining;
 use crate::recipe::{self, Choices, Family, Loss, Method, Metric, Recipe, RecipeError};
 use crate::train::{Compute, Event, train_on};
@@ -228,8 +228,8 @@ fn choose(args: &Args, source: &Spec, out: &Path) -> anyhow::Result<Recipe> {
         let (Some(train), Some(threshold), Some(test)) = (&args.train_on, &args.threshold_on, &args.test_on) else {
             return usage("--train-on, --threshold-on and --test-on belong together: give all three or none");
         };
-        choices.split =
-            Some(crate::data::Split { train: train.clone(), threshold: threshold.clone(), test: test.clone() });
+        let split = Split { train: train.clone(), threshold: threshold.clone(), test: test.clone() };
+        choices.split = Some(source.resolve(split)?);
     }
     Ok(choices.recipe()?)
 }

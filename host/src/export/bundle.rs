@@ -71,7 +71,7 @@ fn folded_channels(layer: &QuantLayer) -> Vec<Channel> {
 }
 
 /// As much of `name` as fits, cut between characters.
-fn padded(name: &str) -> [u8; NAME_LEN] {
+pub(super) fn padded(name: &str) -> [u8; NAME_LEN] {
     let mut padded = [0; NAME_LEN];
     let fits = (0..=NAME_LEN.min(name.len())).rev().find(|&len| name.is_char_boundary(len)).unwrap_or(0);
     padded[..fits].copy_from_slice(&name.as_bytes()[..fits]);

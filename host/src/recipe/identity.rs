@@ -6,9 +6,10 @@ use super::Recipe;
 use crate::checksum::crc64;
 
 impl Recipe {
-    /// 16 hexadecimal digits that tell trainings apart: a CRC-64 of all that a network's weights follow from.
+    /// 16 hexadecimal digits that tell trainings apart: a CRC-64 of what a network is trained on and how.
     ///
-    /// Names, licences, the folders that files lie in and what only the export heeds are left out. A key that a later program adds
+    /// Names, licences, the folders that files lie in, the identities that choose the threshold or test, and what only the export
+    /// heeds are left out. A key that a later program adds
     /// must not be written at its default, or the fingerprints of older models change.
     pub fn fingerprint(&self) -> String {
         let mut table = self.table();
@@ -16,6 +17,9 @@ impl Recipe {
         table.remove("export");
         if let Some(Value::Table(data)) = table.get_mut("data") {
             without_places(data);
+            if let Some(Value::Table(split)) = data.get_mut("split") {
+                split.retain(|part, _| part == "train");
+            }
             if let Some(Value::Array(also)) = data.get_mut("also") {
                 also.iter_mut().filter_map(Value::as_table_mut).for_each(without_places);
             }
@@ -94,7 +98,9 @@ mod tests {
         assert!(same(|r| r.data.licence = Some("MIT".into())));
         assert!(same(|r| r.export.target_fmr = 0.5));
         assert!(!same(|r| r.seed += 1));
-        assert!(!same(|r| r.data.split.test = "7-9".parse().unwrap()));
+        assert!(same(|r| r.data.split.test = "7-9".parse().unwrap()));
+        assert!(same(|r| r.data.split.threshold = "7-9".parse().unwrap()));
+        assert!(!same(|r| r.data.split.train = "7-9".parse().unwrap()));
         assert!(!same(|r| r.phases[0].epochs += 1));
         assert!(!same(|r| r.data.source = "mnist:here".parse().unwrap()));
         let of = |source: &str| changed(|r| r.data.source = source.parse().unwrap()).fingerprint();

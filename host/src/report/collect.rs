@@ -15,7 +15,7 @@ use crate::evaluate::{
     Bootstrap, Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, errors, forgeries, gallery, identify,
     knn_accuracy, mean_interval, nway, runs, verify, verify_resampled,
 };
-use crate::export::{evidence_sentence, layer_errors};
+use crate::export::{check_origin, evidence_sentence, layer_errors};
 use crate::metrics::{Scores, share_interval};
 use crate::model::{BUNDLE, BundleBytes, ModelError, ONNX};
 use crate::recipe::{self, Recipe};
@@ -44,6 +44,7 @@ pub struct Options {
 pub fn collect(dir: &Path, options: &Options) -> Result<Reported, ReportError> {
     let recipe = Recipe::load(&dir.join(recipe::FILE_NAME))?;
     let bytes = BundleBytes::open(dir)?;
+    check_origin(dir, &recipe)?;
     let bundle = bytes.bundle().map_err(|source| ModelError::Bundle { path: dir.join(BUNDLE), source })?;
     let header = bundle.header();
     let (metric, scale, threshold) = (header.metric, header.embedding_scale, header.threshold.map(|t| t.distance.0));

@@ -21,7 +21,7 @@ use thiserror::Error;
 
 use crate::data::DataError;
 use crate::evaluate::{EngineError, Forgeries, Identification, Interval, RunsError, SelectionError, Verification};
-use crate::export::{ExportError, LayerReport};
+use crate::export::{ExportError, LayerReport, OriginError};
 use crate::model::ModelError;
 use crate::recipe::{Recipe, RecipeError};
 
@@ -54,6 +54,9 @@ pub enum ReportError {
     /// A file of the model.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The model's files are of several trainings.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
     /// An engine.
     #[error(transparent)]
     Engine(#[from] EngineError),

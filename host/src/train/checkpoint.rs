@@ -72,8 +72,17 @@ pub(super) fn folder(model: &Path) -> PathBuf {
 
 /// Whether a model has a checkpoint of a kind.
 pub(super) fn exists(model: &Path, kind: Kind) -> Result<bool, TrainError> {
+    Ok(newest(model, kind)?.is_some())
+}
+
+/// The file of the network of a model's newest checkpoint of a kind.
+pub(super) fn network(model: &Path, kind: Kind) -> Result<Option<PathBuf>, TrainError> {
+    Ok(newest(model, kind)?.map(|path| path.join(NETWORK)))
+}
+
+fn newest(model: &Path, kind: Kind) -> Result<Option<PathBuf>, TrainError> {
     let found = list(model, kind).map_err(|error| TrainError::read(&folder(model), error))?;
-    Ok(!found.is_empty())
+    Ok(found.into_iter().max().map(|(_, path)| path))
 }
 
 /// What goes on changing beside the network.
@@ -139,8 +148,7 @@ pub(super) fn load(
     fingerprint: &str,
     net: Net,
 ) -> Result<Option<(State, Net, Checkpoint)>, TrainError> {
-    let found = list(model, kind).map_err(|error| TrainError::read(&folder(model), error))?;
-    let Some((_, path)) = found.into_iter().max() else {
+    let Some(path) = newest(model, kind)? else {
         return Ok(None);
     };
     let unusable = |file: &str, message: String| TrainError::Unusable { path: path.join(file), message };

@@ -22,6 +22,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use thiserror::Error;
 
+use crate::checksum::crc32;
 use crate::data::{DataError, Tensors};
 use crate::net::{ArchitectureError, Net};
 use crate::recipe::{self, Recipe, RecipeError};
@@ -236,6 +237,13 @@ pub fn train_on(
 ) -> Result<Trained, TrainError> {
     run::run(recipe, folder, resume, compute.open()?.autodiff(), &mut observer)?;
     Trained::load(folder)
+}
+
+/// The CRC-32 of the network in the kept checkpoint of the model in `folder`; none where there is no checkpoint.
+pub fn network_checksum(folder: &Path) -> Result<Option<u32>, TrainError> {
+    checkpoint::network(folder, Kind::Best)?
+        .map(|path| std::fs::read(&path).map(|bytes| crc32(&bytes)).map_err(|error| TrainError::read(&path, error)))
+        .transpose()
 }
 
 impl Trained {

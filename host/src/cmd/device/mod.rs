@@ -167,6 +167,9 @@ fn connect(args: &Args) -> anyhow::Result<Connection> {
         (_, Some(address), _) => (device::open_tcp(address)?, None),
         (_, _, true) => {
             let elf = match &target.elf {
+                Some(elf) if !elf.is_file() => {
+                    anyhow::bail!("there is no program {}: name another with --elf", elf.display())
+                }
                 Some(elf) => elf.clone(),
                 None => {
                     note!("building the board's program with {}", target.model.display());

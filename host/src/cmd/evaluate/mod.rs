@@ -10,9 +10,10 @@ use clap::ValueEnum;
 use super::{MAX_REFERENCES, MAX_REPLICATES, print_json, within};
 use crate::data::{Pattern, Spec};
 use crate::evaluate::{
-    Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, Selection, errors, forgeries, gallery, identify,
-    knn_accuracy, mean_interval, nway, runs, unseen, verify_resampled,
+    Choice, Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, Selected, Selection, errors, forgeries,
+    gallery, identify, knn_accuracy, mean_interval, nway, runs, unseen, verify_resampled,
 };
+use crate::export::check_origin;
 use crate::metrics::share_interval;
 use crate::model::BundleBytes;
 use crate::recipe::{self, Recipe};
@@ -83,11 +84,17 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     let engine = Engine::open(&args.model, args.engine)?;
     let recipe = Recipe::load(&args.model.join(recipe::FILE_NAME))?;
-    let rates = match args.protocol {
-        Protocol::OneShotRuns => one_shot_runs(&args, &engine, &recipe)?,
-        _ => over_identities(&args, &engine, &recipe)?,
+    if args.engine != EngineKind::Float {
+        check_origin(&args.model, &recipe)?;
+    }
+    let (choice, rates) = match args.protocol {
+        Protocol::OneShotRuns => (None, one_shot_runs(&args, &engine, &recipe)?),
+        _ => {
+            let (choice, rates) = over_identities(&args, &engine, &recipe)?;
+            (Some(choice), rates)
+        }
     };
-    let outcome = Outcome { protocol: flag_value(args.protocol), engine: flag_value(args.engine), rates };
+    let outcome = Outcome { protocol: flag_value(args.protocol), engine: flag_value(args.engine), choice, rates };
     if args.json {
         return print_json(&outcome);
     }
@@ -118,13 +125,12 @@ fn one_shot_runs(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Resul
     }))
 }
 
-fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Result<Rates> {
+fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Result<(Choice, Rates)> {
     let selection = Selection { source: args.data.as_ref(), identities: args.identities.as_ref() };
-    let selected = unseen(selection, recipe)?;
-    if let Some(note) = &selected.note {
+    let Selected { mut data, choice } = unseen(selection, recipe)?;
+    for note in choice.notes() {
         note!("{note}");
     }
-    let mut data = selected.data;
     let forgeries = data.take_forgeries();
     if !args.json {
         let forged = match forgeries.samples.len() {
@@ -134,7 +140,7 @@ fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Res
         say!("{} samples of {} identities{forged}", data.samples.len(), data.identities.len())?;
     }
     let embedded = engine.embed(&data)?.with_forgeries(engine.embed(&forgeries)?);
-    Ok(match args.protocol {
+    let rates = match args.protocol {
         Protocol::Verify => Rates::Verified(Box::new(verified(args, &embedded, args.references)?)),
         Protocol::Signatures => {
             if !embedded.has_forgeries() {
@@ -177,7 +183,8 @@ fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Res
             })
         }
         Protocol::OneShotRuns => bail!("one-shot runs are not measured over identities"),
-    })
+    };
+    Ok((choice, rates))
 }
 
 /// Genuine against impostor comparisons, and, where the data has some, against skilled forgeries.
@@ -205,7 +212,8 @@ fn verified(args: &Args, embedded: &Embedded, references: Option<usize>) -> anyh
 }
 
 fn too_few(identities: usize, references: usize) -> String {
-    format!("the data has fewer than {identities} identities of at least {} samples", references + 1)
+    let samples = references.saturating_add(1);
+    format!("the data has fewer than {identities} identities of at least {samples} samples")
 }
 
 fn resampling(args: &Args) -> Resampling {

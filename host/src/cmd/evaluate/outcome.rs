@@ -3,13 +3,15 @@
 use serde::Serialize;
 
 use crate::cmd::{OutputError, percent};
-use crate::evaluate::{Forgeries, Identification, Interval, Verification};
+use crate::evaluate::{Choice, Forgeries, Identification, Interval, Verification};
 
 /// What came out, as JSON gives it.
 #[derive(Serialize)]
 pub(super) struct Outcome {
     pub(super) protocol: String,
     pub(super) engine: String,
+    #[serde(flatten)]
+    pub(super) choice: Option<Choice>,
     #[serde(flatten)]
     pub(super) rates: Rates,
 }
