@@ -231,7 +231,7 @@ fn choose(args: &Args, source: &Spec, out: &Path) -> anyhow::Result<Recipe> {
         let split = Split { train: train.clone(), threshold: threshold.clone(), test: test.clone() };
         choices.split = Some(source.resolve(split)?);
     }
-    Ok(choices.recipe()?)
+    choices.recipe().map_err(|error| by_flag(args, error))
 }
 
 /// Changes of single settings, which work on any recipe.
