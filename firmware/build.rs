@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use shared::bundle::Bundle;
+use shared::frontend::FrontEnd;
 use shared::golden::Golden;
 
 /// Boards by their cargo feature, with their memory map and the scripts that they link by.
@@ -21,7 +22,7 @@ const BOUNDS: &str = "src/board/bounds.x";
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rustc-check-cfg=cfg(thumb2)");
+    println!("cargo:rustc-check-cfg=cfg(thumb2, pictures, recordings)");
     if env::var_os("CARGO_FEATURE_BOARD").is_none() {
         return;
     }
@@ -90,6 +91,8 @@ fn model(out: &Path) -> Result<(), String> {
     }
     write(&out.join("model.bundle"), &bundle_bytes)?;
     write(&out.join("golden.bin"), &golden_bytes)?;
+    // The front end that the program has.
+    println!("cargo:rustc-cfg={}", if let FrontEnd::Pixels(_) = header.frontend { "pictures" } else { "recordings" });
     let sizes = format!(
         "/// Words of the arena that the model runs in.\npub const ARENA_WORDS: usize = {};\n\
          /// Elements of the model's embedding.\npub const DIM: usize = {};\n\

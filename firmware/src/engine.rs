@@ -2,7 +2,13 @@
 
 use shared::bundle::{Bundle, Header};
 use shared::embedding::Embedding;
-use shared::frontend::{FrontendError, Quality, Raw, RawHeader, Stream};
+#[cfg(not(any(pictures, recordings)))]
+use shared::frontend::All as Built;
+#[cfg(pictures)]
+use shared::frontend::Pictures as Built;
+#[cfg(recordings)]
+use shared::frontend::Recordings as Built;
+use shared::frontend::{FrontEnd, FrontendError, Kinds, Quality, Raw, RawHeader, Stream};
 use shared::network::{self, NetworkError};
 
 /// Raw sample -> embedding, the same bytes from every engine of a model.
@@ -43,12 +49,17 @@ pub trait Engine {
     }
 }
 
+/// Whether the program has the front end `front`: a board's program has that of the model which it is built with.
+pub fn has(front: &FrontEnd) -> bool {
+    Built::include(front)
+}
+
 /// The engine of every board: the integer kernels, in an arena that someone else keeps.
 #[derive(Debug)]
 pub struct KernelEngine<'m> {
     bundle: Bundle<'m>,
     arena: &'m mut [u32],
-    stream: Option<Stream>,
+    stream: Option<Stream<Built>>,
 }
 
 impl<'m> KernelEngine<'m> {
@@ -77,7 +88,7 @@ impl Engine for KernelEngine<'_> {
     fn start(&mut self, header: RawHeader) -> Result<(), FrontendError> {
         let front = self.bundle.header().frontend;
         let (tensor, work) = self.memory();
-        self.stream = Some(front.start(header, tensor, work)?);
+        self.stream = Some(Stream::start(&front, header, tensor, work)?);
         Ok(())
     }
 

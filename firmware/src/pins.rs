@@ -7,6 +7,9 @@ use core::convert::Infallible;
 
 use embedded_hal::digital::{self, InputPin, OutputPin, PinState};
 use embedded_hal::spi::{self, Operation, SpiDevice};
+use shared::wire::{Request, Response};
+
+use crate::capture::Source;
 
 /// Milliseconds since some moment; wraps after 49 days.
 pub type Millis = u32;
@@ -185,12 +188,25 @@ impl SpiDevice for Unwired {
     }
 }
 
-/// The bus of a board that has none: there is no value of this type, so that nothing is compiled of what would use it.
+/// The bus and the pad of a board that has none: there is no value of this type, so that nothing is compiled of what would
+/// use it.
 #[derive(Debug)]
 pub enum Absent {}
 
 impl spi::ErrorType for Absent {
     type Error = Infallible;
+}
+
+impl Source for Absent {
+    type Error = Infallible;
+
+    fn poll(&mut self, _now: Millis) -> Result<Option<Request<'_>>, Infallible> {
+        match *self {}
+    }
+
+    fn answer(&mut self, _response: &Response<'_>) -> Result<(), Infallible> {
+        match *self {}
+    }
 }
 
 impl SpiDevice for Absent {

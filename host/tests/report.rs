@@ -91,7 +91,7 @@ fn several_models_stand_side_by_side() {
     let (one, two) = (glyphs(dir.path(), "one"), glyphs(dir.path(), "two"));
     let refused = doppel(&["report", text(&one), text(&two)]);
     let said = String::from_utf8_lossy(&refused.stderr);
-    assert!(refused.status.code() == Some(1) && said.contains("--out"), "{said}");
+    assert!(refused.status.code() == Some(2) && said.contains("--out"), "{said}");
 
     let out = dir.path().join("pages").join("both.html");
     let output = doppel(&["report", text(&one), text(&two), "--replicates", "20", "--out", text(&out)]);

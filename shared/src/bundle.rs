@@ -24,7 +24,7 @@
 //! front end 0, pixels: height, width and channels of the input, flags 1 and 2; no further settings
 //! front end 1, log-mel: height is the bands, width the frames, channels 1; its settings are 16 bytes:
 //!   0 rate, 2 window, 4 hop, 6 low, 8 high: u16 each; 10 range u8, 11 trim u8, 12 flags u8, 13 reserved, zero
-//!   flags: 1 pre-emphasis, 2 repeated to fill the frames
+//!   flags: 1 pre-emphasis, 2 repeated to fill the frames, 4 drawn out over them
 //!
 //! header flags: 1 inverted, 2 stretched, 4 threshold sealed, 8 identities of the threshold were not trained on
 //! layer flags:  1 a table of 256 bytes follows the requantisation, 2 the layer's rows go straight into the next layer's ring
@@ -78,6 +78,7 @@ const PIXELS: u8 = 0;
 const LOG_MEL: u8 = 1;
 const PRE_EMPHASIS: u8 = 1;
 const REPEAT: u8 = 2;
+const DRAWN_OUT: u8 = 4;
 const HAS_TABLE: u8 = 1;
 const FUSED: u8 = 2;
 
@@ -260,6 +261,10 @@ impl Entry {
         if !self.geometry.runs_in_place() {
             return None;
         }
+        if self.geometry.is_pointwise() {
+            // Every plane lies over a whole plane, so that a pixel is written where it was read.
+            return reads.abs_diff(writes).is_multiple_of(read).then_some(Order::Ascending);
+        }
         let channels = usize::from(input.channels);
         let others = || 1..channels; // the planes on either side of a boundary between two
         if others().all(|c| writes + c * written <= reads + c * read) {
@@ -361,14 +366,15 @@ impl<'a> Bundle<'a> {
 
     #[inline(never)]
     fn check_layers(&self) -> Result<(), BundleError> {
-        let arena = self.header.arena as usize;
-        if self.layers == 0 || self.layers().count() != self.layers {
-            return Err(BundleError::Layer(self.layers().count()));
+        let (arena, table) = (self.header.arena as usize, self.header.encoded_len());
+        if self.layers == 0 {
+            return Err(BundleError::Layer(0));
         }
         // Shape, zero point and place of the tensor that the next layer reads.
         let mut tensor = (self.header.input(), 0u8, self.header.input_at);
         let mut front: Option<Entry> = None;
-        for (index, layer) in self.layers().enumerate() {
+        for index in 0..self.layers {
+            let layer = read_layer(self.bytes, table + index * LAYER_LEN).ok_or(BundleError::Layer(index))?;
             let entry = layer.entry;
             let reads = (entry.input_zero_point, entry.input_at);
             let shape = entry.geometry.input;
@@ -416,7 +422,7 @@ impl<'a> Bundle<'a> {
             Some(_) => apart(input, output),
             None => entry.order().is_some(),
         };
-        // A layer that may run in place sees both tensors as one region.
+        // A planar layer or a pool sees both tensors as one region.
         let hull = entry.hull();
         let outside = match entry.geometry.kind {
             Kind::Dense | Kind::Winograd => apart(input, scratch) && apart(output, scratch),
@@ -509,8 +515,10 @@ pub fn unpack(pair: i16) -> (i8, i8) {
 
 #[inline(never)]
 fn read_header(bytes: &[u8]) -> Option<Header> {
-    let flags = u8_at(bytes, 30);
     let frontend = read_frontend(bytes)?;
+    // Of a length that the compiler knows: the places below need no check.
+    let bytes: &[u8; HEADER_LEN] = bytes.first_chunk()?;
+    let flags = u8_at(bytes, 30);
     let evidence = Evidence {
         target_fmr_ppm: u32_at(bytes, 48),
         identities: u32_at(bytes, 52),
@@ -543,13 +551,20 @@ fn read_header(bytes: &[u8]) -> Option<Header> {
 }
 
 fn read_frontend(bytes: &[u8]) -> Option<FrontEnd> {
+    let (bytes, rest) = bytes.split_first_chunk::<HEADER_LEN>()?;
     let (height, width, channels, flags) = (u16_at(bytes, 24), u16_at(bytes, 26), u8_at(bytes, 28), u8_at(bytes, 30));
     let (invert, stretch) = (flags & INVERT != 0, flags & STRETCH != 0);
     match u8_at(bytes, 29) {
         PIXELS => Some(FrontEnd::Pixels(Pixels { width, height, channels, invert, stretch })),
         LOG_MEL => {
-            let at = bytes.get(HEADER_LEN..HEADER_LEN + LOG_MEL_LEN)?;
+            let at: &[u8; LOG_MEL_LEN] = rest.first_chunk()?;
             let own = u8_at(at, 12);
+            let fill = match own & (REPEAT | DRAWN_OUT) {
+                0 => Fill::Silence,
+                REPEAT => Fill::Repeat,
+                DRAWN_OUT => Fill::Stretch,
+                _ => return None,
+            };
             let log_mel = LogMel {
                 rate: u16_at(at, 0),
                 window: u16_at(at, 2),
@@ -561,9 +576,9 @@ fn read_frontend(bytes: &[u8]) -> Option<FrontEnd> {
                 range: u8_at(at, 10),
                 trim: u8_at(at, 11),
                 pre_emphasis: own & PRE_EMPHASIS != 0,
-                fill: if own & REPEAT != 0 { Fill::Repeat } else { Fill::Silence },
+                fill,
             };
-            let plain = channels == 1 && !invert && !stretch && own & !(PRE_EMPHASIS | REPEAT) == 0;
+            let plain = channels == 1 && !invert && !stretch && own & !(PRE_EMPHASIS | REPEAT | DRAWN_OUT) == 0;
             (plain && log_mel.check().is_ok()).then_some(FrontEnd::LogMel(log_mel))
         }
         _ => None,
@@ -572,7 +587,7 @@ fn read_frontend(bytes: &[u8]) -> Option<FrontEnd> {
 
 /// The layer whose entry starts at byte `start`.
 fn read_layer(bytes: &[u8], start: usize) -> Option<Layer<'_>> {
-    let at = bytes.get(start..start + LAYER_LEN)?;
+    let at: &[u8; LAYER_LEN] = bytes.get(start..)?.first_chunk()?;
     let shape = |from| Shape { height: u16_at(at, from), width: u16_at(at, from + 2), channels: u16_at(at, from + 4) };
     let geometry = Geometry {
         kind: match u8_at(at, 0) {
@@ -814,8 +829,12 @@ fn log_mel_bytes(log_mel: &LogMel) -> [u8; LOG_MEL_LEN] {
         put(&mut bytes, 2 * index, &value.to_le_bytes());
     }
     let pre_emphasis = if log_mel.pre_emphasis { PRE_EMPHASIS } else { 0 };
-    let repeat = if log_mel.fill == Fill::Repeat { REPEAT } else { 0 };
-    put(&mut bytes, 10, &[log_mel.range, log_mel.trim, pre_emphasis | repeat]);
+    let fill = match log_mel.fill {
+        Fill::Silence => 0,
+        Fill::Repeat => REPEAT,
+        Fill::Stretch => DRAWN_OUT,
+    };
+    put(&mut bytes, 10, &[log_mel.range, log_mel.trim, pre_emphasis | fill]);
     bytes
 }
 

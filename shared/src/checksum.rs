@@ -19,7 +19,7 @@ const HALVES: [u32; 16] = {
 
 /// The checksum of `bytes`.
 #[inline(never)]
-pub(crate) fn crc32(bytes: &[u8]) -> u32 {
+pub fn crc32(bytes: &[u8]) -> u32 {
     let step = |rest: u32| rest >> 4 ^ HALVES[rest as usize % 16];
     !bytes.iter().fold(u32::MAX, |rest, &byte| step(step(rest ^ u32::from(byte))))
 }

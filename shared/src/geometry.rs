@@ -60,6 +60,9 @@ pub const MAX_ELEMENTS: u64 = 1 << 26;
 /// Most kernel rows of a dense layer: its row ring is an array of so many rows.
 pub const MAX_DENSE_ROWS: usize = 7;
 
+/// Columns of a dense layer's kernel at most: the products of a pair of channels with so many are summed exactly in packed form.
+pub const MAX_DENSE_COLUMNS: usize = 128;
+
 /// Most input channels of a Winograd layer: four times any sum of products stays within 32 bits.
 pub const MAX_WINOGRAD_CHANNELS: u16 = 1024;
 
@@ -98,7 +101,7 @@ impl Geometry {
     pub fn is_consistent(&self) -> bool {
         let [kh, kw] = self.kernel;
         let channels_fit = match self.kind {
-            Kind::Dense => usize::from(kh) <= MAX_DENSE_ROWS,
+            Kind::Dense => usize::from(kh) <= MAX_DENSE_ROWS && usize::from(kw) <= MAX_DENSE_COLUMNS,
             Kind::Planar => [1, self.output.channels].contains(&self.input.channels),
             Kind::Pool => self.input.channels == self.output.channels && self.pad == [0; 4],
             Kind::Winograd => self.is_winograd_shape(),
@@ -230,10 +233,11 @@ impl Geometry {
     }
 
     /// Whether the output may lie over the input, their starts or their ends together: each plane is read before its own
-    /// output is written (see [`crate::bundle::Entry::order`]).
+    /// output is written, or, of a pointwise layer, each pixel (see [`crate::bundle::Entry::order`]).
     pub fn runs_in_place(&self) -> bool {
         match self.kind {
-            Kind::Dense | Kind::Winograd => false,
+            Kind::Dense => self.is_pointwise(),
+            Kind::Winograd => false,
             Kind::Planar => true,
             Kind::Pool => self.output.plane_len() == 1,
         }

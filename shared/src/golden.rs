@@ -233,7 +233,7 @@ impl<'a> Golden<'a> {
 
     /// The sample at byte `at` and where the next one starts.
     fn sample_at(&self, at: usize) -> Option<(Sample<'a>, usize)> {
-        let head = self.bytes.get(at..at + SAMPLE_HEAD_LEN)?;
+        let head: &[u8; SAMPLE_HEAD_LEN] = self.bytes.get(at..)?.first_chunk()?;
         let header = match u8_at(head, 0) {
             0 => RawHeader::Image { width: u16_at(head, 2), height: u16_at(head, 4), channels: u8_at(head, 1) },
             1 => RawHeader::Sound { rate: u32_at(head, 0) >> 8, samples: u32_at(head, 4) },
@@ -258,7 +258,7 @@ impl<'a> Golden<'a> {
 
     fn step(&self, index: usize) -> Option<Step> {
         let start = self.script_at + index * STEP_LEN;
-        let at = self.bytes.get(start..start + STEP_LEN)?;
+        let at: &[u8; STEP_LEN] = self.bytes.get(start..)?.first_chunk()?;
         let (flags, sample, identity) = (u8_at(at, 1), u16_at(at, 2), u16_at(at, 4));
         let outcome = Outcome {
             accepted: flags & ACCEPTED != 0,

@@ -2,7 +2,8 @@
 //!
 //! A dense layer walks its input with a ring of widened rows: each input row is widened to 16 bit once, padding included,
 //! and every output row is computed from the rows that the kernel covers. A planar layer widens one padded plane at a time,
-//! so its output may lie over its input. A fused front computes its rows straight into the next layer's ring.
+//! a pointwise one some pixels, so their output may lie over their input. A fused front computes its rows straight into the
+//! next layer's ring.
 
 use bytemuck::{cast_slice, cast_slice_mut};
 use thiserror::Error;
@@ -112,7 +113,12 @@ fn run_steps(bundle: &Bundle<'_>, arena: &mut [u32]) {
 fn embedding(bundle: &Bundle<'_>, arena: &[u32]) -> Embedding {
     let last = bundle.layers().last().map_or(0, |layer| layer.entry.output_at as usize);
     let output = cast_slice::<u32, u8>(arena).get(last..).unwrap_or_default();
-    output.iter().take(usize::from(bundle.header().dim)).map(|&byte| to_signed(byte)).collect()
+    let mut embedding = Embedding::new();
+    for &byte in output.iter().take(usize::from(bundle.header().dim)) {
+        // There is room for the longest.
+        let _ = embedding.push(to_signed(byte));
+    }
+    embedding
 }
 
 /// One layer, or a front with the layer that it is fused into.
@@ -139,6 +145,7 @@ pub fn steps<'a>(bundle: &Bundle<'a>) -> impl Iterator<Item = Step<'a>> + use<'a
 
 impl Step<'_> {
     /// Runs the step on its input in `arena`. Does nothing where the arena is shorter than the bundle asks for.
+    #[inline(never)]
     pub fn run(&self, arena: &mut [u32]) {
         let arena = cast_slice_mut::<u32, u8>(arena);
         // The bundle's check keeps every region inside the arena and the scratch apart, so only a short arena fails.
@@ -153,6 +160,9 @@ impl Step<'_> {
 
 fn run_dense(layer: &Layer<'_>, front: Option<&Layer<'_>>, arena: &mut [u8]) -> Option<()> {
     let (entry, geometry) = (&layer.entry, &layer.entry.geometry);
+    if geometry.is_pointwise() {
+        return pointwise(layer, arena);
+    }
     let first = front.map_or(entry, |front| &front.entry);
     let regions = [
         range(first.input_at, first.geometry.input.len()),
@@ -172,8 +182,6 @@ fn run_dense(layer: &Layer<'_>, front: Option<&Layer<'_>>, arena: &mut [u8]) -> 
             kernels::interleave(&bytes, ring, geometry.pitch());
         };
         convolve(layer, &mut rows, output, cast_slice_mut(ring));
-    } else if geometry.is_pointwise() {
-        pointwise(layer, input, output, cast_slice_mut(scratch));
     } else {
         let width = usize::from(geometry.input.width);
         let mut rows = |y: usize, ring: &mut [i16]| {
@@ -233,18 +241,30 @@ fn convolve(layer: &Layer<'_>, load: &mut dyn FnMut(usize, &mut [i16]), output: 
     }
 }
 
-/// A pointwise layer: the plane is one row, taken in steps.
-fn pointwise(layer: &Layer<'_>, input: &[u8], output: &mut [u8], row: &mut [i16]) {
-    let geometry = &layer.entry.geometry;
+/// A pointwise layer: the plane is one row, taken in steps, each of which is read before its output is written.
+fn pointwise(layer: &Layer<'_>, arena: &mut [u8]) -> Option<()> {
+    let (entry, geometry) = (&layer.entry, &layer.entry.geometry);
     let plane = geometry.input.plane_len();
+    let (low, rest) = arena.split_at_mut_checked(entry.scratch_at as usize)?;
+    let (row, high) = rest.split_at_mut_checked(geometry.scratch_len())?;
+    let behind = low.len() + row.len();
+    let row = cast_slice_mut(row);
     row.fill(0);
     for at in (0..plane).step_by(POINTWISE_PIXELS) {
         let columns = POINTWISE_PIXELS.min(plane - at);
-        let bytes = PlaneRows { bytes: input.get(at..).unwrap_or_default(), columns, ..plane_rows(geometry, plane) };
-        kernels::interleave(&bytes, row, geometry.pitch());
-        let rows = [&*row];
-        let output = output.get_mut(at..).unwrap_or_default();
-        kernels::dense_row(&dense_row(layer, &rows, columns), output, plane);
+        let bytes = beside(low, high, behind, entry.input_at as usize + at)?;
+        kernels::interleave(&PlaneRows { bytes, columns, ..plane_rows(geometry, plane) }, row, geometry.pitch());
+        let out = beside(low, high, behind, entry.output_at as usize + at)?;
+        kernels::dense_row(&dense_row(layer, &[row], columns), out, plane);
+    }
+    Some(())
+}
+
+/// The arena from `at` on, up to the scratch where that follows: `low` lies before it, `high` begins at `behind`.
+fn beside<'m>(low: &'m mut [u8], high: &'m mut [u8], behind: usize, at: usize) -> Option<&'m mut [u8]> {
+    match at.checked_sub(behind) {
+        Some(at) => high.get_mut(at..),
+        None => low.get_mut(at..),
     }
 }
 

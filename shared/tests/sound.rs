@@ -106,15 +106,24 @@ fn define(settings: &LogMel, samples: &[i16]) -> Vec<f64> {
     let width = usize::from(settings.frames);
     assert!(kept.len() <= width, "the definition here does not cut");
     let mut tensor = vec![0.0; bands * width];
+    let value = |s: usize, b: usize| {
+        let below = (peak - decibels(kept[s.min(kept.len() - 1)][b])) * 255.0 / f64::from(settings.range);
+        (255.0 - below).max(0.0)
+    };
     for t in 0..width {
-        let source = match settings.fill {
-            Fill::Repeat => Some(t % kept.len()),
-            Fill::Silence => t.checked_sub((width - kept.len()) / 2).filter(|&t| t < kept.len()),
-        };
         for b in 0..bands {
-            let value =
-                source.map_or(0.0, |s| 255.0 - (peak - decibels(kept[s][b])) * 255.0 / f64::from(settings.range));
-            tensor[b * width + t] = value.max(0.0);
+            tensor[b * width + t] = match settings.fill {
+                Fill::Repeat => value(t % kept.len(), b),
+                Fill::Silence => {
+                    let source = t.checked_sub((width - kept.len()) / 2).filter(|&t| t < kept.len());
+                    source.map_or(0.0, |s| value(s, b))
+                }
+                Fill::Stretch => {
+                    let place = (t * (kept.len() - 1) * 256 / (width - 1)) as f64 / 256.0;
+                    let part = place.fract();
+                    (1.0 - part) * value(place as usize, b) + part * value(place as usize + 1, b)
+                }
+            };
         }
     }
     tensor
@@ -128,6 +137,7 @@ fn is_its_definition() {
         (3, 128, 16, false, Fill::Silence),
         (4, 256, 40, false, Fill::Repeat),
         (5, 512, 40, true, Fill::Silence),
+        (6, 256, 40, true, Fill::Stretch),
     ] {
         let settings = LogMel { window, bands, pre_emphasis, fill, high: 3900, ..SETTINGS };
         let samples = voice(8000, seed);
@@ -322,9 +332,9 @@ fn says_what_is_wrong_with_a_recording() {
 #[test]
 fn settings_are_checked() {
     let key = |settings: LogMel| match settings.check() {
-        Err(SettingsError::Range { key, .. }) => key,
-        Err(SettingsError::Narrow { .. }) => "narrow",
-        Ok(()) => "fine",
+        Err(error @ SettingsError::Range { .. }) => error.to_string().split('`').nth(1).unwrap().to_string(),
+        Err(SettingsError::Narrow { .. }) => "narrow".to_string(),
+        Ok(()) => "fine".to_string(),
     };
     assert_eq!(key(SETTINGS), "fine");
     assert_eq!(key(LogMel { window: 200, ..SETTINGS }), "window");

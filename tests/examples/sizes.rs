@@ -13,10 +13,13 @@ use shared::network::arena_words;
 
 const MODEL: &str = "models/glyphs";
 const PROGRAMS: [&str; 3] = ["device", "bench", "selftest"];
-/// Most bytes of code of `device`, without model and golden vectors.
-const CODE: u64 = 88 * 1024;
-/// Most bytes of static memory of `device`, without the arena.
-const DATA: u64 = 16 * 1024;
+/// Most bytes of code of `device`, without model and golden vectors: the promise is kept on the emulated board; on the others a
+/// HAL with its drivers, and those of the panel, come on top.
+const CODE: u64 = 48 * 1024;
+const CODE_WITH_HAL: u64 = 80 * 1024;
+/// Most bytes of static memory of `device`, without the arena; the HAL's buffers for the link come on top.
+const DATA: u64 = 8 * 1024;
+const DATA_WITH_HAL: u64 = 16 * 1024;
 /// Least bytes of stack.
 const STACK: u64 = 8 * 1024;
 
@@ -38,16 +41,20 @@ fn main() -> anyhow::Result<()> {
             let elf = build_for(board, Kernels::Chosen, program, &model)?;
             let sizes = measure(&elf, bytes.bundle()?, &golden, arena)?;
             println!("{:<10}{program:<10}{:>10}{:>10}{:>10}", board.name, sizes.code, sizes.data, sizes.stack);
-            if sizes.stack < STACK || program == "device" && (sizes.code > CODE || sizes.data > DATA) {
-                over.push(format!("{program} of {}", board.name));
+            let (code, data) = if board == EMULATED { (CODE, DATA) } else { (CODE_WITH_HAL, DATA_WITH_HAL) };
+            if sizes.stack < STACK {
+                over.push(format!("{program} of {} leaves less than {STACK} bytes of stack", board.name));
+            }
+            if program == "device" && (sizes.code > code || sizes.data > data) {
+                over.push(format!(
+                    "{program} of {} takes more than {code} bytes of code or {data} of data",
+                    board.name
+                ));
             }
         }
     }
     if !over.is_empty() {
-        bail!(
-            "{} takes more than {CODE} bytes of code or {DATA} of data, or leaves less than {STACK} of stack",
-            over.join(", ")
-        );
+        bail!("{}", over.join("; "));
     }
     Ok(())
 }

@@ -5,7 +5,9 @@ use std::io::{self, Read, Write};
 use firmware::session;
 use shared::embedding::Distance;
 use shared::frontend::RawHeader;
-use shared::wire::{Adjustment, Decoder, KEY_LEN, LogLevel, MAX_CHUNK, MAX_FRAME, Request, Response, Update, encode};
+use shared::wire::{
+    Adjustment, Decoder, KEY_LEN, LogLevel, MAX_CHUNK, MAX_FRAME, Request, Response, Update, Wire, encode,
+};
 
 use crate::model::Picture;
 
@@ -123,7 +125,7 @@ pub fn second_script(pictures: &[Picture]) -> Vec<Item> {
     script.0
 }
 
-fn frame<M: serde::Serialize>(sequence: u8, message: &M) -> Vec<u8> {
+fn frame<'m, M: Wire<'m>>(sequence: u8, message: &M) -> Vec<u8> {
     let mut out = [0; MAX_FRAME];
     encode(sequence, message, &mut out).expect("requests are short").to_vec()
 }

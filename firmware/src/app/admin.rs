@@ -4,11 +4,10 @@ use embedded_storage::nor_flash::NorFlash;
 use shared::embedding::Distance;
 use shared::wire::{Adjustment, Fault, KEY_LEN, PROOF_LEN, Response, SESSION_SECONDS};
 
-use super::{App, kept};
+use super::App;
 use crate::engine::Engine;
 use crate::platform::Platform;
 use crate::replay;
-use crate::store::Settings;
 
 impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
     /// Passes for somebody at the board, and in an open admin session, which then stays open.
@@ -27,17 +26,16 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         Ok(())
     }
 
+    #[inline(never)]
     pub(super) fn challenge(&mut self) -> Result<Response<'static>, Fault> {
-        let settings = *self.store.settings();
-        let key = settings.admin.ok_or(Fault::NotProvisioned)?;
-        let mut boots = settings.boots;
+        let key = self.store.settings().admin.ok_or(Fault::NotProvisioned)?;
         if !self.session.has_challenged() {
-            boots = boots.wrapping_add(1);
-            kept(self.store.put(Settings { boots, ..settings }))?;
+            self.change(&|settings| settings.boots = settings.boots.wrapping_add(1))?;
         }
-        Ok(Response::Challenge(self.session.challenge(&key, boots)))
+        Ok(Response::Challenge(self.session.challenge(&key, self.store.settings().boots)))
     }
 
+    #[inline(never)]
     pub(super) fn unlock(&mut self, proof: &[u8; PROOF_LEN]) -> Result<Response<'static>, Fault> {
         let key = self.store.settings().admin.ok_or(Fault::NotProvisioned)?;
         if !self.session.check(&key, proof) {
@@ -54,15 +52,17 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         Ok(Response::Done(0))
     }
 
+    #[inline(never)]
     pub(super) fn provision(&mut self, key: [u8; KEY_LEN]) -> Result<Response<'static>, Fault> {
         if self.store.settings().admin.is_some() {
             return Err(Fault::Provisioned);
         }
         self.bind()?;
-        kept(self.store.put(Settings { admin: Some(key), ..*self.store.settings() }))?;
+        self.change(&|settings| settings.admin = Some(key))?;
         Ok(Response::Done(0))
     }
 
+    #[inline(never)]
     pub(super) fn threshold(&mut self, adjustment: Option<Adjustment>) -> Result<Response<'static>, Fault> {
         let sealed = self.engine.header().threshold.ok_or(Fault::NoThreshold)?.distance;
         if let Some(Adjustment { distance, loosen }) = adjustment {
@@ -72,19 +72,21 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
             }
             self.bind()?;
             let threshold = distance.map(|Distance(distance)| distance);
-            kept(self.store.put(Settings { threshold, ..*self.store.settings() }))?;
+            self.change(&|settings| settings.threshold = threshold)?;
             self.gallery()?.set_threshold(distance.unwrap_or(sealed));
         }
         Ok(Response::Threshold { sealed, used: self.gallery()?.threshold() })
     }
 
+    #[inline(never)]
     pub(super) fn adapt(&mut self, adapt: bool) -> Result<Response<'static>, Fault> {
         self.admin()?;
         self.bind()?;
-        kept(self.store.put(Settings { adapt, ..*self.store.settings() }))?;
+        self.change(&|settings| settings.adapt = adapt)?;
         Ok(Response::Done(adapt.into()))
     }
 
+    #[inline(never)]
     pub(super) fn self_test(&mut self) -> Result<Response<'static>, Fault> {
         self.drop_sample();
         let golden = self.platform.golden().ok_or(Fault::NoGolden)?;
@@ -97,10 +99,13 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
     }
 
     /// Times the network on whatever lies in its input tensor, and an identification of what comes out.
+    #[inline(never)]
     pub(super) fn bench(&mut self) -> Result<Response<'static>, Fault> {
         self.drop_sample();
         let start = self.platform.micros();
-        let embedding = self.engine.forward().map_err(|_| Fault::Engine)?;
+        let Ok(embedding) = self.engine.forward() else {
+            return Err(Fault::Engine);
+        };
         let between = self.platform.micros();
         if let Some(gallery) = &self.memory.gallery {
             core::hint::black_box(gallery.identify(&embedding));

@@ -1,7 +1,6 @@
 //! Comparing: decisions, the delay after failed ones, and what confident ones may change.
 
 use embedded_storage::nor_flash::NorFlash;
-use shared::embedding::Embedding;
 use shared::gallery::{Candidate, Decision, NotEnrolled};
 use shared::wire::{Event, Fault, Response};
 
@@ -9,7 +8,6 @@ use super::{App, outcome};
 use crate::engine::Engine;
 use crate::platform::Platform;
 use crate::session::FREE_FAILURES;
-use crate::store::Settings;
 
 /// A match is confident within this part of the threshold, with no other identity within the threshold.
 const CONFIDENT_DIVISOR: u32 = 2;
@@ -62,24 +60,26 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         // From the first delay on the count is kept over a power cut; the delay also bounds how often it is written.
         let failures = if self.failures > FREE_FAILURES { self.failures } else { 0 };
         // Where the store cannot be written, the delay still holds until the power is cut.
-        let _ = self.store.put(Settings { failures, ..*self.store.settings() });
+        let _ = self.change(&|settings| settings.failures = failures);
     }
 
     fn remember(&mut self, accepted: bool, nearest: Option<&Candidate>) {
         self.decisions = self.decisions.wrapping_add(1);
         let nearest = nearest.map(|candidate| (candidate.label.clone(), candidate.distance));
         if self.memory.events.is_full() {
-            self.memory.events.pop_front();
+            self.memory.events.remove(0);
         }
         // There is room now.
-        let _ = self.memory.events.push_back(Event { number: self.decisions, accepted, nearest });
+        let _ = self.memory.events.push(Event { number: self.decisions, accepted, nearest });
     }
 
+    #[inline(never)]
     pub(super) fn events(&self, after: u32) -> Response<'static> {
         Response::Events(self.memory.events.iter().filter(|event| event.number > after).cloned().collect())
     }
 
     /// Moves the template of a confident match towards the sample; a template that cannot be stored stays as it is.
+    #[inline(never)]
     fn move_template(&mut self, candidate: &Candidate) {
         let Some(gallery) = &mut self.memory.gallery else {
             return;
@@ -107,10 +107,14 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         let Some(template) = gallery.templates().nth(index) else {
             return;
         };
-        let moved: Embedding = template.embedding.iter().zip(embedding).map(|(&old, &new)| towards(old, new)).collect();
-        if moved != *template.embedding && self.store.put_template(index, &candidate.label, &moved).is_ok() {
+        let mut moved = [0; DIM];
+        for (place, (&old, &new)) in moved.iter_mut().zip(template.embedding.iter().zip(embedding)) {
+            *place = towards(old, new);
+        }
+        let moved = moved.get(..template.embedding.len()).unwrap_or_default();
+        if moved != template.embedding && self.store.put_template(index, &candidate.label, moved).is_ok() {
             // The gallery has this place and this length.
-            let _ = gallery.restore(index, &candidate.label, &moved);
+            let _ = gallery.restore(index, &candidate.label, moved);
         }
     }
 }

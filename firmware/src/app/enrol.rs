@@ -1,9 +1,9 @@
 //! Enrolling and deleting: what changes the gallery and its store, both or neither.
 
 use embedded_storage::nor_flash::NorFlash;
-use shared::embedding::{self, Distance, Embedding};
+use shared::embedding::{self, Distance};
 use shared::gallery::{Decision, Label};
-use shared::wire::{Fault, Response, StoreState};
+use shared::wire::{Fault, Response};
 
 use super::{App, kept};
 use crate::engine::Engine;
@@ -15,7 +15,10 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
     pub(super) fn collect(&mut self) -> Result<Response<'static>, Fault> {
         self.admin()?;
         self.gallery()?;
-        let embedding = self.embed()?.clone();
+        let mut padded = [0; DIM];
+        for (place, &element) in padded.iter_mut().zip(self.embed()?) {
+            *place = element;
+        }
         if let Some(fault) = self.sample.flaw() {
             return Err(fault);
         }
@@ -23,21 +26,18 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
             return Err(Fault::Samples);
         }
         if !self.memory.collected.is_empty() {
-            let mean = mean(&self.memory.collected, embedding.len());
+            let mean = mean(&self.memory.collected);
             let gallery = self.gallery()?;
-            let (distance, threshold) = (gallery.distance(&mean, &embedding), gallery.threshold());
+            let (distance, threshold) = (gallery.distance(&mean, &padded), gallery.threshold());
             if distance > threshold {
                 return Err(Fault::Unlike { distance, threshold });
             }
-        }
-        let mut padded = [0; DIM];
-        for (place, &element) in padded.iter_mut().zip(&embedding) {
-            *place = element;
         }
         self.memory.collected.push(padded).map_err(|_| Fault::Samples)?;
         Ok(Response::Done(self.memory.collected.len() as u16))
     }
 
+    #[inline(never)]
     pub(super) fn enrol(&mut self, label: &str) -> Result<Response<'static>, Fault> {
         self.admin()?;
         let label = Label::try_from(label).ok().filter(|label| !label.is_empty()).ok_or(Fault::Label)?;
@@ -53,18 +53,20 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         if self.memory.collected.is_empty() {
             self.collect()?;
         }
-        let template = mean(&self.memory.collected, usize::from(self.engine.header().dim));
-        let resembles = match self.gallery()?.identify(&template) {
+        let mean = mean(&self.memory.collected);
+        let template = mean.get(..usize::from(self.engine.header().dim)).unwrap_or_default();
+        let resembles = match self.gallery()?.identify(template) {
             Decision::Match(candidate) => Some(candidate),
             Decision::Unknown(_) => None,
         };
         self.bind()?;
-        kept(self.store.put_template(count, &label, &template))?;
-        self.gallery()?.enrol(&label, &template).map_err(|_| Fault::Engine)?;
+        kept(self.store.put_template(count, &label, template))?;
+        self.gallery()?.enrol(&label, template).map_err(|_| Fault::Engine)?;
         self.memory.collected.clear();
         Ok(Response::Enrolled { identities: self.enrolled(), resembles })
     }
 
+    #[inline(never)]
     pub(super) fn delete(&mut self, label: &str) -> Result<Response<'static>, Fault> {
         self.admin()?;
         let model = self.engine.header().model_id;
@@ -79,17 +81,15 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
     }
 
     /// Removes everybody, whatever the store holds. A store that is not this program's holds no key, so nobody could prove it.
+    #[inline(never)]
     pub(super) fn wipe(&mut self) -> Result<Response<'static>, Fault> {
         if matches!(self.store.contents(), Contents::Model(_) | Contents::Empty) {
             self.admin()?;
         }
         let header = self.engine.header();
         let (model, sealed) = (header.model_id, header.threshold);
-        let settings = *self.store.settings();
         kept(self.store.rewrite(model, core::iter::empty()))?;
-        if matches!(self.store_state(), StoreState::Ready) && settings.threshold.is_some() {
-            kept(self.store.put(crate::store::Settings { threshold: None, ..*self.store.settings() }))?;
-        }
+        self.change(&|settings| settings.threshold = None)?;
         self.memory.collected.clear();
         if let Some(gallery) = &mut self.memory.gallery {
             gallery.clear();
@@ -97,20 +97,13 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         }
         Ok(Response::Done(0))
     }
-
-    /// Makes the store ready to be written.
-    pub(super) fn bind(&mut self) -> Result<(), Fault> {
-        match self.store_state() {
-            StoreState::Ready => kept(self.store.bind(self.engine.header().model_id)),
-            StoreState::OtherModel(model) => Err(Fault::OtherModel { model }),
-            StoreState::OtherVersion(version) => Err(Fault::OtherVersion { version }),
-            StoreState::Foreign => Err(Fault::Foreign),
-        }
-    }
 }
 
-/// The mean of `samples`, element by element; its first `len` elements.
-fn mean<const DIM: usize>(samples: &[[i8; DIM]], len: usize) -> Embedding {
-    let element = |at: usize| embedding::mean(samples.iter().filter_map(|sample| sample.get(at)).copied());
-    (0..len.min(DIM)).map(element).collect()
+/// The mean of `samples`, element by element.
+fn mean<const DIM: usize>(samples: &[[i8; DIM]]) -> [i8; DIM] {
+    let mut mean = [0; DIM];
+    for (at, place) in mean.iter_mut().enumerate() {
+        *place = embedding::mean(samples.iter().filter_map(|sample| sample.get(at)).copied());
+    }
+    mean
 }

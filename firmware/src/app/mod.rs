@@ -8,8 +8,7 @@ mod update;
 
 use embedded_io::{Read, Write};
 use embedded_storage::nor_flash::NorFlash;
-use heapless::{Deque, Vec};
-use shared::embedding::Embedding;
+use heapless::Vec;
 use shared::frontend::{FrontEnd, RawHeader};
 use shared::gallery::{Decision, Gallery};
 use shared::wire::{
@@ -22,7 +21,7 @@ use crate::device::Answer;
 use crate::engine::Engine;
 use crate::platform::Platform;
 use crate::session::Session;
-use crate::store::{Contents, Store, StoreError};
+use crate::store::{Contents, Settings, Store, StoreError};
 
 /// Identities that the app has room for where a board does not say otherwise.
 pub const IDENTITIES: usize = 64;
@@ -49,14 +48,15 @@ pub struct Memory<const ROOM: usize, const DIM: usize> {
     /// None where the model has no threshold.
     gallery: Option<Gallery<ROOM, DIM>>,
     collected: Vec<[i8; DIM], MAX_SAMPLES>,
-    events: Deque<Event, MAX_EVENTS>,
+    /// The last decisions, in their order.
+    events: Vec<Event, MAX_EVENTS>,
 }
 
 impl<const ROOM: usize, const DIM: usize> Memory<ROOM, DIM> {
     /// Nobody enrolled. Inlined, it is written in place: a constant of it would be copied from flash.
     #[inline(always)]
     pub fn new() -> Self {
-        Memory { gallery: None, collected: Vec::new(), events: Deque::new() }
+        Memory { gallery: None, collected: Vec::new(), events: Vec::new() }
     }
 }
 
@@ -82,7 +82,7 @@ pub struct App<'m, E, F, P, const ROOM: usize, const DIM: usize> {
     store: Store<F>,
     platform: P,
     memory: &'m mut Memory<ROOM, DIM>,
-    sample: sample::Sample,
+    sample: sample::Sample<DIM>,
     session: Session,
     /// Comparisons that failed in a row.
     failures: u8,
@@ -194,6 +194,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
     }
 
     /// Carries `request` out.
+    #[inline(never)]
     pub fn answer(&mut self, request: &Request<'_>) -> Response<'_> {
         self.at_hand = core::mem::take(&mut self.here);
         let answer = match *request {
@@ -232,6 +233,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
         answer.unwrap_or_else(Response::Fault)
     }
 
+    #[inline(never)]
     fn info(&mut self) -> Info<'_> {
         let unlocked = self.session.is_open(self.platform.micros());
         let header = self.engine.header();
@@ -259,6 +261,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
         }
     }
 
+    #[inline(never)]
     fn hardware(&self) -> Hardware<'static> {
         let (ram, flash) = self.platform.footprint();
         let (store_erased, store_pages) = self.store.wear();
@@ -276,14 +279,36 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
         }
     }
 
-    /// The gallery, where the store may be read for this model.
-    fn gallery(&mut self) -> Result<&mut Gallery<ROOM, DIM>, Fault> {
+    /// Whether the store may be read for this model.
+    fn ready(&self) -> Result<(), Fault> {
         match self.store_state() {
-            StoreState::Ready => self.memory.gallery.as_mut().ok_or(Fault::NoThreshold),
+            StoreState::Ready => Ok(()),
             StoreState::OtherModel(model) => Err(Fault::OtherModel { model }),
             StoreState::OtherVersion(version) => Err(Fault::OtherVersion { version }),
             StoreState::Foreign => Err(Fault::Foreign),
         }
+    }
+
+    /// The gallery, where the store is [ready](App::ready).
+    #[inline(never)]
+    fn gallery(&mut self) -> Result<&mut Gallery<ROOM, DIM>, Fault> {
+        self.ready()?;
+        self.memory.gallery.as_mut().ok_or(Fault::NoThreshold)
+    }
+
+    /// Makes the store ready to be written.
+    #[inline(never)]
+    fn bind(&mut self) -> Result<(), Fault> {
+        self.ready()?;
+        kept(self.store.bind(self.engine.header().model_id))
+    }
+
+    /// Changes what is kept beside the templates.
+    #[inline(never)]
+    fn change(&mut self, change: &dyn Fn(&mut Settings)) -> Result<(), Fault> {
+        let mut settings = *self.store.settings();
+        change(&mut settings);
+        kept(self.store.put(settings))
     }
 
     fn enrolled(&self) -> u16 {
@@ -294,6 +319,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
         self.store.capacity(self.engine.header().dim).min(ROOM as u16)
     }
 
+    #[inline(never)]
     fn list(&mut self, first: u16) -> Result<Response<'static>, Fault> {
         let total = self.enrolled();
         let gallery = match self.gallery() {
@@ -305,7 +331,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
     }
 
     /// The sample's embedding; the network runs once a sample.
-    fn embed(&mut self) -> Result<&Embedding, Fault> {
+    fn embed(&mut self) -> Result<&[i8], Fault> {
         self.sample.embed(&mut self.engine)
     }
 }

@@ -1,7 +1,7 @@
 //! The sample at hand: its bytes go through the front end as they come, and are not kept.
 
 use embedded_storage::nor_flash::NorFlash;
-use shared::embedding::Embedding;
+use heapless::Vec;
 use shared::frontend::{Flaw, FrontEnd, FrontendError, Quality, RawHeader};
 use shared::wire::{Fault, MAX_CHUNK, Response};
 
@@ -14,8 +14,7 @@ const SHORT_SIDE_DIVISOR: u16 = 4;
 
 /// How far the sample has come.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "the one there is lives in the app, and there is no heap")]
-pub(super) enum Sample {
+pub(super) enum Sample<const DIM: usize> {
     /// None was begun.
     None,
     /// Its bytes are coming.
@@ -24,15 +23,15 @@ pub(super) enum Sample {
     Refused(Fault),
     /// The network has run.
     Embedded {
-        embedding: Embedding,
+        embedding: Vec<i8, DIM>,
         /// Why it should not be enrolled.
         flaw: Option<Fault>,
     },
 }
 
-impl Sample {
+impl<const DIM: usize> Sample<DIM> {
     /// The sample's embedding; the network runs at the first call.
-    pub(super) fn embed<E: Engine>(&mut self, engine: &mut E) -> Result<&Embedding, Fault> {
+    pub(super) fn embed<E: Engine>(&mut self, engine: &mut E) -> Result<&[i8], Fault> {
         match *self {
             Sample::None => return Err(Fault::NoSample),
             Sample::Refused(fault) => return Err(fault),
@@ -41,16 +40,22 @@ impl Sample {
             }
             Sample::Coming { header, .. } => {
                 *self = Sample::Refused(Fault::Engine);
-                *self = match engine.finish() {
-                    Err(error) => Sample::Refused(fault(&error)),
-                    Ok(quality) => match engine.forward() {
-                        Err(_) => Sample::Refused(Fault::Engine),
-                        Ok(embedding) => {
-                            let flaw = flaw(&engine.header().frontend, header, &quality);
-                            Sample::Embedded { embedding, flaw }
-                        }
-                    },
+                let quality = match engine.finish() {
+                    Ok(quality) => quality,
+                    Err(error) => {
+                        let fault = fault(&error);
+                        *self = Sample::Refused(fault);
+                        return Err(fault);
+                    }
                 };
+                let flaw = flaw(&engine.header().frontend, header, &quality);
+                let Ok(whole) = engine.forward() else {
+                    return Err(Fault::Engine);
+                };
+                // The app has room for its model's embeddings.
+                if let Ok(embedding) = Vec::from_slice(&whole) {
+                    *self = Sample::Embedded { embedding, flaw };
+                }
             }
             Sample::Embedded { .. } => (),
         }
@@ -100,6 +105,7 @@ pub(super) fn fault(error: &FrontendError) -> Fault {
 }
 
 impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
+    #[inline(never)]
     pub(super) fn begin(&mut self, header: RawHeader) -> Result<Response<'static>, Fault> {
         self.sample = Sample::None;
         let expected = u32::try_from(header.bytes()).map_err(|_| Fault::Size)?;
@@ -108,6 +114,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         Ok(Response::Received(0))
     }
 
+    #[inline(never)]
     pub(super) fn chunk(&mut self, offset: u32, bytes: &[u8]) -> Result<Response<'static>, Fault> {
         let Sample::Coming { received, expected, .. } = &mut self.sample else {
             return Err(match self.sample {

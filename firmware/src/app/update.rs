@@ -6,12 +6,11 @@ use shared::golden::Golden;
 use shared::network;
 use shared::wire::{Fault, Response, UPDATE_WORD, Update};
 
+use super::App;
 use super::sample::fresh;
-use super::{App, kept};
-use crate::engine::{Engine, KernelEngine};
+use crate::engine::{self, Engine, KernelEngine};
 use crate::platform::{Platform, parts};
 use crate::replay;
-use crate::store::Settings;
 
 /// How much of a model has come.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +21,7 @@ pub(super) struct Progress {
 }
 
 impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
+    #[inline(never)]
     pub(super) fn update(&mut self, part: &Update<'_>) -> Result<Response<'static>, Fault> {
         self.admin()?;
         match *part {
@@ -78,7 +78,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         self.drop_sample();
         let bytes = self.platform.slot(slot).get(..expected as usize).ok_or(Fault::Flash)?;
         try_model::<E, DIM>(bytes, &mut self.engine)?;
-        kept(self.store.put(Settings { slot, ..*self.store.settings() }))?;
+        self.change(&|settings| settings.slot = slot)?;
         self.restart = true;
         Ok(Response::Done(slot.into()))
     }
@@ -90,6 +90,9 @@ fn try_model<E: Engine, const DIM: usize>(bytes: &[u8], engine: &mut E) -> Resul
     let bundle = Bundle::check(bundle).map_err(|_| Fault::Model)?;
     let header = bundle.header();
     header.threshold.ok_or(Fault::NoThreshold)?;
+    if !engine::has(&header.frontend) {
+        return Err(Fault::ModelKind);
+    }
     let golden = Golden::check(golden).map_err(|_| Fault::ModelTest)?;
     let words = network::arena_words(&bundle);
     let room = Fault::ModelRoom { arena: 4 * words as u32, dim: header.dim };

@@ -5,11 +5,10 @@
 #![no_std]
 #![no_main]
 
-use defmt::{error, info, trace, warn};
+use defmt::{Str, error, info, intern, trace, warn};
 use firmware::app::{App, IDENTITIES, StartError};
 use firmware::board::{self, Wiring, entry};
 use firmware::capture::link::Link;
-use firmware::capture::pad::Pad;
 use firmware::device::{self, Event};
 use firmware::engine::KernelEngine;
 use firmware::store::Store;
@@ -18,23 +17,20 @@ use shared::frontend::FrontEnd;
 use shared::gallery::Decision;
 use shared::wire::{LogLevel, Response};
 
-/// Why the board does not start; texts of its own, so that no formatting is linked.
-type Failure = &'static str;
-
-const MEMORY: Failure = "the board's memory or its flash cannot be used";
+/// Why the board does not start; a text that lies beside the program, not in it.
+type Failure = Str;
 
 fn run() -> Result<(), Failure> {
-    let arena = board::arena().ok_or(MEMORY)?;
-    let memory = board::memory().ok_or(MEMORY)?;
-    let Wiring { link, mut outputs, panel, button, flash } = board::take().ok_or(MEMORY)?;
+    let unusable = intern!("the board's memory or its flash cannot be used");
+    let arena = board::arena().ok_or(unusable)?;
+    let memory = board::memory().ok_or(unusable)?;
+    let Wiring { link, mut outputs, panel, button, flash } = board::take().ok_or(unusable)?;
     let (flash, mut slots) = flash;
-    let mut store = Store::open(flash).map_err(|_| "the store cannot be opened")?;
+    let mut store = Store::open(flash).map_err(|_| intern!("the store cannot be opened"))?;
     let mut host = Link::new(link);
     // A model of recordings has no use for a pad.
     let mut pad = match &own_model()?.header().frontend {
-        FrontEnd::Pixels(input) => {
-            panel.and_then(|panel| Pad::<_, _, _, { board::INPUT_LEN }>::new(panel, button, input))
-        }
+        FrontEnd::Pixels(input) => panel.and_then(|panel| board::pad(panel, button, input)),
         FrontEnd::LogMel(_) => None,
     };
     loop {
@@ -42,7 +38,7 @@ fn run() -> Result<(), Failure> {
             Some(model) => model,
             None => (0, own_model()?, board::golden_bytes()),
         };
-        let engine = KernelEngine::new(bundle, arena.as_mut_slice()).map_err(|_| "the arena is too small")?;
+        let engine = KernelEngine::new(bundle, arena.as_mut_slice()).map_err(|_| intern!("the arena is too small"))?;
         let header = bundle.header();
         info!(
             "model {=u64:016x} of slot {=u8}: {=usize} bytes, arena of {=u32} bytes, room for {=usize} identities",
@@ -54,8 +50,8 @@ fn run() -> Result<(), Failure> {
         );
         let platform = board::BoardPlatform::new(slots, golden, slot);
         let mut app = App::new(engine, store, platform, memory).map_err(|error| match error {
-            StartError::TooLong { .. } => "the model's embeddings are too long for this program",
-            StartError::Store(_) => "the store cannot be read",
+            StartError::TooLong { .. } => intern!("the model's embeddings are too long for this program"),
+            StartError::Store(_) => intern!("the store cannot be read"),
         })?;
         device::serve(&mut app, &mut host, &mut pad, &mut outputs, board::millis, board::idle, tell);
         let (_, held, platform) = app.stop();
@@ -65,7 +61,7 @@ fn run() -> Result<(), Failure> {
 
 /// The model that the program was built with.
 fn own_model() -> Result<Bundle<'static>, Failure> {
-    board::bundle().map_err(|_| "the program's own model is damaged: flash the board again")
+    board::bundle().map_err(|_| intern!("the program's own model is damaged: flash the board again"))
 }
 
 fn tell(event: Event<'_>, level: LogLevel) {
@@ -98,7 +94,7 @@ fn log(response: &Response<'_>) {
 fn main() -> ! {
     let result = run();
     if let Err(failure) = result {
-        error!("{=str}", failure);
+        error!("{=istr}", failure);
     }
     board::exit(result.is_ok())
 }

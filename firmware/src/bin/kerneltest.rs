@@ -84,6 +84,41 @@ fn dense(tally: &mut Tally, workspace: &mut Workspace) {
     }
 }
 
+/// Dense layers whose rows are summed in parts: many channels, wide kernels, both extremes.
+fn parts(tally: &mut Tally, workspace: &mut Workspace) {
+    let mut rng = Rng(6);
+    for (kernel, stride, widths, channels) in [
+        ([1, 1], 1, [1, 5], [258, 500]),
+        ([1, 1], 2, [3, 4], [258, 500]),
+        ([3, 3], 1, [3, 4], [90, 300]),
+        ([3, 3], 2, [7, 8], [90, 300]),
+        ([5, 5], 1, [6, 7], [50, 120]),
+        ([1, 40], 1, [41, 42], [8, 13]),
+        ([2, 70], 1, [70, 71], [3, 5]),
+        ([1, 128], 3, [128, 140], [1, 6]),
+    ] {
+        for (width, channels) in widths.into_iter().flat_map(|width| channels.map(|channels| (width, channels))) {
+            for (fill, weights) in FILLS.into_iter().flat_map(|fill| FILLS.map(|weights| (fill, weights))) {
+                let seed = rng.next();
+                let layer = LayerCase {
+                    kind: Kind::Dense,
+                    kernel,
+                    stride,
+                    pad: [0; 4],
+                    outputs: 4 + (seed >> 18) as u16 % 4,
+                    zero_point: (seed >> 8) as u8 & !1,
+                    table: seed >> 16 & 1 != 0,
+                    weights,
+                    ties: seed >> 17 & 1 != 0,
+                };
+                let before = LayerCase { kernel: [1, 1], stride: 1, outputs: channels, ..layer };
+                let input = Shape { height: 3, width, channels: 3 };
+                tally.run(workspace, &Case { input, inputs: fill, layers: &[before, layer], seed });
+            }
+        }
+    }
+}
+
 /// Every small Winograd shape: whole and cut tiles, whole and partial groups of tiles, any channels and paddings.
 fn winograd(tally: &mut Tally, workspace: &mut Workspace) {
     let mut rng = Rng(5);
@@ -308,6 +343,7 @@ fn main() -> ! {
     search(&mut tally);
     sounds(&mut tally);
     dense(&mut tally, workspace);
+    parts(&mut tally, workspace);
     planar(&mut tally, workspace);
     winograd(&mut tally, workspace);
     println!("{} passed, {} failed", tally.passed, tally.failed);

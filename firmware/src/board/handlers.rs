@@ -40,11 +40,8 @@ fn end(text: &str, len: usize, mut number: u32, base: u32) -> ! {
 }
 
 #[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    match info.location() {
-        Some(location) => end(location.file(), 5, location.line(), 10),
-        None => end("panic", 1, 0, 10),
-    }
+fn panic(_info: &PanicInfo<'_>) -> ! {
+    end("panic", 1, 0, 10)
 }
 
 // SAFETY: the frame that the trampoline passes is the one on the faulting stack; it is only read.

@@ -56,11 +56,17 @@ pub use qemu::{entry, idle, millis, prepare, println, singleton};
 use core::hint::black_box;
 
 use shared::bundle::{Bundle, BundleError};
+#[cfg(feature = "link")]
+use shared::frontend::Pixels;
 use shared::golden::{Golden, GoldenError};
 
 use crate::app::{IDENTITIES, Memory};
+#[cfg(feature = "embassy")]
+use crate::capture::pad::Pad;
 #[cfg(feature = "link")]
 use crate::capture::xpt2046::Xpt2046;
+#[cfg(feature = "qemu")]
+use crate::pins::Absent;
 #[cfg(feature = "link")]
 use crate::pins::{Button, Outputs};
 
@@ -87,6 +93,18 @@ pub struct Wiring {
     pub panel: Option<Xpt2046<Bus, In>>,
     /// The button that enrols.
     pub button: Button<In>,
+}
+
+/// The pad of `panel` and `button` for a model of `input`.
+#[cfg(feature = "embassy")]
+pub fn pad(panel: Xpt2046<Bus, In>, button: Button<In>, input: &Pixels) -> Option<Pad<Bus, In, In, INPUT_LEN>> {
+    Pad::new(panel, button, input)
+}
+
+/// None: no value of this panel exists.
+#[cfg(feature = "qemu")]
+pub fn pad(_panel: Xpt2046<Bus, In>, _button: Button<In>, _input: &Pixels) -> Option<Absent> {
+    None
 }
 
 /// What the app keeps on a board.

@@ -6,6 +6,7 @@ use core::slice;
 
 use cortex_m_semihosting::{nr, syscall};
 
+use crate::engine;
 use crate::image::{self, Flash, Keep, Unkept};
 use crate::platform::{Platform, SlotFailed, parts};
 use crate::store::{Settings, Store};
@@ -144,6 +145,7 @@ pub fn slot_model<F: NorFlash>(store: &mut Store<F>) -> Option<(u8, Bundle<'stat
     if let (Ok(bundle), Ok(_)) = (Bundle::check(bundle), Golden::check(golden))
         && network::arena_words(&bundle) <= super::ARENA_WORDS
         && usize::from(bundle.header().dim) <= super::DIM
+        && engine::has(&bundle.header().frontend)
     {
         return Some((slot, bundle, golden));
     }

@@ -36,6 +36,7 @@ impl<L: Read + ReadReady + Write> Source for Link<L> {
     type Error = L::Error;
 
     /// Takes the bytes that are there, up to the end of a frame; one that is no request is answered by its fault at once.
+    #[inline(never)]
     fn poll(&mut self, _now: Millis) -> Result<Option<Request<'_>>, L::Error> {
         loop {
             let mut byte = [0];

@@ -1,16 +1,18 @@
 //! What a board keeps over a power cut: templates and settings, in a region of NOR flash.
 //!
-//! The region is cut into two halves of whole erase pages. One half at a time is in use: a map of `sequential-storage`, which
-//! appends a checked item for every change and uses its pages in turn, so that all of them wear alike. To delete, what stays
-//! is written to the other half, and the half in use is erased as a whole: after a deletion no byte of the template is left,
-//! and the flash needs no second write to a word.
+//! The region is cut into two halves of whole erase pages. One half at a time is in use: a log, to which every change is
+//! appended as a record under a key, and of the records of a key the last one counts. When the half is full, those that count
+//! are copied to the other half, so that all pages wear alike. To delete, what stays is written to the other half. Either way
+//! the half that was in use is then erased as a whole: after a deletion no byte of the template is left, and the flash needs
+//! no second write to a word.
 //!
 //! ```text
 //! region   half 0, half 1: each half the region's pages, rounded down
-//! half     items of sequential-storage 8 under u16 keys, numbers little-endian
+//! half     records from its beginning on, then erased bytes
+//! record   key u16, length of the value u16, value, CRC-32 of all that u32, ones up to a whole word; numbers little-endian
 //!
-//! key      item
-//!   0      commit      version u8 = 1, reserved u8[3], model id u64, generation u32, pages erased u32
+//! key      value
+//!   0      commit      version u8 = 2, reserved u8[3], model id u64, generation u32, pages erased u32
 //!   1      admin key   32 bytes
 //!   2      settings    threshold u32 (none: u32::MAX), adapt u8 (0 or 1)
 //!   3      boots       u32: boots that gave challenges
@@ -19,25 +21,23 @@
 //! 256 + i  template i  label length u8, label (UTF-8), embedding (int8)
 //! ```
 //!
-//! The commit is the last item that is written to a half, so a half without one is a copy that was cut short. Of two halves
+//! A copy ends with a commit, so a half without one is a copy that was cut short. Of two halves
 //! with a commit the one of the higher generation holds, and the other one is erased when the store is opened. Templates and
-//! threshold belong to the commit's model id; the rest belongs to the board. A region that holds something else, or a commit
-//! of another version, is left as it is until [`Store::rewrite`] replaces it.
+//! threshold belong to the last commit's model id; the rest belongs to the board. A record that was cut short ends its half:
+//! what is kept next goes to the other one. A region that holds something else, or a commit of another version, is left as it
+//! is until [`Store::rewrite`] replaces it.
 
-mod adapter;
+mod log;
 
-use embassy_futures::block_on;
 use embedded_storage::nor_flash::NorFlash;
-use sequential_storage::cache::{Cache, Uncached};
-use sequential_storage::map::{MapConfig, MapStorage};
 use shared::embedding::MAX_DIM;
 use shared::gallery::{Gallery, Label, MAX_LABEL, Template};
 use thiserror::Error;
 
-use adapter::{Access, Adapter};
+use log::Tail;
 
 /// The version of the format.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 /// Bytes of the admin key.
 pub const KEY_LEN: usize = 32;
 
@@ -52,11 +52,9 @@ const TEMPLATES: u16 = 256;
 const COMMIT_LEN: usize = 20;
 const SETTINGS_LEN: usize = 5;
 const NO_THRESHOLD: u32 = u32::MAX;
-/// Longest value of an item: a template of the longest label and embedding.
+/// Longest value of a record: a template of the longest label and embedding.
 const MAX_VALUE: usize = 1 + MAX_LABEL + MAX_DIM;
-/// Room for a key and a value, rounded up to any word of a flash.
-const BUFFER_LEN: usize = (2 + MAX_VALUE).next_multiple_of(32);
-/// Where the first two items of a region have ended: a first commit that was cut short leaves the flash erased from there on.
+/// Where the first two records of a region have ended: a first commit that was cut short leaves the flash erased from there on.
 const FIRST_ITEMS_END: u32 = 256;
 /// Bytes that all settings take at most, with their overhead, in a flash of words of up to 32 bytes.
 const SETTINGS_ROOM: usize = 512;
@@ -64,13 +62,13 @@ const SETTINGS_ROOM: usize = 512;
 /// Why the store cannot be used or changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
-    /// The region has too few pages, or pages too small for an item.
+    /// The region has too few pages, or pages too small for a record.
     #[error("the store needs a flash region of at least four erase pages of 1 KiB: give it a larger one")]
     Region,
     /// The flash could not be read, written or erased.
     #[error("the store's flash failed: the board needs repair")]
     Flash,
-    /// There is no room for the item.
+    /// There is no room for the record.
     #[error("the store's flash is full: delete an identity first")]
     Full,
     /// The store holds something that may not be overwritten: see [`Contents`].
@@ -113,25 +111,13 @@ pub struct Settings {
 pub struct Store<F> {
     flash: F,
     contents: Contents,
-    half: u32,
+    tail: Tail,
     generation: u32,
     /// Pages erased up to the commit, and since the store was opened.
     erased: u32,
     /// One more than the highest number of a template.
     templates: u16,
     settings: Settings,
-}
-
-type Map<'f, F> = MapStorage<u16, Adapter<'f, F>, Cache<Uncached, Uncached, Uncached, u16>>;
-
-/// Items are written from here; some flashes read from whole words only.
-#[repr(align(4))]
-struct Buffer([u8; BUFFER_LEN]);
-
-impl Buffer {
-    fn new() -> Self {
-        Buffer([0; BUFFER_LEN])
-    }
 }
 
 struct Commit {
@@ -143,11 +129,12 @@ struct Commit {
 
 impl<F: NorFlash> Store<F> {
     /// Opens the store in `flash` and finishes what a power cut left half done.
+    #[inline(never)]
     pub fn open(flash: F) -> Result<Self, StoreError> {
         let mut store = Store {
             flash,
             contents: Contents::Empty,
-            half: 0,
+            tail: Tail::default(),
             generation: 0,
             erased: 0,
             templates: 0,
@@ -170,12 +157,11 @@ impl<F: NorFlash> Store<F> {
             store.contents = Contents::Version(commit.version);
             return Ok(store);
         }
-        store.half = half as u32;
         store.contents = Contents::Model(commit.model);
         store.generation = commit.generation;
         store.erased = commit.erased;
-        store.clear(1 - store.half)?;
-        store.read_settings()?;
+        store.clear(1 - half as u32)?;
+        store.read_settings(half as u32)?;
         Ok(store)
     }
 
@@ -183,6 +169,7 @@ impl<F: NorFlash> Store<F> {
         let end = 2 * self.half_len();
         if self.is_erased(FIRST_ITEMS_END, end)? {
             self.clear(0)?;
+            self.tail.room = self.half_len();
         } else {
             self.contents = Contents::Foreign;
         }
@@ -212,13 +199,9 @@ impl<F: NorFlash> Store<F> {
 
     /// Templates of `dim` elements that the region has room for.
     pub fn capacity(&self, dim: u16) -> u16 {
-        let word = F::WRITE_SIZE.max(F::READ_SIZE).max(1);
-        let value = 1 + MAX_LABEL + usize::from(dim);
-        let item = Map::<F>::item_overhead_size() as usize + (2 + value).next_multiple_of(word);
-        let page = F::ERASE_SIZE.saturating_sub(2 * word) / item;
-        // One page stays free for the next one to be moved to.
-        let all = page * (self.pages() as usize - 1);
-        let capacity = all.saturating_sub(SETTINGS_ROOM.div_ceil(item));
+        let room = (self.half_len() as usize).saturating_sub(SETTINGS_ROOM);
+        // A template that replaces another one needs room beside it.
+        let capacity = (room / Self::record_len(1 + MAX_LABEL + usize::from(dim))).saturating_sub(1);
         u16::try_from(capacity).unwrap_or(u16::MAX).min(u16::MAX - TEMPLATES)
     }
 
@@ -228,7 +211,7 @@ impl<F: NorFlash> Store<F> {
         &mut self,
         gallery: &mut Gallery<ROOM, DIM>,
     ) -> Result<(), StoreError> {
-        self.for_each(&mut |key, value| {
+        self.scan(self.tail.half, &mut |key, value| {
             if let Some((index, (label, embedding))) = key.checked_sub(TEMPLATES).zip(template(value)) {
                 // A template that the gallery has no room for was not enrolled here.
                 let _ = gallery.restore(usize::from(index), &label, embedding);
@@ -249,7 +232,8 @@ impl<F: NorFlash> Store<F> {
         }
         self.settings.threshold = None;
         self.put_settings()?;
-        self.put_commit(self.half, model)?;
+        let commit = self.commit_of(model);
+        self.keep(COMMIT, &[&commit])?;
         self.contents = Contents::Model(model);
         Ok(())
     }
@@ -257,7 +241,8 @@ impl<F: NorFlash> Store<F> {
     /// Keeps `embedding` as template `index` of `label`, in the place of what was kept there.
     pub fn put_template(&mut self, index: usize, label: &Label, embedding: &[i8]) -> Result<(), StoreError> {
         let index = u16::try_from(index).map_err(|_| StoreError::Full)?;
-        self.write_template(self.half, index, label, embedding)?;
+        let key = TEMPLATES.checked_add(index).ok_or(StoreError::Full)?;
+        self.keep(key, &template_parts(label, &[label.len() as u8], embedding))?;
         self.templates = self.templates.max(index + 1);
         Ok(())
     }
@@ -268,21 +253,20 @@ impl<F: NorFlash> Store<F> {
             return Err(StoreError::Refused);
         };
         let old = core::mem::replace(&mut self.settings, settings);
-        let half = self.half;
         if let (Some(key), true) = (settings.admin, old.admin != settings.admin) {
-            self.write(half, ADMIN, &key)?;
+            self.keep(ADMIN, &[&key])?;
         }
         if (old.threshold, old.adapt) != (settings.threshold, settings.adapt) {
             self.put_settings()?;
         }
         if old.boots != settings.boots {
-            self.write(half, BOOTS, &settings.boots.to_le_bytes())?;
+            self.keep(BOOTS, &[&settings.boots.to_le_bytes()])?;
         }
         if old.failures != settings.failures {
-            self.write(half, FAILURES, &[settings.failures])?;
+            self.keep(FAILURES, &[&[settings.failures]])?;
         }
         if old.slot != settings.slot {
-            self.write(half, SLOT, &[settings.slot])?;
+            self.keep(SLOT, &[&[settings.slot]])?;
         }
         Ok(())
     }
@@ -303,38 +287,27 @@ impl<F: NorFlash> Store<F> {
             self.settings = Settings::default();
             self.clear(0)?;
         }
-        let from = self.half;
-        let to = 1 - from;
-        self.clear(to)?;
-        if let Some(key) = self.settings.admin {
-            self.write(to, ADMIN, &key)?;
-        }
         if self.contents != Contents::Model(model) {
             self.settings.threshold = None;
         }
-        let Settings { boots, failures, slot, .. } = self.settings;
-        self.write(to, BOOTS, &boots.to_le_bytes())?;
-        self.write(to, FAILURES, &[failures])?;
-        self.write(to, SLOT, &[slot])?;
+        let mut tail = self.other_half()?;
+        let Settings { admin, boots, failures, slot, .. } = self.settings;
+        if let Some(key) = admin {
+            self.append(&mut tail, ADMIN, &[&key])?;
+        }
+        self.append(&mut tail, SETTINGS, &[&self.settings_bytes()])?;
+        self.append(&mut tail, BOOTS, &[&boots.to_le_bytes()])?;
+        self.append(&mut tail, FAILURES, &[&[failures]])?;
+        self.append(&mut tail, SLOT, &[&[slot]])?;
         let mut count = 0;
-        for template in templates {
-            self.write_template(to, count, template.label, template.embedding)?;
+        for Template { label, embedding } in templates {
+            let key = TEMPLATES.checked_add(count).ok_or(StoreError::Full)?;
+            self.append(&mut tail, key, &template_parts(label, &[label.len() as u8], embedding))?;
             count += 1;
         }
-        self.half = to;
-        let result = self.put_settings().and_then(|()| {
-            self.generation = self.generation.wrapping_add(1);
-            // Counted before the commit: the pages are erased after it.
-            self.erased = self.erased.saturating_add(self.used_pages(from)?);
-            self.put_commit(to, model)
-        });
-        if result.is_err() {
-            self.half = from;
-            return result;
-        }
-        self.contents = Contents::Model(model);
+        self.switch(tail, model)?;
         self.templates = count;
-        self.erase(from)
+        Ok(())
     }
 
     fn pages(&self) -> u32 {
@@ -345,81 +318,79 @@ impl<F: NorFlash> Store<F> {
         self.pages() * F::ERASE_SIZE as u32
     }
 
-    fn map(&mut self, half: u32, access: Access) -> Result<Map<'_, F>, StoreError> {
-        let (start, end) = (half * self.half_len(), (half + 1) * self.half_len());
-        let config = MapConfig::try_new(start..end).map_err(|_| StoreError::Region)?;
-        let adapter = Adapter { flash: &mut self.flash, erased: &mut self.erased, access };
-        Ok(MapStorage::new(adapter, config, Cache::new_uncached()))
-    }
-
-    /// The commit of `half`, without changing what lies there, whatever it is.
+    /// The last commit of `half`.
     fn commit(&mut self, half: u32) -> Result<Option<Commit>, StoreError> {
-        let mut buffer = Buffer::new();
-        let mut map = self.map(half, Access::Read)?;
-        let found = block_on(map.fetch_item::<&[u8]>(&mut buffer.0, &COMMIT));
-        match found {
-            Ok(Some(bytes)) => Ok(bytes.first_chunk().map(Commit::read)),
-            Ok(None) => Ok(None),
-            Err(sequential_storage::Error::Storage { value: adapter::Failed::Flash, .. }) => Err(StoreError::Flash),
-            // Damaged or foreign: to be repaired under a commit only.
-            Err(_) => Ok(None),
-        }
+        let mut commit = None;
+        self.scan(half, &mut |key, value| {
+            if key == COMMIT {
+                commit = value.first_chunk().map(Commit::read);
+            }
+        })?;
+        Ok(commit)
     }
 
-    fn put_commit(&mut self, half: u32, model: u64) -> Result<(), StoreError> {
-        let commit = Commit { version: VERSION, model, generation: self.generation, erased: self.erased };
-        self.write(half, COMMIT, &commit.bytes())
+    fn commit_of(&self, model: u64) -> [u8; COMMIT_LEN] {
+        let mut bytes = [0; COMMIT_LEN];
+        bytes[0] = VERSION;
+        bytes[4..12].copy_from_slice(&model.to_le_bytes());
+        bytes[12..16].copy_from_slice(&self.generation.to_le_bytes());
+        bytes[16..20].copy_from_slice(&self.erased.to_le_bytes());
+        bytes
+    }
+
+    fn settings_bytes(&self) -> [u8; SETTINGS_LEN] {
+        let [a, b, c, d] = self.settings.threshold.unwrap_or(NO_THRESHOLD).to_le_bytes();
+        [a, b, c, d, self.settings.adapt.into()]
     }
 
     fn put_settings(&mut self) -> Result<(), StoreError> {
-        let mut bytes = [0; SETTINGS_LEN];
-        let threshold = self.settings.threshold.unwrap_or(NO_THRESHOLD).to_le_bytes();
-        let tail = [u8::from(self.settings.adapt)];
-        for (place, byte) in bytes.iter_mut().zip(threshold.into_iter().chain(tail)) {
-            *place = byte;
+        self.keep(SETTINGS, &[&self.settings_bytes()])
+    }
+
+    /// Keeps a record in the half in use, or, where that is full, with those that count in the other one.
+    fn keep(&mut self, key: u16, parts: &[&[u8]]) -> Result<(), StoreError> {
+        if !self.fits(parts) {
+            self.compact()?;
         }
-        self.write(self.half, SETTINGS, &bytes)
+        let mut tail = self.tail;
+        let result = self.append(&mut tail, key, parts);
+        self.tail = tail;
+        result
     }
 
-    fn write_template(&mut self, half: u32, index: u16, label: &Label, embedding: &[i8]) -> Result<(), StoreError> {
-        let mut value = [0; MAX_VALUE];
-        let len = 1 + label.len() + embedding.len();
-        let bytes = core::iter::once(label.len() as u8);
-        let bytes = bytes.chain(label.bytes()).chain(embedding.iter().map(|&element| element as u8));
-        for (place, byte) in value.iter_mut().zip(bytes) {
-            *place = byte;
-        }
-        let key = TEMPLATES.checked_add(index).ok_or(StoreError::Full)?;
-        self.write(half, key, value.get(..len).ok_or(StoreError::Full)?)
+    /// Copies the records that count to the other half, which is then in use.
+    fn compact(&mut self) -> Result<(), StoreError> {
+        let Contents::Model(model) = self.contents else {
+            return Err(StoreError::Flash);
+        };
+        let mut tail = self.other_half()?;
+        self.copy_last(&mut tail)?;
+        self.switch(tail, model)
     }
 
-    fn write(&mut self, half: u32, key: u16, value: &[u8]) -> Result<(), StoreError> {
-        let mut buffer = Buffer::new();
-        let mut map = self.map(half, Access::Write)?;
-        block_on(map.store_item(&mut buffer.0, &key, &value)).map_err(|error| match error {
-            sequential_storage::Error::FullStorage | sequential_storage::Error::ItemTooBig => StoreError::Full,
-            _ => StoreError::Flash,
-        })
+    /// The other half, erased.
+    fn other_half(&mut self) -> Result<Tail, StoreError> {
+        let half = 1 - self.tail.half;
+        self.clear(half)?;
+        Ok(Tail { half, end: 0, room: self.half_len() })
     }
 
-    /// Shows every item of the half in use, older ones of a key first.
-    fn for_each(&mut self, visit: &mut dyn FnMut(u16, &[u8])) -> Result<(), StoreError> {
-        let mut buffer = Buffer::new();
-        let half = self.half;
-        let mut map = self.map(half, Access::Write)?;
-        block_on(async {
-            let mut items = map.fetch_all_items(&mut buffer.0).await?;
-            while let Some((key, value)) = items.next::<&[u8]>(&mut buffer.0).await? {
-                visit(key, value);
-            }
-            Ok(())
-        })
-        .map_err(|_: sequential_storage::Error<adapter::Failed>| StoreError::Flash)
+    /// Commits the half of `tail`, which is then in use, and erases the one that was.
+    fn switch(&mut self, mut tail: Tail, model: u64) -> Result<(), StoreError> {
+        let from = self.tail.half;
+        self.generation = self.generation.wrapping_add(1);
+        // Counted before the commit: the pages are erased after it.
+        self.erased = self.erased.saturating_add(self.used_pages(from)?);
+        let commit = self.commit_of(model);
+        self.append(&mut tail, COMMIT, &[&commit])?;
+        self.contents = Contents::Model(model);
+        self.tail = tail;
+        self.erase(from)
     }
 
-    fn read_settings(&mut self) -> Result<(), StoreError> {
+    fn read_settings(&mut self, half: u32) -> Result<(), StoreError> {
         let (mut settings, mut templates) = (Settings::default(), 0);
-        self.for_each(&mut |key, value| match (key, value) {
+        let end = self.scan(half, &mut |key, value| match (key, value) {
             (ADMIN, value) => settings.admin = value.try_into().ok(),
             (SETTINGS, &[a, b, c, d, adapt]) => {
                 settings.threshold = Some(u32::from_le_bytes([a, b, c, d])).filter(|&value| value != NO_THRESHOLD);
@@ -431,6 +402,10 @@ impl<F: NorFlash> Store<F> {
             (TEMPLATES.., _) => templates = templates.max(key - TEMPLATES + 1),
             _ => (),
         })?;
+        let (start, len) = (half * self.half_len(), self.half_len());
+        // Bytes that are not erased are a record that was cut short: nothing can be written there.
+        let room = if self.is_erased(start + end, start + len)? { len } else { end };
+        self.tail = Tail { half, end, room };
         (self.settings, self.templates) = (settings, templates);
         Ok(())
     }
@@ -466,7 +441,7 @@ impl<F: NorFlash> Store<F> {
     }
 
     fn is_erased(&mut self, start: u32, end: u32) -> Result<bool, StoreError> {
-        let mut bytes = Buffer::new();
+        let mut bytes = log::Buffer::new();
         let mut at = start;
         while at < end {
             let count = (end - at).min(128);
@@ -491,19 +466,14 @@ impl Commit {
             erased: u32::from_le_bytes([e0, e1, e2, e3]),
         }
     }
-
-    fn bytes(&self) -> [u8; COMMIT_LEN] {
-        let mut bytes = [0; COMMIT_LEN];
-        let fields = [self.version, 0, 0, 0].into_iter().chain(self.model.to_le_bytes());
-        let fields = fields.chain(self.generation.to_le_bytes()).chain(self.erased.to_le_bytes());
-        for (place, byte) in bytes.iter_mut().zip(fields) {
-            *place = byte;
-        }
-        bytes
-    }
 }
 
-/// Label and embedding in the value of a template's item.
+/// The value of a template's record, whose label has `len` bytes.
+fn template_parts<'t>(label: &'t Label, len: &'t [u8], embedding: &'t [i8]) -> [&'t [u8]; 3] {
+    [len, label.as_bytes(), bytemuck::cast_slice(embedding)]
+}
+
+/// Label and embedding in the value of a template's record.
 fn template(value: &[u8]) -> Option<(Label, &[i8])> {
     let (&len, rest) = value.split_first()?;
     let (label, embedding) = rest.split_at_checked(usize::from(len))?;

@@ -35,11 +35,24 @@ impl Halves {
     }
 }
 
-/// The first half of one recording and the second half of another, at the rate of the first.
-pub(super) fn one_after_the_other(first: &RawSample, second: &RawSample) -> RawSample {
+/// How much of two recordings is joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// The first half of the one and the second half of the other.
+    Half,
+    /// All of both.
+    Whole,
+}
+
+/// One recording and another behind it, at the rate of the first.
+pub(super) fn one_after_the_other(first: &RawSample, second: &RawSample, share: Share) -> RawSample {
     match (first, second) {
         (RawSample::Sound { rate, samples: first }, RawSample::Sound { samples: second, .. }) => {
-            let samples = first[..first.len() / 2].iter().chain(&second[second.len() / 2..]).copied().collect();
+            let (end, start) = match share {
+                Share::Half => (first.len() / 2, second.len() / 2),
+                Share::Whole => (first.len(), 0),
+            };
+            let samples = first[..end].iter().chain(&second[start..]).copied().collect();
             RawSample::Sound { rate: *rate, samples }
         }
         _ => first.clone(),
@@ -53,7 +66,8 @@ mod tests {
     #[test]
     fn recordings_are_joined_in_their_middles() {
         let sound = |rate, samples: &[i16]| RawSample::Sound { rate, samples: samples.to_vec() };
-        let joined = one_after_the_other(&sound(8000, &[1, 2, 3, 4]), &sound(16000, &[5, 6, 7, 8, 9]));
-        assert_eq!(joined, sound(8000, &[1, 2, 7, 8, 9]));
+        let joined = |share| one_after_the_other(&sound(8000, &[1, 2, 3, 4]), &sound(16000, &[5, 6, 7, 8, 9]), share);
+        assert_eq!(joined(Share::Half), sound(8000, &[1, 2, 7, 8, 9]));
+        assert_eq!(joined(Share::Whole), sound(8000, &[1, 2, 3, 4, 5, 6, 7, 8, 9]));
     }
 }

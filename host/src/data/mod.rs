@@ -163,6 +163,16 @@ impl Dataset {
         Dataset { identities, samples: numbered(self.samples), forgeries: numbered(self.forgeries) }
     }
 
+    /// Every picture with dark and light exchanged.
+    pub fn inverted(mut self) -> Dataset {
+        for sample in self.samples.iter_mut().chain(&mut self.forgeries) {
+            if let RawSample::Image { pixels, .. } = &mut sample.raw {
+                pixels.iter_mut().for_each(|pixel| *pixel = 255 - *pixel);
+            }
+        }
+        self
+    }
+
     /// The forgeries as samples of a dataset with the same identities, each under the identity that it imitates; none are
     /// left here.
     pub fn take_forgeries(&mut self) -> Dataset {
@@ -259,6 +269,13 @@ mod tests {
         assert_eq!(forged.samples, three().forgeries);
         assert!(genuine.forgeries.is_empty() && forged.forgeries.is_empty());
         assert_eq!(genuine.samples, three().samples);
+    }
+
+    #[test]
+    fn inverted_twice_is_as_before() {
+        assert_eq!(three().inverted().samples[0], sample(2, 246));
+        assert_eq!(three().inverted().forgeries[0], sample(2, 248));
+        assert_eq!(three().inverted().inverted(), three());
     }
 
     #[test]

@@ -378,7 +378,7 @@ mod tests {
                 error.to_string(),
                 format!(
                     "`{text}` is no data source; the accepted ones are \
-                     glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR and speech:DIR"
+                     glyphs, utterances, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR and speech:DIR"
                 )
             );
         }

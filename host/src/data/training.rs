@@ -12,7 +12,7 @@ use shared::frontend::FrontEnd;
 
 use super::augment::Augment;
 use super::batches::{PkSampler, Shuffled};
-use super::halves::{Halves, one_after_the_other};
+use super::halves::{Halves, Share, one_after_the_other};
 use super::made::{self, Made, Maker};
 use super::sound::SoundAugment;
 use super::turn::Turn;
@@ -293,7 +293,10 @@ impl TrainingData {
         };
         if let Content::Recorded { dataset, front, sound } = &self.content {
             let (first, second) = (&dataset.samples[first], &dataset.samples[second]);
-            let raw = one_after_the_other(&first.raw, &second.raw);
+            let halves = one_after_the_other(&first.raw, &second.raw, Share::Half);
+            // Two quiet halves may hold too little sound.
+            let whole = || one_after_the_other(&first.raw, &second.raw, Share::Whole);
+            let raw = if input_tensor(front, &halves).is_ok() { halves } else { whole() };
             let other = &dataset.samples[rng.random_range(0..dataset.samples.len())];
             let refused = |source| DataError::Frontend { identity: dataset.identities[first.identity].clone(), source };
             return sound.tensor(front, &raw, &other.raw, rng).map(Cow::Owned).map_err(refused);

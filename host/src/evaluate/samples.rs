@@ -197,8 +197,14 @@ fn same_place(a: &Spec, b: &Spec) -> bool {
 fn samples_seen(recipe: &Recipe) -> Option<HashSet<RawSample>> {
     let (source, split, world) = (&recipe.data.source, &recipe.data.split, recipe.data.world);
     let mut seen = HashSet::new();
-    for part in [Part::Train, Part::Threshold].into_iter().filter(|_| Maker::of(source).is_none()) {
-        seen.extend(source.load(part, split, world).ok()?.samples.into_iter().map(|sample| sample.raw));
+    if Maker::of(source).is_none() {
+        seen.extend(source.load(Part::Train, split, world).ok()?.samples.into_iter().map(|sample| sample.raw));
+    }
+    if Maker::of(recipe.data.threshold_source.as_ref().unwrap_or(source)).is_none() {
+        let part = recipe.threshold_part().ok()?;
+        // As they lie in their files.
+        let part = if recipe.data.threshold_inverted { part.inverted() } else { part };
+        seen.extend(part.samples.into_iter().map(|sample| sample.raw));
     }
     for also in recipe.data.also.iter().filter(|also| Maker::of(&also.source).is_none()) {
         let samples = also.source.load_all(&also.identities, world).ok()?.samples;

@@ -125,10 +125,9 @@ pub enum ExportError {
 pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     let trained = Trained::load(dir)?;
     let recipe = &trained.recipe;
-    let (data, split) = (&recipe.data, &recipe.data.split);
     let Quantized { net, tensors, graph, mut bytes } = quantized(&trained)?;
 
-    let part = data.source.load(Part::Threshold, split, data.world)?;
+    let part = recipe.threshold_part()?;
     let (float, _) = measure(&Engine::float(&trained), &part)?;
     let (int8, (embedded, comparisons, scores)) = measure(&Engine::Int8(bytes.clone()), &part)?;
     if int8.eer > float.eer + options.max_eer_gap {
@@ -138,7 +137,8 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
             allowed: options.max_eer_gap * 100.0,
         });
     }
-    let unseen = part.identities.iter().all(|name| !split.train.matches(name));
+    let train = &recipe.data.split.train;
+    let unseen = recipe.data.threshold_source.is_some() || part.identities.iter().all(|name| !train.matches(name));
     let threshold = threshold(&scores, recipe.export.target_fmr, int8.identities, unseen);
     seal(bytes.as_mut_slice(), threshold)?;
     let bundle = bytes.bundle()?;

@@ -17,6 +17,7 @@ impl Recipe {
         table.remove("export");
         if let Some(Value::Table(data)) = table.get_mut("data") {
             without_places(data);
+            data.retain(|key, _| !key.starts_with("threshold"));
             if let Some(Value::Table(split)) = data.get_mut("split") {
                 split.retain(|part, _| part == "train");
             }

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::data::augment::Augment;
 use crate::data::sound::SoundAugment;
-use crate::data::{Batching, Classes, DataError, Pattern, Sampling, Spec, Split};
+use crate::data::{Batching, Classes, DataError, Dataset, Part, Pattern, Sampling, Spec, Split};
 use crate::mining::Mining;
 use crate::net::{Architecture, ArchitectureError, Shape};
 
@@ -90,6 +90,12 @@ pub struct Data {
     /// Every voice that trains becomes so many: as it is, and at other pitches behind other filters. 0 for as it is.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub voices_as_classes: u16,
+    /// The source of the identities that choose the threshold, where the main one has too few to spare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threshold_source: Option<Spec>,
+    /// Whether its dark on light becomes light on dark.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub threshold_inverted: bool,
     /// The identities that train, choose the threshold and test.
     pub split: Split,
     /// Other sources that train along.
@@ -308,6 +314,10 @@ pub struct Phase {
     pub warmup_steps: usize,
     /// Part of the highest learning rate that is left at the end, when half a cosine has brought it down.
     pub final_learning_rate: f64,
+    /// Only the last layer learns (and the classifier, where there is one): first steps on a fresh last layer would undo what the
+    /// others have learnt before.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub last_layer_only: bool,
     /// How batches are made up: `balanced` with P `identities` of K `samples` each, or `shuffled` with so many in a `batch`.
     pub sampling: Sampling,
     /// What is minimized.
@@ -644,6 +654,16 @@ impl Recipe {
         }
     }
 
+    /// The samples that choose the threshold.
+    pub fn threshold_part(&self) -> Result<Dataset, DataError> {
+        let Data { source, threshold_source, threshold_inverted, split, world, .. } = &self.data;
+        let Some(other) = threshold_source else {
+            return source.load(Part::Threshold, split, *world);
+        };
+        let part = other.load_all(&split.threshold, *world)?;
+        Ok(if *threshold_inverted { part.inverted() } else { part })
+    }
+
     /// How the batches of phase number `phase` are made.
     pub fn batching(&self, phase: usize) -> Option<Batching> {
         let Data {
@@ -791,6 +811,19 @@ mod tests {
         assert!(wrong(turned).contains("square"));
         let shuffled = |r: &mut Recipe| r.phases[0].sampling = Sampling::Shuffled { batch: 9 };
         assert!(wrong(shuffled).contains("balanced"));
+    }
+
+    #[test]
+    fn another_source_may_choose_the_threshold() {
+        let mut recipe = recipe();
+        recipe.data.split.threshold = "7,9".parse().unwrap();
+        let own = recipe.threshold_part().unwrap();
+        assert_eq!(own.identities, ["7", "9"]);
+        recipe.data.threshold_inverted = true;
+        recipe.data.threshold_source = Some(Spec::Glyphs);
+        assert_eq!(recipe.threshold_part().unwrap(), own.inverted());
+        let text = recipe.to_toml();
+        assert!(text.contains("threshold_source = \"glyphs\"") && text.contains("threshold_inverted = true"), "{text}");
     }
 
     #[test]

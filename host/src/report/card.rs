@@ -17,6 +17,12 @@ pub(super) fn data(recipe: &Recipe) -> String {
     })
 }
 
+/// The identities that choose the threshold.
+pub(super) fn threshold(recipe: &Recipe) -> String {
+    let of = recipe.data.threshold_source.as_ref().map_or(String::new(), |source| format!(" of `{source}`"));
+    format!("`{}`{of}", recipe.data.split.threshold)
+}
+
 fn source(source: &Spec, name: Option<&str>, licence: Option<&str>) -> String {
     let name = match name {
         Some(name) => name.to_string(),
@@ -124,10 +130,10 @@ pub fn card(reported: &Reported) -> String {
         card += &format!("- {item}\n");
     }
     card += &format!(
-        "\n## Data\n\n{}.\n\n| part | identities |\n|---|---|\n| trains | `{}` |\n| chooses the threshold | `{}` |\n| tests | `{}` |\n\n",
+        "\n## Data\n\n{}.\n\n| part | identities |\n|---|---|\n| trains | `{}` |\n| chooses the threshold | {} |\n| tests | `{}` |\n\n",
         data(recipe),
         split.train,
-        split.threshold,
+        threshold(recipe),
         split.test
     );
     card += &format!(

@@ -217,7 +217,7 @@ fn facts(report: &Report, recipe: &Recipe) -> Markup {
                     tr { td { "threshold" } td { (short(*real, 4)) " as people see distances; " (evidence) "." } }
                 }
                 tr { td { "data" } td { (super::card::data(recipe)) } }
-                tr { td { "split" } td { "train " code { (split.train) } ", threshold " code { (split.threshold) } ", test " code { (split.test) } } }
+                tr { td { "split" } td { "train " code { (split.train) } ", threshold " (super::card::threshold(recipe).replace('`', "")) ", test " code { (split.test) } } }
             } } }
             h3 { "Train it again" }
             pre { code { (super::card::commands(recipe)) } }

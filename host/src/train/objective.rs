@@ -21,14 +21,28 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Weights uniform in `-1/sqrt(d)` to `1/sqrt(d)`, biases 0.
+    /// Weights uniform in `-1/sqrt(d)` to `1/sqrt(d)`, biases 0. In a plane the weights are evenly spaced vectors of length
+    /// [`SPOKE`]: of random ones some lie between others, and such a class is never the likeliest, however long training turns them.
     fn new(classes: usize, d: usize, bias: bool, seed: u64, device: &Device) -> Head {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let bound = 1.0 / (d.max(1) as f32).sqrt();
-        let weights: Vec<f32> = (0..classes * d).map(|_| rng.random_range(-bound..bound)).collect();
+        let weights: Vec<f32> = match d {
+            2 => (0..classes).flat_map(|class| spoke(class, classes)).collect(),
+            _ => (0..classes * d).map(|_| rng.random_range(-bound..bound)).collect(),
+        };
         let bias = bias.then(|| Param::from_data(TensorData::new(vec![0f32; classes], [classes]), device));
         Head { weight: Param::from_data(TensorData::new(weights, [classes, d]), device), bias }
     }
+}
+
+/// Length of a class's weight in a plane: neighbours among ten are 36 degrees apart, so that logits tell them apart only where
+/// weight times embedding is about 30, and embeddings start at a few.
+const SPOKE: f32 = 10.0;
+
+/// Vector number `class` of `classes` around a circle.
+fn spoke(class: usize, classes: usize) -> [f32; 2] {
+    let (sin, cos) = (std::f32::consts::TAU * class as f32 / classes as f32).sin_cos();
+    [SPOKE * cos, SPOKE * sin]
 }
 
 /// A phase's loss with what belongs to it.
@@ -121,6 +135,24 @@ fn logits(loss: Loss, head: &Head, raw: Tensor<2>, labels: &[usize], step: usize
                 Some(bias) => logits + bias.val().unsqueeze(),
                 None => logits,
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whichever class's own direction an embedding has, that class is the likeliest from the start.
+    #[test]
+    fn in_a_plane_no_class_hides_behind_others() {
+        let head = Head::new(10, 2, true, 1, &Device::flex());
+        let weight = head.weight.val();
+        let scores = weight.clone().matmul(weight.transpose());
+        let scores: Vec<f32> = scores.to_data().iter::<f32>().collect();
+        for (class, row) in scores.chunks(10).enumerate() {
+            assert!((row[class] - SPOKE * SPOKE).abs() < 1e-3);
+            assert!(row.iter().enumerate().all(|(other, &score)| other == class || score < 0.9 * SPOKE * SPOKE));
         }
     }
 }

@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 
 use shared::frontend::{FrontEnd, Pixels};
 
-use crate::data::{Batch, Batching, Classes, DataError, MixedData, Part, Shape, Tensors, TrainingData};
+use crate::data::{Batch, Batching, Classes, DataError, MixedData, Shape, Tensors, TrainingData};
 use crate::net::Net;
 use crate::recipe::{self, Also, Data, Keep, Metric, Phase, Recipe, Validation};
 
@@ -130,13 +130,11 @@ fn fresh_optimizer(recipe: &Recipe) -> ModuleOptimizer {
 }
 
 fn load_validation(recipe: &Recipe) -> Result<ValidationSet, TrainError> {
-    let data = &recipe.data;
-    let samples = data.source.load(Part::Threshold, &data.split, data.world)?;
-    let tensors = Tensors::new(&samples, &recipe.front_end())?;
+    let tensors = Tensors::new(&recipe.threshold_part()?, &recipe.front_end())?;
     let validation = &recipe.validation;
     let set = ValidationSet::new(&tensors, validation.samples, validation.pairs, recipe.seed);
     match set.is_empty() {
-        true => Err(TrainError::NothingToValidate { source_name: data.source.to_string() }),
+        true => Err(TrainError::NothingToValidate { source_name: recipe.data.source.to_string() }),
         false => Ok(set),
     }
 }
@@ -362,7 +360,10 @@ impl Stepper {
         let warning = self.monitor.observe(value, spread);
         if value.is_finite() {
             let mut gradients = loss.backward();
-            let own = GradientsParams::from_module(&mut gradients, &self.net);
+            let own = match self.phase.last_layer_only {
+                true => GradientsParams::from_module(&mut gradients, self.net.last_layer()),
+                false => GradientsParams::from_module(&mut gradients, &self.net),
+            };
             // `step` takes the network and gives it back.
             let net = self.net.clone();
             self.net = self.optimizer.step(rate, net, own);

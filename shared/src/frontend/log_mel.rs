@@ -6,7 +6,7 @@
 //! 3. The logarithm of each band's power is counted in steps of `range / 255` dB. The loudest value of the recording becomes 255;
 //!    what lies `range` dB or more below it becomes 0. How loud the recording is as a whole does not matter.
 //! 4. Silence at both ends is left off: frames whose power in all bands lies more than `trim` dB below the loudest frame's. The
-//!    first `frames` frames from there on are kept. Where there are fewer, they are repeated, or centred in silence.
+//!    first `frames` frames from there on are kept. Where there are fewer, they are repeated, centred in silence, or stretched.
 //!
 //! The tensor's row `b` is band `b`, the lowest first; its column `t` is frame `t`.
 //!
@@ -20,6 +20,7 @@ use thiserror::Error;
 use super::fixed::log2_16;
 use super::resample::{HISTORY, MAX_RATIO, MIN_RATE, Resampler};
 use super::{FrontendError, Quality, mel, spectrum};
+use crate::root;
 
 /// Most bands.
 pub const MAX_BANDS: u16 = mel::MAX_BANDS;
@@ -42,6 +43,9 @@ pub enum Fill {
     /// The recording from its beginning, as often as there is room.
     #[default]
     Repeat,
+    /// The recording is drawn out over all columns: between two frames there are weighted means of them. Column `t` of `width` lies
+    /// at frame `t (frames - 1) / (width - 1)`, in 256ths, rounded down.
+    Stretch,
 }
 
 /// Settings of the sound front end.
@@ -75,14 +79,12 @@ pub struct LogMel {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SettingsError {
     /// A value is out of its range.
-    #[error("the front end's `{key}` is {value}; it must be {expected}")]
+    #[error("the front end's `{}` is {value}; it must be {}", RULES[*rule as usize].0, RULES[*rule as usize].1)]
     Range {
-        /// The value's name.
-        key: &'static str,
+        /// Which value it is; a number, so that a board needs no texts.
+        rule: u8,
         /// The value.
         value: u16,
-        /// What is accepted.
-        expected: &'static str,
     },
     /// A band so narrow that no bin of the spectrum lies in it.
     #[error("{bands} bands are too narrow for a window of {window} samples: take fewer bands or a longer window")]
@@ -102,28 +104,33 @@ static RULES: [(&str, &str); 9] = [
     ("bands", "from 1 to 64"),
     ("frames", "from 4 to 256"),
     ("low", "below `high`"),
-    ("high", "at most half of `rate`"),
+    ("high", "from 1 to half of `rate`"),
     ("range", "from 20 to 120 dB"),
     ("trim", "from 6 to 120 dB"),
 ];
 
+/// The window's place among the [`RULES`].
+const WINDOW: u8 = 1;
+
 impl LogMel {
     /// Refuses settings that no recording could pass.
     pub fn check(&self) -> Result<(), SettingsError> {
-        let rules = [
-            (self.rate, (4000..=48000).contains(&self.rate)),
-            (self.window, [128, 256, 512].contains(&self.window)),
-            (self.hop, (1..=self.window).contains(&self.hop)),
-            (self.bands, (1..=MAX_BANDS).contains(&self.bands)),
-            (self.frames, (MIN_FRAMES..=MAX_FRAMES).contains(&self.frames)),
-            (self.low, self.low < self.high),
-            (self.high, self.high <= self.rate / 2),
-            (self.range.into(), (20..=120).contains(&self.range)),
-            (self.trim.into(), (6..=120).contains(&self.trim)),
+        let rules: [(u16, u16, u16); RULES.len()] = [
+            (self.rate, 4000, 48000),
+            (self.window, 128, 512),
+            (self.hop, 1, self.window),
+            (self.bands, 1, MAX_BANDS),
+            (self.frames, MIN_FRAMES, MAX_FRAMES),
+            (self.low, 0, self.high.saturating_sub(1)),
+            (self.high, 1, self.rate / 2),
+            (self.range.into(), 20, 120),
+            (self.trim.into(), 6, 120),
         ];
-        for (&(value, holds), &(key, expected)) in rules.iter().zip(&RULES) {
-            if !holds {
-                return Err(SettingsError::Range { key, value, expected });
+        for (rule, (value, least, most)) in (0..).zip(rules) {
+            // The transform halves its window again and again.
+            let divides = rule != WINDOW || value.is_power_of_two();
+            if !(least..=most).contains(&value) || !divides {
+                return Err(SettingsError::Range { rule, value });
             }
         }
         match mel::every_band_has_a_bin(self) {
@@ -393,7 +400,7 @@ impl SoundStream {
             return Err(FrontendError::Short { frames: self.frames });
         }
         self.place(settings, tensor);
-        let rms = (self.squares / u64::from(self.samples.max(1))).isqrt() as u16;
+        let rms = root(self.squares / u64::from(self.samples.max(1))) as u16;
         let Self { peak, clipped, samples, frames, .. } = *self;
         Ok(Quality::Sound { peak, rms, clipped, samples, frames })
     }
@@ -411,7 +418,23 @@ impl SoundStream {
                     let right = rest.len().div_ceil(2);
                     rotate_left(row, frames + right);
                 }
+                Fill::Stretch => stretch(row, frames),
             }
+        }
+    }
+}
+
+/// Draws the first `count` values of `row` out over all of it.
+fn stretch(row: &mut [u8], count: usize) {
+    let last = row.len().saturating_sub(1).max(1);
+    // From the end: what a column is made of lies at it or before it.
+    for to in (0..row.len()).rev() {
+        let place = (to * count.saturating_sub(1) << 8) / last;
+        let weight = (place & 255) as u32;
+        let [before, behind] =
+            [place >> 8, (place >> 8) + 1].map(|from| u32::from(row.get(from).copied().unwrap_or(0)));
+        if let Some(value) = row.get_mut(to) {
+            *value = ((before * (256 - weight) + behind * weight + 128) >> 8) as u8;
         }
     }
 }

@@ -17,6 +17,8 @@ mod quality;
 mod resample;
 mod spectrum;
 
+use core::marker::PhantomData;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -219,25 +221,7 @@ impl FrontEnd {
 
     /// Begins a sample of `header`; whatever lay in `tensor` and `work` is gone.
     pub fn start(&self, header: RawHeader, tensor: &mut [u8], work: &mut [u32]) -> Result<Stream, FrontendError> {
-        let expected = usize::try_from(header.bytes()).unwrap_or(usize::MAX);
-        let state = match (self, header) {
-            (FrontEnd::Pixels(pixels), RawHeader::Image { width, height, channels }) => {
-                State::Pixels(pixels::PixelStream::new(pixels, (width, height), channels)?)
-            }
-            (FrontEnd::LogMel(log_mel), RawHeader::Sound { rate, .. }) => {
-                State::LogMel(log_mel::SoundStream::new(log_mel, rate)?)
-            }
-            (FrontEnd::Pixels(_), _) => return Err(FrontendError::NotImage),
-            (FrontEnd::LogMel(_), _) => return Err(FrontendError::NotSound),
-        };
-        let stream = Stream { front: *self, received: 0, expected, state };
-        stream.check(tensor, work)?;
-        tensor.fill(0);
-        work.fill(0);
-        if let FrontEnd::LogMel(log_mel) = self {
-            log_mel.prepare(work);
-        }
-        Ok(stream)
+        Stream::start(self, header, tensor, work)
     }
 
     /// Writes the input tensor of `raw` to `tensor`, in `work`'s memory: all of its bytes as one chunk of a [`Stream`].
@@ -260,12 +244,56 @@ impl From<LogMel> for FrontEnd {
     }
 }
 
+/// Which front ends a program has: one without the other's is smaller.
+pub trait Kinds {
+    /// Whether it takes pictures.
+    const PICTURES: bool;
+    /// Whether it takes recordings.
+    const SOUND: bool;
+
+    /// Whether it takes the samples of `front`.
+    fn include(front: &FrontEnd) -> bool {
+        match front {
+            FrontEnd::Pixels(_) => Self::PICTURES,
+            FrontEnd::LogMel(_) => Self::SOUND,
+        }
+    }
+}
+
+/// Pictures and recordings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum All {}
+
+/// Pictures only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pictures {}
+
+/// Recordings only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recordings {}
+
+impl Kinds for All {
+    const PICTURES: bool = true;
+    const SOUND: bool = true;
+}
+
+impl Kinds for Pictures {
+    const PICTURES: bool = true;
+    const SOUND: bool = false;
+}
+
+impl Kinds for Recordings {
+    const PICTURES: bool = false;
+    const SOUND: bool = true;
+}
+
 /// A raw sample on its way into an input tensor.
 ///
 /// Every call takes the same `tensor` and the same `work`, and nobody else writes to them in between; other contents give another
 /// tensor, never a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stream {
+pub struct Stream<K = All> {
+    kinds: PhantomData<K>,
     front: FrontEnd,
     received: usize,
     expected: usize,
@@ -278,7 +306,36 @@ enum State {
     LogMel(log_mel::SoundStream),
 }
 
-impl Stream {
+impl<K: Kinds> Stream<K> {
+    /// Begins a sample of `header` for `front`; whatever lay in `tensor` and `work` is gone.
+    pub fn start(
+        front: &FrontEnd,
+        header: RawHeader,
+        tensor: &mut [u8],
+        work: &mut [u32],
+    ) -> Result<Self, FrontendError> {
+        let expected = usize::try_from(header.bytes()).unwrap_or(usize::MAX);
+        let state = match (front, header) {
+            (FrontEnd::Pixels(pixels), RawHeader::Image { width, height, channels }) if K::PICTURES => {
+                State::Pixels(pixels::PixelStream::new(pixels, (width, height), channels)?)
+            }
+            (FrontEnd::LogMel(log_mel), RawHeader::Sound { rate, .. }) if K::SOUND => {
+                State::LogMel(log_mel::SoundStream::new(log_mel, rate)?)
+            }
+            (FrontEnd::Pixels(_), _) => return Err(FrontendError::NotImage),
+            (FrontEnd::LogMel(_), _) => return Err(FrontendError::NotSound),
+        };
+        let stream = Stream { kinds: PhantomData, front: *front, received: 0, expected, state };
+        stream.check(tensor, work)?;
+        tensor.fill(0);
+        work.fill(0);
+        match front {
+            FrontEnd::LogMel(log_mel) if K::SOUND => log_mel.prepare(work),
+            _ => {}
+        }
+        Ok(stream)
+    }
+
     /// Bytes of the raw sample that came so far.
     pub fn received(&self) -> usize {
         self.received
@@ -298,9 +355,13 @@ impl Stream {
         }
         self.received = got;
         match (&mut self.state, &self.front) {
-            (State::Pixels(state), FrontEnd::Pixels(pixels)) => state.push(pixels, bytes, tensor, work),
-            (State::LogMel(state), FrontEnd::LogMel(log_mel)) => state.push(log_mel, bytes, tensor, work),
-            _ => {} // `start` made both of one kind
+            (State::Pixels(state), FrontEnd::Pixels(pixels)) if K::PICTURES => {
+                state.push(pixels, bytes, tensor, work);
+            }
+            (State::LogMel(state), FrontEnd::LogMel(log_mel)) if K::SOUND => {
+                state.push(log_mel, bytes, tensor, work);
+            }
+            _ => {} // `start` made both of one kind that there is
         }
         Ok(())
     }
@@ -312,8 +373,8 @@ impl Stream {
             return Err(FrontendError::Length { got: self.received, expected: self.expected });
         }
         match (&mut self.state, &self.front) {
-            (State::Pixels(state), FrontEnd::Pixels(pixels)) => Ok(state.finish(pixels, tensor)),
-            (State::LogMel(state), FrontEnd::LogMel(log_mel)) => state.finish(log_mel, tensor, work),
+            (State::Pixels(state), FrontEnd::Pixels(pixels)) if K::PICTURES => Ok(state.finish(pixels, tensor)),
+            (State::LogMel(state), FrontEnd::LogMel(log_mel)) if K::SOUND => state.finish(log_mel, tensor, work),
             (State::Pixels(_), _) => Err(FrontendError::NotImage),
             (State::LogMel(_), _) => Err(FrontendError::NotSound),
         }

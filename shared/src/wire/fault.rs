@@ -1,5 +1,6 @@
 //! Why a board did not carry a request out.
 
+#[cfg(test)]
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -9,7 +10,8 @@ use crate::frontend::MAX_SIDE;
 use crate::gallery::MAX_LABEL;
 
 /// Why a board did not carry a request out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 pub enum Fault {
     /// The frame was too long or its checksum did not match.
     #[error("the board received a damaged message: send it again")]
@@ -176,12 +178,16 @@ pub enum Fault {
         /// Elements of an embedding.
         dim: u16,
     },
+    /// The program was built for models of the other kind of samples.
+    #[error(
+        "the new model takes pictures and the board's program recordings, or the other way round: flash it with the new model built in"
+    )]
+    ModelKind,
 }
 
 impl Fault {
     /// The fault's number in messages, for a log.
     pub fn code(&self) -> u8 {
-        let mut bytes = [0; 24];
-        postcard::to_slice(self, &mut bytes).map_or(u8::MAX, |bytes| bytes.first().copied().unwrap_or(u8::MAX))
+        self.tag()
     }
 }

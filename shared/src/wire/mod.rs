@@ -42,13 +42,14 @@
 //! [`PROOF_CONTEXT`] and the last challenge; a challenge serves once. The session ends by [`Request::Lock`], when the link
 //! ends, or when it was idle for [`SESSION_SECONDS`].
 
-mod array;
+mod codec;
 mod fault;
 mod frame;
 #[cfg(test)]
 mod tests;
 
 use heapless::Vec;
+#[cfg(test)]
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::Threshold;
@@ -56,6 +57,7 @@ use crate::embedding::{Distance, MAX_DIM, Metric};
 use crate::frontend::RawHeader;
 use crate::gallery::{Candidate, Decision, Label};
 
+pub use codec::Wire;
 pub use fault::Fault;
 pub use frame::{Decoder, Frame, FrameError, MAX_BODY, MAX_FRAME, encode};
 
@@ -82,7 +84,8 @@ pub const PROOF_CONTEXT: &[u8] = b"doppel admin session 2";
 pub const SESSION_SECONDS: u16 = 300;
 
 /// What the host asks of a board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 pub enum Request<'a> {
     /// What are you?
     Info,
@@ -132,7 +135,6 @@ pub enum Request<'a> {
     /// Open an admin session.
     Unlock {
         /// See the module's documentation.
-        #[serde(with = "array")]
         proof: [u8; PROOF_LEN],
     },
     /// End the admin session.
@@ -140,7 +142,6 @@ pub enum Request<'a> {
     /// Take this key for admin sessions; once only.
     Provision {
         /// The key.
-        #[serde(with = "array")]
         key: [u8; KEY_LEN],
     },
     /// Replay the model's golden vectors.
@@ -161,7 +162,8 @@ pub enum Request<'a> {
 }
 
 /// Another threshold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 pub struct Adjustment {
     /// The largest distance to accept; none to go back to the model's sealed one.
     pub distance: Option<Distance>,
@@ -170,7 +172,8 @@ pub struct Adjustment {
 }
 
 /// A part of a model: its bundle, zeros up to a multiple of four, its golden vectors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 pub enum Update<'a> {
     /// A model of so many bytes follows; the slot that is not in use is erased.
     Begin {
@@ -193,7 +196,8 @@ pub enum Update<'a> {
 pub const UPDATE_WORD: usize = 32;
 
 /// From which level on a board logs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 pub enum LogLevel {
     /// Nothing.
     Off,
@@ -207,10 +211,11 @@ pub enum LogLevel {
 }
 
 /// What a board answers.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 pub enum Response<'a> {
     /// What the board is.
-    #[serde(borrow)]
+    #[cfg_attr(test, serde(borrow))]
     Info(Info<'a>),
     /// Bytes of the sample or the model that are there, without a gap.
     Received(u32),
@@ -275,7 +280,8 @@ impl<'a> Response<'a> {
 }
 
 /// What a board is: its model, its program, its room.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 pub struct Info<'a> {
     /// [`PROTOCOL`] of the board.
     pub protocol: u8,
@@ -316,7 +322,8 @@ pub struct Info<'a> {
 }
 
 /// What a board's store holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 pub enum StoreState {
     /// Templates of the board's model, or nothing.
     Ready,
@@ -329,7 +336,8 @@ pub enum StoreState {
 }
 
 /// What hardware a board is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 pub struct Hardware<'a> {
     /// The board's name.
     pub name: &'a str,
@@ -346,7 +354,8 @@ pub struct Hardware<'a> {
 }
 
 /// A decision that was made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(test, derive(Serialize, Deserialize))]
 pub struct Event {
     /// Decisions since the start, this one included.
     pub number: u32,

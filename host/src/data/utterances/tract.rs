@@ -12,6 +12,8 @@ const STEP: usize = 20;
 const MOVE: f32 = 0.135;
 /// The same of loudness.
 const FADE: f32 = 0.35;
+/// Seconds of a word, its faint sounds counting in part.
+const SHORTEST: f32 = 0.22;
 /// Widths of the resonances in Hz, and where the fourth stands.
 const WIDTHS: [f32; 4] = [60.0, 90.0, 150.0, 250.0];
 const FOURTH: f32 = 3500.0;
@@ -31,7 +33,9 @@ struct Posture {
 /// `voice` saying `word`, a little different each time.
 pub(super) fn speak(dice: &mut Dice, voice: &Voice, word: &Word) -> Vec<i16> {
     let rate = RATE as f32;
-    let pace = voice.pace * (1.0 + dice.bell(0.08));
+    // However hasty, nobody is faster than can be heard.
+    let spoken: f32 = word.phones.iter().map(|phone| phone.seconds * phone.level.min(0.5) * 2.0).sum();
+    let pace = (voice.pace * (1.0 + dice.bell(0.08))).max(SHORTEST / spoken);
     let lead = dice.between(0.0, 0.05) * rate;
     let mut wave = vec![0.0; lead as usize];
     let mut glottis = Glottis::new(dice, voice);

@@ -10,14 +10,15 @@
 @   input     widened row: [pair][16 columns], a word each
 @   weights   [pair] of the words (256 b + a), (256 d + c): two halves
 @   channels  {multiplier, offset} of each channel
-@   out       first pixel of the first channel, `plane` bytes from one channel to the next one
+@   out       first pixel of the first channel, `plane` bytes from one channel to the next one; 0 where the second one of a
+@             half is none, so that the first one overwrites it
 @   blocks    of four pixels, at least 1
 @   halves    of two channels, at least 1
 @   table     or 0
 
 @ Frame:
     .equ    PW_ENTRY, 0         @ where a block enters the unrolled body
-    .equ    PW_FINISH, 4        @ what follows its sums: with or without a table
+    .equ    PW_STORE, 4         @ how its bytes are stored: with or without a table
     .equ    PW_END, 8           @ the end of the half's weights
     .equ    PW_START, 12        @ their start
     .equ    PW_INPUT, 16        @ the block's input ...
@@ -65,7 +66,7 @@
     smuad   r5, r11, r9
     .endm
 
-@ Four sums of one channel, multiplier r8, offset r9 -> a word of four bytes in r10; r11 is lost.
+@ Four sums of one channel, multiplier r8, offset r9 -> a word of four bytes in p0; r10 and r11 are lost.
     .macro  PW_WORD p0, p1, p2, p3
     SCALE   \p0, r8, r9, r10
     SCALE   \p1, r8, r9, r10
@@ -75,19 +76,23 @@
     pkhtb   r11, \p3, \p1, asr #16
     usat16  r10, #8, r10
     usat16  r11, #8, r11
-    orr     r10, r10, r11, lsl #8
+    orr     \p0, r10, r11, lsl #8
     .endm
 
-@ Four scaled sums -> four bytes at `out`, by the table at r11.
-    .macro  PW_LOOK_UP p0, p1, p2, p3, out
-    LOOK_UP \p0, r11
-    LOOK_UP \p1, r11
-    LOOK_UP \p2, r11
-    LOOK_UP \p3, r11
-    strb    \p0, [\out]
-    strb    \p1, [\out, #1]
-    strb    \p2, [\out, #2]
-    strb    \p3, [\out, #3]
+@ The four bytes of `word` to `out`, by the table at r5.
+    .macro  PW_LOOK_UP word, out
+    uxtb    r6, \word
+    uxtb    r7, \word, ror #8
+    ldrb    r6, [r5, r6]
+    ldrb    r7, [r5, r7]
+    strb    r6, [\out]
+    strb    r7, [\out, #1]
+    uxtb    r6, \word, ror #16
+    uxtb    r7, \word, ror #24
+    ldrb    r6, [r5, r6]
+    ldrb    r7, [r5, r7]
+    strb    r6, [\out, #2]
+    strb    r7, [\out, #3]
     .endm
 
 FUNCTION doppel_pointwise
@@ -115,10 +120,10 @@ FUNCTION doppel_pointwise
     adr     r7, pw_body
     add     r6, r7, r6, lsl #4
     orr     r6, r6, #1
-    adr     r7, pw_finish
+    adr     r7, pw_store
     cmp     r9, #0
     beq     1f
-    adr     r7, pw_finish_table
+    adr     r7, pw_store_by_table
 1:  orr     r7, r7, #1
     strd    r6, r7, [sp, #PW_ENTRY]
 
@@ -139,31 +144,38 @@ pw_body:
     ldr     r8, [sp, #PW_END]
     cmp     r12, r8
     bne     pw_body
-    sub     r0, r0, r4
-    sub     r1, r1, r5
-    sub     r2, r2, r6
-    sub     r3, r3, r7
+    subs    r0, r0, r4
+    subs    r1, r1, r5
+    subs    r2, r2, r6
+    subs    r3, r3, r7
     ldrd    r12, lr, [sp, #PW_CHANNELS]     @ lr = plane
-    ldr     pc, [sp, #PW_FINISH]
-    .balign 4
-pw_finish:
+    ldrd    r8, r9, [r12, #8]
+    asrs    r0, r0, #8
+    asrs    r1, r1, #8
+    asrs    r2, r2, #8
+    asrs    r3, r3, #8
+    PW_WORD r0, r1, r2, r3
     ldrd    r8, r9, [r12]
     PW_WORD r4, r5, r6, r7
-    ldr     r4, [sp, #PW_OUT]
-    str     r10, [r4]
-    ldrd    r8, r9, [r12, #8]
-    asr     r0, r0, #8
-    asr     r1, r1, #8
-    asr     r2, r2, #8
-    asr     r3, r3, #8
-    PW_WORD r0, r1, r2, r3
-    str     r10, [r4, lr]
+    ldr     r1, [sp, #PW_OUT]
+    ldr     pc, [sp, #PW_STORE]
+    .balign 4
+pw_store_by_table:
+    ldr     r5, [sp, #PW_TABLE]
+    add     r2, r1, lr
+    PW_LOOK_UP r0, r2
+    PW_LOOK_UP r4, r1
+    b       pw_next_block
+    .balign 4
+pw_store:
+    str     r0, [r1, lr]
+    str     r4, [r1]
 pw_next_block:
     ldr     r5, [sp, #PW_INPUT]
     ldr     r6, [sp, #PW_LAST]
-    add     r5, r5, #16
-    add     r4, r4, #4
-    strd    r5, r4, [sp, #PW_INPUT]
+    adds    r5, r5, #16
+    adds    r1, r1, #4
+    strd    r5, r1, [sp, #PW_INPUT]
     cmp     r5, r6
     bne     pw_block
     @ The next half: its channels, its output planes, its weights.
@@ -184,26 +196,3 @@ pw_next_block:
     bne     pw_half
     add     sp, sp, #PW_FRAME
     pop     {r4-r11, pc}
-    .balign 4
-pw_finish_table:
-    ldr     r11, [sp, #PW_TABLE]
-    ldrd    r8, r9, [r12]
-    asr     r0, r0, #8
-    asr     r1, r1, #8
-    asr     r2, r2, #8
-    asr     r3, r3, #8
-    SCALE   r4, r8, r9, r10
-    SCALE   r5, r8, r9, r10
-    SCALE   r6, r8, r9, r10
-    SCALE   r7, r8, r9, r10
-    ldr     r10, [sp, #PW_OUT]
-    PW_LOOK_UP r4, r5, r6, r7, r10
-    ldrd    r8, r9, [r12, #8]
-    SCALE   r0, r8, r9, r4
-    SCALE   r1, r8, r9, r4
-    SCALE   r2, r8, r9, r4
-    SCALE   r3, r8, r9, r4
-    add     r5, r10, lr
-    PW_LOOK_UP r0, r1, r2, r3, r5
-    mov     r4, r10
-    b       pw_next_block
