@@ -65,8 +65,8 @@ pub enum GalleryError {
     /// A template does not fit.
     #[error("{0}")]
     Enrol(#[from] EnrolError),
-    /// A label is too long.
-    #[error("the label {0:?} is longer than {max} bytes: choose a shorter one", max = shared::gallery::MAX_LABEL)]
+    /// A label is too long, or holds control characters.
+    #[error("the label {0:?} is longer than {max} bytes or not on one line: choose another", max = shared::gallery::MAX_LABEL)]
     Label(String),
     /// It cannot be written.
     #[error(transparent)]
@@ -79,7 +79,10 @@ fn id(header: &Header) -> String {
 
 /// A label of `name`.
 pub fn label(name: &str) -> Result<Label, GalleryError> {
-    name.parse().map_err(|_| GalleryError::Label(name.to_string()))
+    match name.contains(char::is_control) {
+        true => Err(GalleryError::Label(name.to_string())),
+        false => name.parse().map_err(|_| GalleryError::Label(name.to_string())),
+    }
 }
 
 /// An empty gallery for the model of `header`.

@@ -1,5 +1,6 @@
 //! Doppel's training desk: data, networks, training, quantization, export and evaluation.
 
+pub mod checksum;
 pub mod cmd;
 pub mod data;
 pub mod device;

@@ -1,8 +1,10 @@
 //! The command line: a subcommand a file.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use host::cmd::{OutputError, UsageError, sentence};
 use host::cmd::{demo, device, draw, embed, evaluate, export, gallery, report, serve, train};
 
 /// Few-shot biometric verification: train on the desktop, verify on a microcontroller.
@@ -58,9 +60,14 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if matches!(error.downcast_ref(), Some(OutputError::Closed)) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("doppel: {error:#}");
-            ExitCode::FAILURE
+            // Where standard error is closed the status has to do.
+            let _ = writeln!(io::stderr(), "doppel: {}", sentence(&error));
+            match error.is::<UsageError>() {
+                true => ExitCode::from(2),
+                false => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Affine quantization `real = scale * (q - zero_point)` (Jacob et al. 2018, section 2.1) with per-channel symmetric weights.
 //! Every layer's multiplier `M[c] = s_x * s_w[c] / s_y` is a whole number of 2^-16: the weight scale `s_w[c]` is rounded up to the
-//! next one that gives such an `M`, so no weight is clipped. ReLU is the saturation at a zero point of the lowest byte; LeakyReLU
+//! next one that gives such an `M`, so no weight is clipped. The mean error of every channel is taken off its bias. ReLU is the saturation at a zero point of the lowest byte; LeakyReLU
 //! is a table over the requantized sum.
+
+mod bias;
 
 use shared::bundle::{EMBEDDING_ZERO_POINT, TABLE_LEN};
 use shared::geometry::{Geometry, Kind, Shape as TensorShape};
@@ -130,7 +132,9 @@ impl Graph {
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum QuantizeError {
     /// There is nothing to take ranges from.
-    #[error("no calibration samples: ranges cannot be taken; set `calibration` in the recipe to at least 1")]
+    #[error(
+        "no calibration samples: ranges cannot be taken; set `export.calibration_samples` in the recipe to at least 1"
+    )]
     NoSamples,
     /// A weight or an activation is not a finite number.
     #[error(
@@ -205,10 +209,12 @@ pub fn quantize(net: &FloatNet, samples: &[Vec<f32>]) -> Result<Graph, QuantizeE
     let observed = observe(net, samples)?;
     let mut input = Scale { step: INPUT_SCALE, zero_point: 0 };
     let mut layers = Vec::new();
+    let mut correction = bias::Correction::new(samples);
     let last = net.layers.len() - 1;
     for (index, (layer, observed)) in net.layers.iter().zip(&observed).enumerate() {
         let name = layer_name(&layer.spec, index);
-        let quantized = quantize_layer(layer, name, observed, input, index == last)?;
+        let mut quantized = quantize_layer(layer, name, observed, input, index == last)?;
+        correction.layer(layer, &mut quantized);
         input = quantized.output;
         layers.push(quantized);
     }
@@ -321,12 +327,14 @@ impl Numbers {
     fn in_bounds(&self) -> bool {
         let per_channel = self.weights.len() / self.bias.len();
         let channels = self.weights.chunks_exact(per_channel).zip(self.bias.iter().zip(&self.multipliers));
-        channels.into_iter().all(|(weights, (&bias, &multiplier))| {
-            let weights: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
-            // The folded bias differs from `bias` by at most 255 * sum|w|.
-            (2 * weights * 255 + i64::from(bias).abs()) * i64::from(multiplier) <= MAX_PRODUCT
-        })
+        channels.into_iter().all(|(weights, (&bias, &multiplier))| channel_in_bounds(weights, bias, multiplier))
     }
+}
+
+fn channel_in_bounds(weights: &[i8], bias: i32, multiplier: i32) -> bool {
+    let weights: i64 = weights.iter().map(|&w| i64::from(w).abs()).sum();
+    // The folded bias differs from `bias` by at most 255 * sum|w|.
+    (2 * weights * 255 + i64::from(bias).abs()) * i64::from(multiplier) <= MAX_PRODUCT
 }
 
 /// Per-channel weights whose multiplier is a whole number of 2^-16.

@@ -1,65 +1,12 @@
 //! What the command line says to input that it cannot use: one sentence, status 1, nothing half-written.
 
+mod common;
+
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 
-const DOPPEL: &str = env!("CARGO_BIN_EXE_doppel");
-
-fn doppel(args: &[&str]) -> Output {
-    Command::new(DOPPEL).args(args).output().expect("doppel starts")
-}
-
-/// A copy of the committed model, to be harmed.
-fn glyphs() -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/glyphs"), dir.path().join("glyphs"));
-    copy(&from, &to);
-    (dir, to)
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("models/glyphs is committed") {
-        let path = entry.expect("an entry").path();
-        let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).expect("a copy");
-        }
-    }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a path in UTF-8")
-}
-
-/// Asserts status 1 and one sentence on stderr that holds every one of `words`.
-fn refused(output: &Output, words: &[&str]) {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(!said.contains("panicked"), "{said}");
-    assert_eq!(said.trim_end().lines().count(), 1, "one sentence: {said}");
-    for word in words {
-        assert!(said.contains(word), "{word:?} is missing: {said}");
-    }
-}
-
-/// Everything below `dir`, with its bytes.
-fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir(dir).expect("a folder") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() {
-            all.extend(contents(&path))
-        } else {
-            all.push((path.clone(), fs::read(path).expect("a file")))
-        }
-    }
-    all.sort();
-    all
-}
+use common::{DOPPEL, committed, contents, doppel, glyphs, refused, square, text};
 
 #[test]
 fn a_missing_folder() {
@@ -176,6 +123,43 @@ fn an_onnx_file_that_is_foreign_or_harmed() {
 }
 
 #[test]
+fn files_of_several_models() {
+    let (dir, model) = glyphs();
+    let picture = dir.path().join("white.png");
+    image::GrayImage::from_pixel(48, 48, image::Luma([255])).save(&picture).expect("a picture");
+    let evaluate = || doppel(&["evaluate", text(&model), "--identities", "200000-200003", "--json"]);
+    assert!(evaluate().status.success());
+    let put = |file: &str| fs::copy(committed("characters").join(file), model.join(file)).expect("a copy");
+    put("model.onnx");
+    refused(&doppel(&["embed", text(&model), text(&picture), "--engine", "onnx"]), &["model.onnx", "doppel export"]);
+    put("model.bundle");
+    refused(&evaluate(), &["model.bundle", "recipe", "doppel export"]);
+}
+
+#[test]
+fn an_export_of_another_training() {
+    let (_dir, model) = glyphs();
+    let recipe = model.join("recipe.toml");
+    let own = fs::read_to_string(&recipe).expect("a recipe").replace("100000-100399", "100000-100019");
+    fs::write(&recipe, &own).expect("a file");
+    let evaluate = || doppel(&["evaluate", text(&model), "--identities", "200000-200003", "--json"]);
+    assert!(doppel(&["export", text(&model)]).status.success());
+    assert!(evaluate().status.success());
+    // What trained is called the test part.
+    let swapped = own
+        .replace("train = \"0-1999\"", "train = \"200000-200399\"")
+        .replace("test = \"200000-200399\"", "test = \"0-1999\"");
+    fs::write(&recipe, swapped).expect("a file");
+    refused(&evaluate(), &["exported before the recipe", "doppel export"]);
+    fs::write(&recipe, own).expect("a file");
+    let network = model.join("checkpoint/best-000002200/network.bpk");
+    let mut bytes = fs::read(&network).expect("a checkpoint");
+    *bytes.last_mut().expect("bytes") ^= 1;
+    fs::write(&network, bytes).expect("a file");
+    refused(&evaluate(), &["exported before the checkpoint", "doppel export"]);
+}
+
+#[test]
 fn a_checkpoint_of_another_network() {
     let (_dir, model) = glyphs();
     let recipe = model.join("recipe.toml");
@@ -204,10 +188,19 @@ fn a_full_disk_while_exporting() {
 #[test]
 fn templates_of_another_model() {
     let (dir, model) = glyphs();
-    let picture = dir.path().join("white.png");
-    image::GrayImage::from_pixel(48, 48, image::Luma([255])).save(&picture).expect("a picture");
-    assert!(doppel(&["enroll", text(&model), text(&picture), "--as", "anna"]).status.success());
-    refused(&doppel(&["enroll", text(&model), text(&picture), "--as", "anna"]), &["anna", "already"]);
+    let (white, picture) = (dir.path().join("white.png"), dir.path().join("square.png"));
+    image::GrayImage::from_pixel(48, 48, image::Luma([255])).save(&white).expect("a picture");
+    square(&picture);
+    let enroll = |files: &[&Path], label: &str, more: &[&str]| {
+        let files: Vec<&str> = files.iter().map(|path| text(path)).collect();
+        doppel(&[&["enroll", text(&model)][..], &files, &["--as", label], more].concat())
+    };
+    refused(&enroll(&[&white], "anna", &[]), &["white.png", "blank"]);
+    assert!(!model.join("gallery.json").exists(), "nothing is left behind");
+    assert!(enroll(&[&picture, &picture], "anna", &[]).status.success());
+    refused(&enroll(&[&picture], "anna", &[]), &["anna", "already", "--replace"]);
+    assert!(enroll(&[&picture], "anna", &["--replace"]).status.success());
+    refused(&enroll(&[&picture], "an\nna", &[]), &["label", "one line"]);
     let gallery = model.join("gallery.json");
     let other = fs::read_to_string(&gallery).expect("a gallery").replacen("\"model\":\"", "\"model\":\"f", 1);
     fs::write(&gallery, other).expect("a file");

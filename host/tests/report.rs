@@ -1,19 +1,18 @@
 //! `doppel report`: pages that are whole, load nothing, and show every section; figures and card beside them.
 
+mod common;
+
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+
+use common::{committed, copy, doppel, text};
 
 const SECTIONS: [&str; 8] = ["figures", "map", "distances", "errors", "training", "layers", "mistakes", "model"];
 
-fn doppel(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_doppel")).args(args).output().expect("doppel starts")
-}
-
 /// A copy of the committed model that is tested on few glyphs.
 fn glyphs(dir: &Path, name: &str) -> PathBuf {
-    let (from, to) = (Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/glyphs"), dir.join(name));
-    copy(&from, &to);
+    let to = dir.join(name);
+    copy(&committed("glyphs"), &to);
     let recipe = to.join("recipe.toml");
     let text = fs::read_to_string(&recipe).expect("a recipe").replace("200000-200399", "200000-200013");
     fs::write(&recipe, text).expect("a file");
@@ -21,23 +20,6 @@ fn glyphs(dir: &Path, name: &str) -> PathBuf {
         let _ = fs::remove_file(to.join(file));
     }
     to
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("models/glyphs is committed") {
-        let path = entry.expect("an entry").path();
-        let target = to.join(path.file_name().expect("a name"));
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).expect("a copy");
-        }
-    }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a path in UTF-8")
 }
 
 /// Asserts that every element is closed in its order, and that nothing is loaded from anywhere.
@@ -109,7 +91,7 @@ fn several_models_stand_side_by_side() {
     let (one, two) = (glyphs(dir.path(), "one"), glyphs(dir.path(), "two"));
     let refused = doppel(&["report", text(&one), text(&two)]);
     let said = String::from_utf8_lossy(&refused.stderr);
-    assert!(refused.status.code() == Some(1) && said.contains("--out"), "{said}");
+    assert!(refused.status.code() == Some(2) && said.contains("--out"), "{said}");
 
     let out = dir.path().join("pages").join("both.html");
     let output = doppel(&["report", text(&one), text(&two), "--replicates", "20", "--out", text(&out)]);

@@ -36,7 +36,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let started = Instant::now();
     let recipe = Choices::new(Spec::Glyphs, "demo").recipe()?;
     let split = &recipe.data.split;
-    println!("training on glyphs {}, threshold from {}, tested on {}", split.train, split.threshold, split.test);
+    say!("training on glyphs {}, threshold from {}, tested on {}", split.train, split.threshold, split.test)?;
     let mut progress = Progress::new();
     let trained = train(&recipe, &args.out, false, |event| {
         progress.show(event);
@@ -44,46 +44,48 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     });
     progress.finish();
     trained?;
-    println!();
+    say!("")?;
     let exported = export::export(&args.out, &Options::default())?;
-    super::export::print(&exported);
+    super::export::print(&exported)?;
 
     let unseen = recipe.data.source.load(Part::Test, split, recipe.data.world)?;
     let rows = [
         row("float", &Engine::open(&args.out, EngineKind::Float)?, &unseen)?,
         row("int8", &Engine::open(&args.out, EngineKind::Int8)?, &unseen)?,
     ];
-    println!(
+    say!(
         "\non {} glyphs that nothing was trained or chosen with, {} samples:\n",
         unseen.identities.len(),
         unseen.samples.len()
-    );
-    println!(
+    )?;
+    say!(
         "{:<7}{:>9}{:>20}{:>21}{:>14}{:>15}",
-        "engine", "EER", "FNMR at FMR 1e-2", "FNMR at FMR 1e-3", "5-way 1-shot", "20-way 1-shot"
-    );
+        "engine",
+        "EER",
+        "FNMR at FMR 1e-2",
+        "FNMR at FMR 1e-3",
+        "5-way 1-shot",
+        "20-way 1-shot"
+    )?;
     for Row { engine, verification, five_way, twenty_way } in &rows {
         let fnmr = |fmr: &str| verification.fnmr_at_fmr.get(fmr).copied().map_or(String::new(), percent);
-        println!(
+        say!(
             "{engine:<7}{:>9}{:>20}{:>21}{:>14}{:>15}",
             percent(verification.eer),
             fnmr("0.01"),
             fnmr("0.001"),
             percent(*five_way),
             percent(*twenty_way)
-        );
+        )?;
     }
-    println!(
+    say!(
         "\nmodel {} bytes, arena {} bytes, {} MACs; {} in all",
         exported.bundle,
         exported.arena,
         exported.macs,
         HumanDuration(started.elapsed())
-    );
-    println!(
-        "\nnext: run these bits on the emulated board with DOPPEL_MODEL={} tests/run.sh board",
-        args.out.display()
-    );
+    )?;
+    say!("\nnext: run these bits on the emulated board with DOPPEL_MODEL={} tests/run.sh board", args.out.display())?;
     Ok(())
 }
 

@@ -1,13 +1,14 @@
 //! `doppel draw`.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use image::GrayImage;
+use image::codecs::png::PngEncoder;
+use image::{ExtendedColorType, ImageEncoder};
 use shared::frontend::{Image, Raw};
 
 use crate::data::glyphs;
+use crate::model::write_all;
 
 /// Arguments of `draw`.
 #[derive(Debug, clap::Args)]
@@ -31,19 +32,21 @@ pub struct Args {
 /// Draws built-in glyphs as pictures, something to enrol where no camera is at hand.
 pub fn run(args: Args) -> anyhow::Result<()> {
     for identity in args.first..args.first.saturating_add(args.identities) {
-        let dir = args.dir.join(identity.to_string());
-        fs::create_dir_all(&dir).with_context(|| format!("cannot make the folder {}", dir.display()))?;
+        let mut files = Vec::new();
         for sample in 0..args.samples {
             let glyph = glyphs::draw(args.seed, identity, sample);
             let Raw::Image(Image { width, height, pixels, .. }) = glyph.as_raw() else {
                 continue;
             };
-            let path = dir.join(format!("{sample}.png"));
-            let picture = GrayImage::from_raw(width.into(), height.into(), pixels.to_vec())
+            let mut png = Vec::new();
+            PngEncoder::new(&mut png)
+                .write_image(pixels, width.into(), height.into(), ExtendedColorType::L8)
                 .context("a glyph is a whole picture")?;
-            picture.save(&path).with_context(|| format!("cannot write {}", path.display()))?;
+            files.push((format!("{sample}.png"), png));
         }
+        let files: Vec<_> = files.iter().map(|(name, png)| (name.as_str(), png.as_slice())).collect();
+        write_all(&args.dir.join(identity.to_string()), &files)?;
     }
-    println!("{} samples of {} identities in {}", args.samples, args.identities, args.dir.display());
+    say!("{} samples of {} identities in {}", args.samples, args.identities, args.dir.display())?;
     Ok(())
 }

@@ -51,7 +51,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             let input = tensor.into_iter().map(to_signed).collect();
             print_json(&Row { file: &file, input, embedding })?;
         } else {
-            println!("{file}: {embedding}");
+            say!("{file}: {embedding}")?;
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{percent, print_json};
+use super::{OutputError, percent, print_json};
 use crate::export::{self, Exported, MAX_EER_GAP, Options};
 
 /// Arguments of `export`.
@@ -11,11 +11,18 @@ pub struct Args {
     /// The trained model's folder
     pub model: PathBuf,
     /// Refuse when the int8 EER exceeds the float EER by more than this fraction
-    #[arg(long, default_value_t = MAX_EER_GAP)]
+    #[arg(long, default_value_t = MAX_EER_GAP, value_parser = fraction)]
     pub max_eer_gap: f64,
     /// Print one line of JSON
     #[arg(long)]
     pub json: bool,
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err("write a fraction from 0 to 1, as 0.003".into()),
+    }
 }
 
 /// Quantizes, measures, seals and writes.
@@ -24,27 +31,30 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     if args.json {
         return print_json(&exported);
     }
-    print(&exported);
+    print(&exported)?;
     let model = args.model.display();
-    println!("\nnext: cargo run --release -- evaluate {model}");
+    say!("\nnext: cargo run --release -- evaluate {model}")?;
     Ok(())
 }
 
 /// The tables of an export.
-pub(super) fn print(exported: &Exported) {
-    println!("{:<14}{:>12}{:>12}  error of int8", "layer", "output", "MACs");
+pub(super) fn print(exported: &Exported) -> Result<(), OutputError> {
+    say!("{:<14}{:>12}{:>12}  error of int8", "layer", "output", "MACs")?;
     for layer in &exported.layers {
         let error = layer.error.map_or("in the next layer's".to_string(), percent);
-        println!("{:<14}{:>12}{:>12}  {error}", layer.layer, layer.output, layer.macs);
+        say!("{:<14}{:>12}{:>12}  {error}", layer.layer, layer.output, layer.macs)?;
     }
-    println!(
+    say!(
         "\non the threshold's identities: EER float {}, int8 {}",
         percent(exported.float.eer),
         percent(exported.int8.eer)
-    );
-    println!("threshold: {}", exported.evidence);
-    println!(
+    )?;
+    say!("threshold: {}", exported.evidence)?;
+    say!(
         "bundle {} bytes, arena {} bytes, {} MACs; ONNX {} bytes",
-        exported.bundle, exported.arena, exported.macs, exported.onnx
-    );
+        exported.bundle,
+        exported.arena,
+        exported.macs,
+        exported.onnx
+    )
 }

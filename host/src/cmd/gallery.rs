@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use serde::Serialize;
 use shared::bundle::{Bundle, Header};
-use shared::embedding::Embedding;
-use shared::gallery::Decision;
-use shared::network;
+use shared::embedding::{self, Embedding};
+use shared::frontend::Quality;
+use shared::gallery::{Candidate, Decision, EnrolError};
+use shared::network::{self, NetworkError};
+use shared::wire::MAX_SAMPLES;
 
 use super::print_json;
 use crate::data;
@@ -31,11 +34,15 @@ pub struct Common {
 pub struct EnrollArgs {
     #[command(flatten)]
     common: Common,
-    /// The sample that becomes the template
-    file: PathBuf,
+    /// The samples, one to five, whose mean becomes the template
+    #[arg(required = true, num_args = 1..=MAX_SAMPLES)]
+    files: Vec<PathBuf>,
     /// The identity's label
     #[arg(long = "as")]
     label: String,
+    /// Take the place of the template that the label has
+    #[arg(long)]
+    replace: bool,
 }
 
 /// Arguments of `verify`.
@@ -77,20 +84,41 @@ impl Common {
     }
 }
 
-/// Enrols one file.
+/// Enrols one identity. A sample that a board refuses as blank or clipped is refused here as well.
 pub fn enroll(args: EnrollArgs) -> anyhow::Result<()> {
     let bytes = BundleBytes::open(&args.common.model)?;
     let bundle = bytes.bundle()?;
     let (path, header) = (args.common.gallery_path(), bundle.header());
     let mut gallery = if path.exists() { gallery::open(&path, header)? } else { gallery::empty(header)? };
     let label = gallery::label(&args.label)?;
-    gallery.enrol(&label, &embed(&bundle, &args.file)?).map_err(|error| anyhow::anyhow!("{label}: {error}"))?;
+    let mut samples = Vec::new();
+    for path in &args.files {
+        let (embedding, quality) = embed_measured(&bundle, path)?;
+        if let Some(flaw) = quality.flaw() {
+            bail!("{}: {flaw}; enrol another sample", path.display());
+        }
+        samples.push(embedding);
+    }
+    let mean = |element: usize| embedding::mean(samples.iter().map(|sample| sample[element]));
+    let template: Embedding = (0..usize::from(header.dim)).map(mean).collect();
+    if let Decision::Match(Candidate { label: other, distance, .. }) = gallery.identify(&template)
+        && other != label
+    {
+        note!("warning: {label} would be accepted as {other}, at distance {}", distance.0);
+    }
+    if args.replace {
+        let _ = gallery.delete(&label);
+    }
+    gallery.enrol(&label, &template).map_err(|error| match error {
+        EnrolError::Duplicate => anyhow::anyhow!("{label} is enrolled already: choose another label, or add --replace"),
+        error => anyhow::anyhow!("{label}: {error}"),
+    })?;
     gallery::save(&path, header, &gallery)?;
     if args.common.json {
         let templates = gallery.templates().len();
         return print_json(&serde_json::json!({ "label": label.as_str(), "templates": templates }));
     }
-    println!("enrolled {label}; {} identities in {}", gallery.templates().len(), path.display());
+    say!("enrolled {label}; {} identities in {}", gallery.templates().len(), path.display())?;
     Ok(())
 }
 
@@ -142,15 +170,25 @@ fn print_decision(json: bool, path: &Path, decision: &Decision, header: &Header,
     match candidate {
         Some(c) => {
             let real = header.metric.real(c.distance, header.embedding_scale);
-            println!("{file}: {verdict}, {} at {real:.4} (distance {}, threshold {threshold})", c.label, c.distance.0);
+            say!("{file}: {verdict}, {} at {real:.4} (distance {}, threshold {threshold})", c.label, c.distance.0)?;
         }
-        None => println!("{file}: {verdict}, nobody is enrolled"),
+        None => say!("{file}: {verdict}, nobody is enrolled")?,
     }
     Ok(())
 }
 
 fn embed(bundle: &Bundle<'_>, path: &Path) -> anyhow::Result<Embedding> {
+    Ok(embed_measured(bundle, path)?.0)
+}
+
+/// The embedding of the sample at `path`, and how good the sample is.
+fn embed_measured(bundle: &Bundle<'_>, path: &Path) -> anyhow::Result<(Embedding, Quality)> {
     let mut arena = vec![0; network::arena_words(bundle)];
     let raw = data::read(path)?;
-    network::embed(bundle, raw.as_raw(), &mut arena).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
+    let mut measured = || {
+        let (tensor, work) = network::front_memory(bundle, &mut arena)?;
+        let quality = bundle.header().frontend.run(raw.as_raw(), tensor, work)?;
+        Ok((network::forward(bundle, &mut arena)?, quality))
+    };
+    measured().map_err(|error: NetworkError| anyhow::anyhow!("{}: {error}", path.display()))
 }

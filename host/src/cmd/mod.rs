@@ -1,5 +1,18 @@
 //! The subcommands: each file holds its arguments and its `run`.
 
+/// Prints a line on standard output; an [`OutputError`] where that fails.
+macro_rules! say {
+    ($($text:tt)*) => { $crate::cmd::print_line(format_args!($($text)*)) };
+}
+
+/// Prints a line on standard error, if anybody listens.
+macro_rules! note {
+    ($($text:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
 pub mod demo;
 pub mod device;
 pub mod draw;
@@ -11,15 +24,85 @@ pub mod report;
 pub mod serve;
 pub mod train;
 
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+use std::ops::RangeInclusive;
+
+use clap::builder::RangedU64ValueParser;
 use serde::Serialize;
+use thiserror::Error;
+
+/// Arguments that do not make a command together, which ends with status 2.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// Takes whole numbers of a range from the command line.
+fn within(range: RangeInclusive<u64>) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(range)
+}
+
+/// Most replicates of a bootstrap that the command line takes.
+const MAX_REPLICATES: u64 = 100_000;
+/// Most samples that an identity is enrolled from.
+const MAX_REFERENCES: u64 = 10_000;
+
+/// Why nothing more can be printed.
+#[derive(Debug, Error)]
+pub enum OutputError {
+    /// Nobody reads it any more, as behind `| head`.
+    #[error("standard output is closed")]
+    Closed,
+    /// It takes no more.
+    #[error("cannot write to standard output: {0}; send it elsewhere")]
+    Failed(io::Error),
+}
+
+fn print_line(text: fmt::Arguments<'_>) -> Result<(), OutputError> {
+    writeln!(io::stdout(), "{text}").map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => OutputError::Closed,
+        _ => OutputError::Failed(error),
+    })
+}
 
 /// Prints `value` as one line of JSON.
 fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string(value)?);
+    say!("{}", serde_json::to_string(value)?)?;
     Ok(())
+}
+
+/// An error in one sentence: its text and its causes', each once though texts may quote their cause.
+pub fn sentence(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match () {
+        () if told.is_empty() => cause,
+        () if told.contains(&cause) => told,
+        () => format!("{told}: {cause}"),
+    })
 }
 
 /// A fraction as a percentage.
 pub(crate) fn percent(fraction: f64) -> String {
     format!("{:.2} %", fraction * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[derive(Debug, Error)]
+    #[error("cannot read it: {source}; look again")]
+    struct Quoting {
+        source: io::Error,
+    }
+
+    #[test]
+    fn every_cause_is_told_once() {
+        let quoting = || Quoting { source: io::Error::other("it is gone") };
+        assert_eq!(sentence(&quoting().into()), "cannot read it: it is gone; look again");
+        let with = Err::<(), _>(quoting()).context("no report").unwrap_err();
+        assert_eq!(sentence(&with), "no report: cannot read it: it is gone; look again");
+        assert_eq!(sentence(&anyhow::anyhow!("a").context("b")), "b: a");
+    }
 }

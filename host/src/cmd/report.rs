@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::print_json;
+use super::{MAX_REFERENCES, MAX_REPLICATES, UsageError, print_json, within};
 use crate::evaluate::Resampling;
 use crate::model::write_all;
 use crate::report::{CARD, FIGURES, Options, PAGE, Reported, card, collect, comparison, page};
@@ -19,10 +19,10 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Samples that each identity is enrolled from [default: every pair of samples is compared; 5 where there are forgeries]
-    #[arg(long)]
+    #[arg(long, value_parser = within(1..=MAX_REFERENCES))]
     pub references: Option<usize>,
     /// Times that the identities are drawn anew for the 95 % intervals
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = within(1..=MAX_REPLICATES))]
     pub replicates: usize,
     /// Seed of random choices
     #[arg(long, default_value_t = 1)]
@@ -34,18 +34,15 @@ pub struct Args {
 
 /// Measures and writes.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    if args.references == Some(0) || args.replicates == 0 {
-        bail!("--references and --replicates must be at least 1");
-    }
     if args.models.len() > 1 && args.out.is_none() {
-        bail!("several models have no folder in common: name the page with --out FILE");
+        return Err(UsageError("several models have no folder in common: name the page with --out FILE".into()).into());
     }
     let resampling = Resampling { replicates: args.replicates, seed: args.seed };
     let options = Options { references: args.references, resampling };
     let mut all = Vec::new();
     for model in &args.models {
         if !args.json {
-            println!("measuring {}", model.display());
+            say!("measuring {}", model.display())?;
         }
         let reported = collect(model, &options).with_context(|| format!("no report on {}", model.display()))?;
         if args.json {
@@ -55,7 +52,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     }
     let written = write(&args, &all)?;
     if !args.json {
-        println!("wrote {}", written.display());
+        say!("wrote {}", written.display())?;
     }
     Ok(())
 }

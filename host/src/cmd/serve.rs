@@ -58,7 +58,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     } else {
         let listener = TcpListener::bind(&args.listen)
             .with_context(|| format!("cannot listen at {}: name another --listen", args.listen))?;
-        eprintln!("listening at {}", listener.local_addr()?);
+        note!("listening at {}", listener.local_addr()?);
         Listener::Tcp(listener)
     };
     while serve_model(&args, &mut flash, &listener)? == End::Restart {}
@@ -78,7 +78,7 @@ fn serve_model(args: &Args, flash: &mut FlashImage, listener: &Listener) -> anyh
     });
     let Some((bytes, golden)) = checked else {
         if slot != 0 {
-            eprintln!("slot {slot} of the flash holds no model: the one of {} is used", args.model.display());
+            note!("slot {slot} of the flash holds no model: the one of {} is used", args.model.display());
             store.put(Settings { slot: 0, ..*store.settings() })?;
         }
         let model = OnnxModel::load(&args.model.join(ONNX))?;
@@ -103,7 +103,7 @@ fn serve<'m, E: Engine>(
     let mut app = DesktopApp::new(engine, store, platform, &mut memory)?;
     let observe = |response: &Response<'_>| {
         if args.verbose {
-            eprintln!("{response:?}");
+            note!("{response:?}");
         }
     };
     Ok(match listener {

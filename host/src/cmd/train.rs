@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
-use crate::data::{Pattern, Sampling, Spec};
+use super::UsageError;
+use crate::data::{Pattern, Sampling, Spec, Split};
 use crate::mining::Mining;
-use crate::recipe::{self, Choices, Family, Loss, Method, Metric, Recipe};
+use crate::recipe::{self, Choices, Family, Loss, Method, Metric, Recipe, RecipeError};
 use crate::train::{Compute, Event, train_on};
 
 /// Trains an embedding network.
@@ -155,8 +156,11 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     });
     progress.finish();
     trained?;
-    eprintln!(
-        "trained {} in {}; next: doppel export {}",
+    if let Some(Kept { phase, step, eer }) = progress.kept {
+        note!("kept: step {step} of training {}, validation EER {:.2} %", phase + 1, 100.0 * eer);
+    }
+    note!(
+        "trained {} in {}; next: cargo run --release -- export {}",
         folder.display(),
         HumanDuration(started.elapsed()),
         folder.display()
@@ -175,11 +179,41 @@ fn prepare(args: &Args) -> anyhow::Result<(Recipe, PathBuf)> {
         }
         (None, None, None, Some(out)) if args.resume => (Recipe::load(&out.join(recipe::FILE_NAME))?, out.clone()),
         (None, None, Some(source), Some(out)) => (choose(args, source, out)?, out.clone()),
-        _ => bail!("nothing says what to train: give --data SPEC --out models/NAME, or the folder of a trained model"),
+        _ => {
+            return usage(
+                "nothing says what to train: give --data SPEC --out models/NAME, or the folder of a trained model",
+            );
+        }
     };
     change(args, &mut recipe)?;
-    recipe.check()?;
+    recipe.check().map_err(|error| by_flag(args, error))?;
     Ok((recipe, folder))
+}
+
+fn usage<T>(text: impl Into<String>) -> anyhow::Result<T> {
+    Err(UsageError(text.into()).into())
+}
+
+/// An error about a value that a flag gave, by the flag's name.
+fn by_flag(args: &Args, error: RecipeError) -> anyhow::Error {
+    let RecipeError::Range { key, value, expected } = &error else {
+        return error.into();
+    };
+    let flags = [
+        ("net.embedding", "--embedding", args.embedding.is_some()),
+        ("net.width_multiplier", "--width", args.width.is_some()),
+        ("phase.epochs", "--epochs", args.epochs.is_some()),
+        ("phase.learning_rate", "--learning-rate", args.learning_rate.is_some()),
+        ("phase.loss.margin", "--margin", args.margin.is_some()),
+        ("phase.sampling", "--batch", args.batch.is_some()),
+        ("input.height", "--input", args.input.is_some()),
+        ("input.width", "--input", args.input.is_some()),
+        ("export.target_fmr", "--fmr", args.fmr.is_some()),
+    ];
+    match flags.iter().find(|(of, _, given)| of == key && *given) {
+        Some((_, flag, _)) => UsageError(format!("{flag} is {value}; it must be {expected}")).into(),
+        None => error.into(),
+    }
 }
 
 /// The recipe of the arguments' choices, with defaults for the others.
@@ -192,12 +226,12 @@ fn choose(args: &Args, source: &Spec, out: &Path) -> anyhow::Result<Recipe> {
     choices.metric = args.metric;
     if args.train_on.is_some() || args.threshold_on.is_some() || args.test_on.is_some() {
         let (Some(train), Some(threshold), Some(test)) = (&args.train_on, &args.threshold_on, &args.test_on) else {
-            bail!("--train-on, --threshold-on and --test-on belong together: give all three or none");
+            return usage("--train-on, --threshold-on and --test-on belong together: give all three or none");
         };
-        choices.split =
-            Some(crate::data::Split { train: train.clone(), threshold: threshold.clone(), test: test.clone() });
+        let split = Split { train: train.clone(), threshold: threshold.clone(), test: test.clone() };
+        choices.split = Some(source.resolve(split)?);
     }
-    Ok(choices.recipe()?)
+    choices.recipe().map_err(|error| by_flag(args, error))
 }
 
 /// Changes of single settings, which work on any recipe.
@@ -236,7 +270,9 @@ fn change(args: &Args, recipe: &mut Recipe) -> anyhow::Result<()> {
             Loss::Softmax => {}
             Loss::Sphereface { margin, .. } => match args.margin {
                 Some(asked) if asked.fract() != 0.0 || asked < 0.0 => {
-                    bail!("--margin is {asked}; SphereFace multiplies the angle by a whole number, as 2 or 4")
+                    return usage(format!(
+                        "--margin is {asked}; SphereFace multiplies the angle by a whole number, as 2 or 4"
+                    ));
                 }
                 Some(asked) => *margin = asked as u32,
                 None => {}
@@ -258,6 +294,14 @@ pub(super) struct Progress {
     bar: ProgressBar,
     plain: bool,
     phase: Option<Timing>,
+    kept: Option<Kept>,
+}
+
+/// The measurement whose network is kept.
+struct Kept {
+    phase: usize,
+    step: usize,
+    eer: f64,
 }
 
 /// What the time left is reckoned from.
@@ -270,7 +314,7 @@ struct Timing {
 
 impl Progress {
     pub(super) fn new() -> Progress {
-        Progress { bar: ProgressBar::hidden(), plain: !std::io::stderr().is_terminal(), phase: None }
+        Progress { bar: ProgressBar::hidden(), plain: !std::io::stderr().is_terminal(), phase: None, kept: None }
     }
 
     pub(super) fn show(&mut self, event: Event<'_>) {
@@ -293,7 +337,10 @@ impl Progress {
                     self.bar.set_message(format!("{rate:.0} images/s, loss {loss:.4}"));
                 }
             }
-            Event::Validation { step, loss, eer, best, .. } => {
+            Event::Validation { phase, step, loss, eer, lowest, kept } => {
+                if kept {
+                    self.kept = Some(Kept { phase, step, eer });
+                }
                 let (rate, left, steps) = match &self.phase {
                     Some(timing) => {
                         let (rate, left) = timing.at(step);
@@ -301,7 +348,7 @@ impl Progress {
                     }
                     None => (0.0, Duration::ZERO, step),
                 };
-                let mark = if best { ", the best so far" } else { "" };
+                let mark = if lowest { ", the best so far" } else { "" };
                 self.line(format!(
                     "step {step}/{steps}: loss {loss:.4}, validation EER {:.2} %{mark}, {rate:.0} images/s, {} left",
                     100.0 * eer,
@@ -314,7 +361,7 @@ impl Progress {
 
     fn line(&self, text: String) {
         if self.plain {
-            eprintln!("{text}");
+            note!("{text}");
         } else {
             self.bar.println(text);
         }
@@ -394,7 +441,9 @@ mod tests {
         assert!(message("--data nonsense --out models/x").contains("nonsense"));
         assert!(message("--data glyphs --out models/x --method magic").contains("magic"));
         assert!(message("--data glyphs --out models/x --batch 12").contains("32x4"));
-        assert!(message("--data glyphs --out models/x --embedding 0").contains("net.embedding"));
+        assert!(message("--data glyphs --out models/x --embedding 0").contains("--embedding is 0"));
+        assert!(message("--data glyphs --out models/x --batch 4x1").contains("--batch is 4x1"));
+        assert!(message("--data glyphs --out models/x --input 60000x60000").contains("--input is 60000"));
         assert!(message("--data glyphs --out models/x --train-on 1-9").contains("--threshold-on"));
     }
 }

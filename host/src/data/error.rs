@@ -80,7 +80,7 @@ pub enum DataError {
         source: io::Error,
     },
     /// A folder that is not there.
-    #[error("there is no folder {}; check the path in --data", .0.display())]
+    #[error("there is no folder {}; check the path in --data, or in the recipe's `source`, which starts at the current folder", .0.display())]
     NoFolder(PathBuf),
     /// A file of a set that is not there.
     #[error("there is no {} (nor with .gz at its end); put the set's four files into that folder", .0.display())]

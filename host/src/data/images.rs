@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use image::{DynamicImage, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageReader, ImageResult, Limits};
 use rayon::prelude::*;
 use shared::frontend::MAX_SIDE;
 
@@ -56,7 +56,7 @@ pub(super) fn read_all(files: Vec<(usize, PathBuf)>) -> Result<Vec<Sample>, Data
     files.into_par_iter().map(|(identity, path)| read(&path).map(|raw| Sample { identity, raw })).collect()
 }
 
-/// The picture at `path` in 8-bit grey; what is transparent is seen on white.
+/// The picture at `path` in 8-bit grey, upright as its EXIF orientation says; what is transparent is seen on white.
 pub fn read(path: &Path) -> Result<RawSample, DataError> {
     let unreadable = |source| DataError::Read { path: path.to_path_buf(), source };
     let wrong = |reason: String| DataError::Picture { path: path.to_path_buf(), reason };
@@ -65,7 +65,14 @@ pub fn read(path: &Path) -> Result<RawSample, DataError> {
     limits.max_image_width = Some(MAX_SIDE.into());
     limits.max_image_height = Some(MAX_SIDE.into());
     reader.limits(limits);
-    let picture = reader.decode().map_err(|error| wrong(error.to_string()))?;
+    let decoded = || -> ImageResult<DynamicImage> {
+        let mut decoder = reader.into_decoder()?;
+        let orientation = decoder.orientation()?;
+        let mut picture = DynamicImage::from_decoder(decoder)?;
+        picture.apply_orientation(orientation);
+        Ok(picture)
+    };
+    let picture = decoded().map_err(|error| wrong(error.to_string()))?;
     let (Ok(width), Ok(height)) = (picture.width().try_into(), picture.height().try_into()) else {
         return Err(wrong(format!("its sides are longer than {MAX_SIDE}")));
     };
@@ -154,6 +161,27 @@ mod tests {
         let jpeg = folder.path().join("b.png");
         GrayImage::from_pixel(2, 3, Luma([90])).save_with_format(&jpeg, ImageFormat::Jpeg).expect("a file");
         assert_eq!(read(&jpeg).expect("a picture"), grey(90));
+    }
+
+    #[test]
+    fn a_telephone_held_sideways_makes_upright_pictures() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.jpg");
+        // Black above white.
+        let picture = GrayImage::from_fn(16, 32, |_, y| Luma([if y < 16 { 0 } else { 255 }]));
+        picture.save_with_format(&path, ImageFormat::Jpeg).expect("a file");
+        let jpeg = fs::read(&path).expect("a file");
+        // EXIF with one entry, the orientation (0x112), a short, 6: to be turned right by a quarter.
+        let exif =
+            [&b"\xff\xe1\x00\x22Exif\0\0II*\0\x08\0\0\0\x01\0"[..], b"\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"]
+                .concat();
+        fs::write(&path, [&jpeg[..2], &exif, &jpeg[2..]].concat()).expect("a file");
+        let RawSample::Image { width, height, pixels, .. } = read(&path).expect("a picture") else {
+            panic!("it is a picture");
+        };
+        assert_eq!((width, height), (32, 16));
+        // What was above is on the right.
+        assert!(pixels[0] > 200 && pixels[31] < 50, "{} {}", pixels[0], pixels[31]);
     }
 
     #[test]

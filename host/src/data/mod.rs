@@ -143,6 +143,26 @@ impl Dataset {
         Dataset { identities, samples: kept(self.samples), forgeries: kept(self.forgeries) }
     }
 
+    /// The same samples with identities numbered as in `names`; identities that are not among them follow in their old order.
+    /// Labels of two data sets mean the same only in one numbering.
+    pub fn numbered_as(self, names: &[String]) -> Dataset {
+        let mut identities = names.to_vec();
+        let renumbered: Vec<usize> = self
+            .identities
+            .into_iter()
+            .map(|name| {
+                identities.iter().position(|known| *known == name).unwrap_or_else(|| {
+                    identities.push(name);
+                    identities.len() - 1
+                })
+            })
+            .collect();
+        let numbered = |samples: Vec<Sample>| {
+            samples.into_iter().map(|sample| Sample { identity: renumbered[sample.identity], ..sample }).collect()
+        };
+        Dataset { identities, samples: numbered(self.samples), forgeries: numbered(self.forgeries) }
+    }
+
     /// Every picture with dark and light exchanged.
     pub fn inverted(mut self) -> Dataset {
         for sample in self.samples.iter_mut().chain(&mut self.forgeries) {
@@ -230,6 +250,15 @@ mod tests {
         assert_eq!(kept.samples, [sample(1, 9), sample(0, 1), sample(1, 8)]);
         assert_eq!(kept.forgeries, [sample(1, 7), sample(1, 4)]);
         assert_eq!(kept.labels(), [1, 0, 1]);
+    }
+
+    #[test]
+    fn another_numbering_keeps_names() {
+        let names = ["x", "c", "a"].map(String::from);
+        let numbered = three().numbered_as(&names);
+        assert_eq!(numbered.identities, ["x", "c", "a", "b"]);
+        assert_eq!(numbered.samples, [sample(1, 9), sample(2, 1), sample(3, 5), sample(1, 8)]);
+        assert_eq!(numbered.forgeries, [sample(1, 7), sample(3, 6), sample(1, 4)]);
     }
 
     #[test]

@@ -75,6 +75,15 @@ impl Pattern {
         self.0.iter().any(|term| term.matches(name))
     }
 
+    /// The pattern that means exactly those of `names` that this one means; itself where it means every name, or none of these.
+    pub fn among<S: AsRef<str>>(&self, names: &[S]) -> Self {
+        let meant: Vec<&str> = names.iter().map(AsRef::as_ref).filter(|name| self.matches(name)).collect();
+        match meant.is_empty() || self.0.contains(&Term::All) {
+            true => self.clone(),
+            false => Pattern::of_names(&meant),
+        }
+    }
+
     /// A name that both patterns mean, if there is one (`*` where both mean every name).
     pub fn overlap(&self, other: &Pattern) -> Option<String> {
         self.0.iter().flat_map(|a| other.0.iter().map(move |b| (a, b))).find_map(|(a, b)| a.overlap(b))
@@ -256,6 +265,14 @@ mod tests {
         assert_eq!(text(&["s8", "s9", "s10", "s12", "anna"]), "s8-s10,s12,anna");
         assert_eq!(text(&["008", "009", "010"]), "008-010");
         assert_eq!(text(&["s1", "s01", "s2", "s02"]), "s1,s01,s2,s02");
+    }
+
+    #[test]
+    fn a_range_is_narrowed_to_the_names_that_there_are() {
+        let names = ["001", "002", "004", "040"];
+        assert_eq!(pattern("001-020").among(&names).to_string(), "001-002,004");
+        assert_eq!(pattern("*").among(&names), Pattern::all());
+        assert_eq!(pattern("s1-s9").among(&names), pattern("s1-s9"));
     }
 
     #[test]

@@ -55,6 +55,12 @@ impl Split {
         }
     }
 
+    /// The same split with the names that there really are: see [`Pattern::among`].
+    pub fn among(&self, names: &[String]) -> Split {
+        let [train, threshold, test] = Part::ALL.map(|part| self.part(part).among(names));
+        Split { train, threshold, test }
+    }
+
     /// Two parts that mean the same identity and its name, if there are any.
     pub fn overlap(&self) -> Option<(Part, Part, String)> {
         use Part::{Test, Threshold, Train};

@@ -1,6 +1,7 @@
 //! What a training run draws its batches from.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -33,6 +34,15 @@ pub enum Sampling {
         /// Samples in a batch.
         batch: usize,
     },
+}
+
+impl fmt::Display for Sampling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Sampling::Balanced { identities, samples } => write!(f, "{identities}x{samples}"),
+            Sampling::Shuffled { batch } => write!(f, "{batch} shuffled samples"),
+        }
+    }
 }
 
 /// What counts as a class in training besides the source's identities; nothing by default.

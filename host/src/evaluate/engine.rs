@@ -1,6 +1,6 @@
 //! The engines that embed: the float network, the bundle by `shared`'s kernels, and the ONNX file by tract.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use firmware::onnx::{LoadError, OnnxError, OnnxModel};
@@ -12,7 +12,7 @@ use shared::network::{self, NetworkError};
 use thiserror::Error;
 
 use crate::data::{Dataset, Sample, input_tensor};
-use crate::model::{BundleBytes, ModelError, ONNX};
+use crate::model::{BUNDLE, BundleBytes, ModelError, ONNX};
 use crate::net::FloatNet;
 use crate::train::{TrainError, Trained};
 
@@ -60,6 +60,9 @@ pub enum EngineError {
     /// The ONNX file cannot be run.
     #[error(transparent)]
     Onnx(#[from] OnnxError),
+    /// The ONNX file and the bundle beside it are two models.
+    #[error("{} is of another model than {} beside it: run `doppel export {}`", .0.join(ONNX).display(), BUNDLE, .0.display())]
+    OtherExport(PathBuf),
     /// A sample that the model does not take.
     #[error("sample {index} ({name}): {source}")]
     Sample {
@@ -98,7 +101,16 @@ impl Engine {
         Ok(match kind {
             EngineKind::Float => Self::float(&Trained::load(dir)?),
             EngineKind::Int8 => Engine::Int8(BundleBytes::open(dir)?),
-            EngineKind::Onnx => Engine::Onnx(Box::new(OnnxModel::load(&dir.join(ONNX))?)),
+            EngineKind::Onnx => {
+                let model = OnnxModel::load(&dir.join(ONNX))?;
+                // The threshold and whatever else goes with the model is read from the bundle.
+                if dir.join(BUNDLE).exists()
+                    && BundleBytes::open(dir)?.bundle().map(|b| *b.header()) != Ok(*model.header())
+                {
+                    return Err(EngineError::OtherExport(dir.to_path_buf()));
+                }
+                Engine::Onnx(Box::new(model))
+            }
         })
     }
 

@@ -6,7 +6,7 @@ use super::Embedded;
 
 /// The share of `queries` whose label wins the vote of their `k` nearest gallery samples. Samples as far as the k-th vote too
 /// (int8 embeddings do tie); among labels with as many votes, the one with the nearest sample wins, then the lower label.
-/// None where there is no query or no gallery.
+/// Both sides' labels must be of one numbering (see [`super::gallery`]). None where there is no query or no gallery.
 pub fn knn_accuracy(queries: &Embedded, gallery: &Embedded, k: usize) -> Option<f64> {
     if queries.is_empty() || gallery.is_empty() || k == 0 {
         return None;

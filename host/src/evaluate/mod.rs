@@ -21,6 +21,6 @@ pub use identify::{Identification, SearchesAtThreshold, identify};
 pub use knn::knn_accuracy;
 pub use nway::{NWay, nway, nway_accuracy};
 pub use one_shot_runs::{Run, RunsError, errors, runs};
-pub use samples::{Selected, Selection, SelectionError, gallery, unseen};
+pub use samples::{Choice, Selected, Selection, SelectionError, gallery, unseen};
 pub use templates::{Enrolled, enrol};
 pub use verify::{AtThreshold, OPERATING_POINTS, Verification, scores, verify, verify_resampled};

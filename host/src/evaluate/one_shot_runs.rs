@@ -41,6 +41,9 @@ pub enum RunsError {
         /// The line.
         text: String,
     },
+    /// A list without a pair.
+    #[error("{} names no pictures; fetch the runs again", .0.display())]
+    Empty(PathBuf),
     /// A picture cannot be read.
     #[error(transparent)]
     Picture(#[from] DataError),
@@ -90,6 +93,9 @@ fn run(folder: &Path, name: &str) -> Result<Run, RunsError> {
             return Err(RunsError::Pair { path, line: index + 1, text: line.to_string() });
         };
         pairs.push((folder.join(test), folder.join(training)));
+    }
+    if pairs.is_empty() {
+        return Err(RunsError::Empty(path));
     }
     let mut choices: Vec<PathBuf> = pairs.iter().map(|(_, training)| training.clone()).collect();
     choices.sort();

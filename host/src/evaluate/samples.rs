@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
 use thiserror::Error;
 
 use crate::data::made::Maker;
@@ -31,6 +32,24 @@ pub enum SelectionError {
          with --identities to judge by them all the same"
     )]
     AllSeen(Spec),
+    /// The program makes identities without end.
+    #[error("{0} has identities without end: name some with --identities, as 200000-200399")]
+    NotNamed(Spec),
+    /// A k-NN gallery lacks identities of the queries.
+    #[error(
+        "the training part of {source_name} has no samples of `{first}` ({missing} of the {asked} identities asked for), so no \
+         neighbour can name them: use --protocol nway or identify, or name trained ones with --identities"
+    )]
+    NotInGallery {
+        /// The source of the gallery, as its spec is written.
+        source_name: String,
+        /// The first identity that is missing.
+        first: String,
+        /// Identities that are missing.
+        missing: usize,
+        /// Identities of the queries.
+        asked: usize,
+    },
 }
 
 /// The samples of a selection.
@@ -38,8 +57,48 @@ pub enum SelectionError {
 pub struct Selected {
     /// The samples.
     pub data: Dataset,
-    /// What a person should know about them.
-    pub note: Option<String>,
+    /// How they were chosen.
+    pub choice: Choice,
+}
+
+/// How samples were chosen, as JSON gives it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Choice {
+    /// The source.
+    pub data: Spec,
+    /// Identities that were left out as the model has seen them.
+    pub left_out: usize,
+    /// Identities that are there though they bear names that the recipe trains on or chooses the threshold with.
+    pub seen: usize,
+    /// Whether samples could be compared with those that trained or chose the threshold, where that had to be done.
+    pub compared: bool,
+}
+
+impl Choice {
+    /// What a person should know of it, a sentence each.
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.left_out > 0 {
+            notes.push(format!(
+                "left out {} identities whose samples or names are those that the recipe trains on or chooses the threshold with",
+                self.left_out
+            ));
+        }
+        if self.seen > 0 {
+            notes.push(format!(
+                "{} of the identities bear names that the recipe trains on or chooses the threshold with",
+                self.seen
+            ));
+        }
+        if !self.compared {
+            notes.push(
+                "the data that the model was trained on is not where its recipe says, seen from the current folder, so that these \
+                 samples were not compared with it: they may be of identities that it was trained on"
+                    .to_string(),
+            );
+        }
+        notes
+    }
 }
 
 /// The samples that `selection` asks for.
@@ -52,24 +111,28 @@ pub struct Selected {
 pub fn unseen(selection: Selection, recipe: &Recipe) -> Result<Selected, SelectionError> {
     let (own, split, world) = (&recipe.data.source, &recipe.data.split, recipe.data.world);
     let spec = selection.source.unwrap_or(own);
+    let choice = Choice { data: spec.clone(), left_out: 0, seen: 0, compared: true };
     if let Some(pattern) = selection.identities {
         let data = match spec {
             Spec::Mnist(folder) => mnist::load(folder, Half::Testing)?.retain(|name| pattern.matches(name)),
             _ => spec.load_all(pattern, world)?,
         };
-        let seen = data.identities.iter().filter(|name| kind(spec) == kind(own) && !split.unseen(name)).count();
-        let note =
-            format!("{seen} of the identities bear names that the recipe trains on or chooses the threshold with");
-        return Ok(Selected { data, note: (seen > 0).then_some(note) });
+        let known = |name: &&String| kind(spec) == kind(own) && !split.unseen(name) || trains_along(spec, recipe, name);
+        let seen = data.identities.iter().filter(known).count();
+        return Ok(Selected { data, choice: Choice { seen, ..choice } });
     }
     let parts_by_file = (Maker::of(spec).is_some() || matches!(spec, Spec::Mnist(_))) && kind(spec) == kind(own);
     if parts_by_file || same_place(spec, own) {
-        return Ok(Selected { data: spec.load(Part::Test, split, world)?, note: None });
+        return Ok(Selected { data: spec.load(Part::Test, split, world)?, choice });
+    }
+    if Maker::of(spec).is_some() {
+        return Err(SelectionError::NotNamed(spec.clone()));
     }
     let all = spec.load_all(&Pattern::all(), world)?;
     let people = matches!(kind(spec).as_str(), "images" | "signatures");
     let seen_samples = samples_seen(recipe);
-    let by_name = kind(spec) == kind(own) && !(people && seen_samples.is_some());
+    let compared = seen_samples.is_some();
+    let by_name = kind(spec) == kind(own) && !(people && compared);
     let seen_samples = seen_samples.unwrap_or_default();
     let mut seen = vec![false; all.identities.len()];
     for sample in &all.samples {
@@ -84,19 +147,33 @@ pub fn unseen(selection: Selection, recipe: &Recipe) -> Result<Selected, Selecti
     if data.identities.is_empty() {
         return Err(SelectionError::AllSeen(spec.clone()));
     }
-    let reason = if by_name { "name or samples are" } else { "samples are" };
-    let note = format!(
-        "left out {} identities whose {reason} those that the recipe trains on or chooses the threshold with",
-        names.len()
-    );
-    Ok(Selected { data, note: (!names.is_empty()).then_some(note) })
+    Ok(Selected { data, choice: Choice { left_out: names.len(), compared, ..choice } })
 }
 
-/// The labelled samples of a k-NN gallery: the training part, of MNIST the whole training file.
-pub fn gallery(source: Option<&Spec>, recipe: &Recipe) -> Result<Dataset, DataError> {
-    match source.unwrap_or(&recipe.data.source) {
-        Spec::Mnist(folder) => mnist::load(folder, Half::Training),
-        spec => spec.load(Part::Train, &recipe.data.split, recipe.data.world),
+/// Whether `name` of `spec`, which the program makes, trains beside the recipe's main source.
+fn trains_along(spec: &Spec, recipe: &Recipe, name: &str) -> bool {
+    let mut also = recipe.data.also.iter().filter(|also| also.source == *spec);
+    Maker::of(spec).is_some() && also.any(|also| also.identities.matches(name))
+}
+
+/// The labelled samples of a k-NN gallery: the training part, of MNIST the whole training file. They are numbered as in `names`,
+/// the identities of the queries, each of which must have samples here.
+pub fn gallery(source: Option<&Spec>, recipe: &Recipe, names: &[String]) -> Result<Dataset, SelectionError> {
+    let source = source.unwrap_or(&recipe.data.source);
+    let gallery = match source {
+        Spec::Mnist(folder) => mnist::load(folder, Half::Training)?,
+        spec => spec.load(Part::Train, &recipe.data.split, recipe.data.world)?,
+    };
+    let known: HashSet<&String> = gallery.identities.iter().collect();
+    let missing: Vec<&String> = names.iter().filter(|name| !known.contains(name)).collect();
+    match missing.first() {
+        None => Ok(gallery.numbered_as(names)),
+        Some(first) => Err(SelectionError::NotInGallery {
+            source_name: source.to_string(),
+            first: first.to_string(),
+            missing: missing.len(),
+            asked: names.len(),
+        }),
     }
 }
 
@@ -116,15 +193,18 @@ fn same_place(a: &Spec, b: &Spec) -> bool {
     a == b || kind(a) == kind(b) && folder(a) == folder(b)
 }
 
-/// The raw samples that trained or chose the threshold; none where the recipe's source is not there.
+/// The raw samples from files that trained or chose the threshold; none where one of the recipe's sources is not there.
 fn samples_seen(recipe: &Recipe) -> Option<HashSet<RawSample>> {
     let (source, split, world) = (&recipe.data.source, &recipe.data.split, recipe.data.world);
-    if Maker::of(source).is_some() {
-        return Some(HashSet::new());
-    }
     let mut seen = HashSet::new();
-    for part in [source.load(Part::Train, split, world), recipe.threshold_part()] {
-        seen.extend(part.ok()?.samples.into_iter().map(|sample| sample.raw));
+    if Maker::of(source).is_none() {
+        seen.extend(source.load(Part::Train, split, world).ok()?.samples.into_iter().map(|sample| sample.raw));
+    }
+    if Maker::of(recipe.data.threshold_source.as_ref().unwrap_or(source)).is_none() {
+        let part = recipe.threshold_part().ok()?;
+        // As they lie in their files.
+        let part = if recipe.data.threshold_inverted { part.inverted() } else { part };
+        seen.extend(part.samples.into_iter().map(|sample| sample.raw));
     }
     for also in recipe.data.also.iter().filter(|also| Maker::of(&also.source).is_none()) {
         let samples = also.source.load_all(&also.identities, world).ok()?.samples;
@@ -187,10 +267,59 @@ mod tests {
         let selection = Selection { source: Some(&source), identities: None };
         let selected = unseen(selection, &recipe).unwrap();
         assert_eq!(names(&selected), ["a", "b"]);
-        assert!(selected.note.unwrap().contains("left out 2 identities"));
+        assert!(selected.choice.notes()[0].contains("left out 2 identities"), "{:?}", selected.choice);
+        assert!(selected.choice.compared);
         // Without the recipe's own data only names can tell.
         drop(folder);
-        assert_eq!(names(&unseen(selection, &recipe).unwrap()), ["y", "z"]);
+        let selected = unseen(selection, &recipe).unwrap();
+        assert_eq!(names(&selected), ["y", "z"]);
+        assert!(selected.choice.notes().iter().any(|note| note.contains("not compared")), "{:?}", selected.choice);
+    }
+
+    #[test]
+    fn a_gallery_is_numbered_as_the_queries_and_holds_them_all() {
+        let (_folder, spec) = people(&SIX);
+        let recipe = recipe(&spec);
+        let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect::<Vec<_>>();
+        // The recipe trains on a and b.
+        let gallery = |asked: &[&str]| super::gallery(None, &recipe, &names(asked));
+        for asked in [["a", "b"], ["b", "a"]] {
+            let found = gallery(&asked).unwrap();
+            assert_eq!(found.identities, asked);
+            let darker = found.samples.iter().find(|sample| sample.raw.pixels()[0] < 20).unwrap();
+            assert_eq!(asked[darker.identity], "a");
+        }
+        let error = gallery(&["a", "e", "f"]).unwrap_err().to_string();
+        assert!(error.contains("`e`") && error.contains("2 of the 3") && error.contains("nway"), "{error}");
+    }
+
+    #[test]
+    fn what_trains_along_is_known_by_name_or_sample() {
+        let (_folder, spec) = people(&SIX);
+        let mut recipe = recipe(&spec);
+        let along = |source: &Spec, identities: &str| crate::recipe::Also {
+            source: source.clone(),
+            name: None,
+            licence: None,
+            identities: identities.parse().unwrap(),
+            invert: false,
+            rotations_as_classes: false,
+            sampling: crate::data::Sampling::Balanced { identities: 2, samples: 2 },
+        };
+        let (_other, others) = people(&[("m", 110), ("n", 120)]);
+        recipe.data.also = vec![along(&Spec::Glyphs, "0-9"), along(&others, "*")];
+        let pattern: Pattern = "8-11".parse().unwrap();
+        let glyphs = Selection { source: Some(&Spec::Glyphs), identities: Some(&pattern) };
+        assert_eq!(unseen(glyphs, &recipe).unwrap().choice.seen, 2);
+        let without_names = unseen(Selection { identities: None, ..glyphs }, &recipe).unwrap_err().to_string();
+        assert!(without_names.contains("--identities"), "{without_names}");
+        let (_new, new) = people(&[("x", 110), ("y", 130), ("z", 140)]);
+        let selected = unseen(Selection { source: Some(&new), identities: None }, &recipe).unwrap();
+        assert_eq!((names(&selected), selected.choice.left_out), (vec!["y", "z"], 1));
+        // Also where the main source is one that the program makes.
+        recipe.data.source = Spec::Glyphs;
+        let selected = unseen(Selection { source: Some(&new), identities: None }, &recipe).unwrap();
+        assert_eq!(selected.choice.left_out, 1);
     }
 
     #[test]
@@ -203,6 +332,6 @@ mod tests {
         let pattern: Pattern = "a,e".parse().unwrap();
         let named = unseen(Selection { source: None, identities: Some(&pattern) }, &recipe).unwrap();
         assert_eq!(names(&named), ["a", "e"]);
-        assert!(named.note.unwrap().contains("1 of the identities"));
+        assert!(named.choice.notes()[0].contains("1 of the identities"), "{:?}", named.choice);
     }
 }

@@ -1,6 +1,5 @@
 //! [`Graph`] -> the board's bundle.
 
-use crc::{CRC_64_XZ, Crc};
 use shared::bundle::{Entry, HEADER_LEN, Header, LayerSource, NAME_LEN, WriteError, encode, encoded_len};
 use shared::embedding::Metric;
 use shared::frontend::FrontEnd;
@@ -8,6 +7,7 @@ use shared::geometry::Kind;
 use shared::plan::plan;
 use shared::quant::Channel;
 
+use crate::checksum::crc64;
 use crate::model::BundleBytes;
 use crate::quantize::{Graph, QuantLayer};
 
@@ -44,11 +44,7 @@ pub fn bundle_bytes(graph: &Graph, name: &str, frontend: FrontEnd, metric: Metri
     };
     let mut bytes = BundleBytes::zeroed(encoded_len(&header, &sources));
     encode(&header, &sources, bytes.as_mut_slice())?;
-    let crc = Crc::<u64>::new(&CRC_64_XZ);
-    let mut digest = crc.digest();
-    digest.update(&bytes.as_slice()[24..34]);
-    digest.update(&bytes.as_slice()[HEADER_LEN..]);
-    header.model_id = digest.finalize();
+    header.model_id = crc64(&[&bytes.as_slice()[24..34], &bytes.as_slice()[HEADER_LEN..]]);
     encode(&header, &sources, bytes.as_mut_slice())?;
     Ok(bytes)
 }
@@ -75,7 +71,7 @@ fn folded_channels(layer: &QuantLayer) -> Vec<Channel> {
 }
 
 /// As much of `name` as fits, cut between characters.
-fn padded(name: &str) -> [u8; NAME_LEN] {
+pub(super) fn padded(name: &str) -> [u8; NAME_LEN] {
     let mut padded = [0; NAME_LEN];
     let fits = (0..=NAME_LEN.min(name.len())).rev().find(|&len| name.is_char_boundary(len)).unwrap_or(0);
     padded[..fits].copy_from_slice(&name.as_bytes()[..fits]);

@@ -3,6 +3,7 @@
 mod bundle;
 mod golden;
 mod layers;
+mod origin;
 
 use std::path::Path;
 
@@ -28,6 +29,7 @@ use crate::train::{TrainError, Trained};
 
 pub use bundle::bundle_bytes;
 pub use layers::LayerReport;
+pub use origin::{ORIGIN, Origin, OriginError, check_origin};
 
 /// By how much the int8 EER may exceed the float EER before the export refuses, a fraction.
 pub const MAX_EER_GAP: f64 = 0.005;
@@ -158,7 +160,10 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
         macs: bundle.macs(),
         evidence: evidence_sentence(&threshold),
     };
-    write_all(dir, &[(BUNDLE, bytes.as_slice()), (ONNX, &onnx), (GOLDEN, &golden)])?;
+    let mut files = vec![(BUNDLE, bytes.as_slice()), (ONNX, onnx.as_slice()), (GOLDEN, golden.as_slice())];
+    let origin = serde_json::to_string(&Origin::new(dir, recipe, header, &files)?).unwrap_or_default() + "\n";
+    files.push((ORIGIN, origin.as_bytes()));
+    write_all(dir, &files)?;
     Ok(exported)
 }
 

@@ -92,6 +92,17 @@ impl FloatNet {
 }
 
 impl FloatLayer {
+    /// The layer's sums with their biases, before its activation: `batch` is `[n][channels][height][width]` of the input, the result
+    /// of the output.
+    ///
+    /// # Panics
+    /// When `batch` is not `n` inputs long.
+    pub fn sums(&self, batch: &[f32], n: usize) -> Vec<f32> {
+        let device = Device::flex();
+        let dims = [n, self.input.channels, self.input.height, self.input.width];
+        values(&self.sum(Tensor::from_data(TensorData::new(batch.to_vec(), dims), &device), &device))
+    }
+
     fn sum(&self, x: Tensor<4>, device: &Device) -> Tensor<4> {
         let (stride, pad, depthwise) = match self.spec {
             LayerSpec::AveragePool => return x.mean_dim(3).mean_dim(2),

@@ -32,7 +32,7 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("data.split", "threshold", "Choose the threshold; never trained on."),
     ("data.also", "", "A source that only trains: every batch holds some of its samples besides."),
     ("input", "", "What the network gets to see: pixels, or frames (width) and bands (height) of a recording."),
-    ("input", "channels", "1 for grey, 3 for RGB."),
+    ("input", "channels", "Always 1: pictures are read in grey."),
     ("input", "invert", "Dark on light becomes light on dark."),
     ("input", "stretch", "The darkest value becomes 0, the lightest 255."),
     ("input.sound", "", "The spectrogram of recordings."),

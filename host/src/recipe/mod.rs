@@ -2,11 +2,13 @@
 
 mod comments;
 mod defaults;
+mod identity;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use shared::embedding::MAX_DIM;
 use shared::frontend::{Fill, FrontEnd, Image, LogMel, Pixels, Raw, SettingsError};
 use thiserror::Error;
 
@@ -20,6 +22,10 @@ pub use defaults::Choices;
 
 /// Name of a recipe in a model's folder.
 pub const FILE_NAME: &str = "recipe.toml";
+/// Most samples of a batch.
+const MAX_BATCH: usize = 65_536;
+/// Most rows and columns of an input tensor.
+const MAX_INPUT: u16 = 1024;
 
 /// A training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -128,7 +134,7 @@ pub struct Input {
     pub width: u16,
     /// Rows.
     pub height: u16,
-    /// 1 for grey, 3 for RGB.
+    /// Always 1: pictures are read in grey.
     pub channels: u8,
     /// Dark on light becomes light on dark.
     pub invert: bool,
@@ -454,7 +460,7 @@ pub enum RecipeError {
         message: String,
     },
     /// A value is out of its range.
-    #[error("`{key}` is {value} in the recipe; it must be {expected}")]
+    #[error("`{key}` is {value}; it must be {expected}")]
     Range {
         /// The value's name.
         key: &'static str,
@@ -462,6 +468,14 @@ pub enum RecipeError {
         value: String,
         /// What is accepted.
         expected: &'static str,
+    },
+    /// The file asks for what no training can use.
+    #[error("{}: {cause}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: Box<RecipeError>,
     },
     /// The sound front end's settings.
     #[error(transparent)]
@@ -480,8 +494,10 @@ impl Recipe {
         let text = fs::read_to_string(path).map_err(|source| RecipeError::Read { path: path.to_path_buf(), source })?;
         let recipe: Recipe = toml::from_str(&text)
             .map_err(|error| RecipeError::Parse { path: path.to_path_buf(), message: one_line(&error, &text) })?;
-        recipe.check()?;
-        Ok(recipe)
+        match recipe.check() {
+            Ok(()) => Ok(recipe),
+            Err(cause) => Err(RecipeError::Unusable { path: path.to_path_buf(), cause: Box::new(cause) }),
+        }
     }
 
     /// Writes `recipe.toml` into `folder`, which is made if need be; never a half of it.
@@ -516,9 +532,13 @@ impl Recipe {
             0 => range(key, value, "at least 1"),
             _ => Ok(()),
         };
-        match self.input.channels {
-            1 | 3 => {}
-            channels => return range("input.channels", channels, "1 (grey) or 3 (RGB)"),
+        if self.input.channels != 1 {
+            return range("input.channels", self.input.channels, "1: pictures are read in grey");
+        }
+        for (key, side) in [("input.height", self.input.height), ("input.width", self.input.width)] {
+            if !(1..=MAX_INPUT).contains(&side) {
+                return range(key, side, "between 1 and 1024");
+            }
         }
         let (sounds, speech) = (self.input.sound.is_some(), matches!(self.data.source, Spec::Speech(..)));
         if sounds != speech {
@@ -544,8 +564,8 @@ impl Recipe {
             let value = self.net.width_multiplier;
             return range("net.width_multiplier", value, "between 0.0625 and 16");
         }
-        if !(1..=4096).contains(&self.net.embedding) {
-            return range("net.embedding", self.net.embedding, "between 1 and 4096");
+        if !(1..=MAX_DIM).contains(&self.net.embedding) {
+            return range("net.embedding", self.net.embedding, "between 1 and 512, the most that a bundle holds");
         }
         share("optimizer.weight_decay", self.optimizer.weight_decay.into())?;
         if !(0.0..1.0).contains(&self.optimizer.average) {
@@ -581,19 +601,21 @@ impl Recipe {
                 positive("phase.contrast.weight", weight.into())?;
                 positive("phase.contrast.temperature", temperature.into())?;
             }
+            sampling("phase.sampling", phase.sampling)?;
             match phase.sampling {
                 Sampling::Balanced { samples: 2.., .. } => {}
                 _ if phase.loss.method().classifies() && phase.contrast.is_none() => {}
                 sampling => {
-                    let expected = "`balanced` with at least 2 `samples` for a loss on pairs or triplets";
-                    return range("phase.sampling", format!("{sampling:?}"), expected);
+                    let expected = "balanced with at least 2 samples an identity, for a loss on pairs or triplets";
+                    return range("phase.sampling", sampling, expected);
                 }
             }
         }
         for also in &self.data.also {
+            sampling("data.also.sampling", also.sampling)?;
             if !matches!(also.sampling, Sampling::Balanced { samples: 2.., .. }) {
-                let expected = "`balanced` with at least 2 `samples`";
-                return range("data.also.sampling", format!("{:?}", also.sampling), expected);
+                let expected = "balanced with at least 2 samples an identity";
+                return range("data.also.sampling", also.sampling, expected);
             }
             if also.rotations_as_classes && self.input.height != self.input.width {
                 let size = format!("{}x{}", self.input.height, self.input.width);
@@ -708,6 +730,18 @@ fn range<T>(key: &'static str, value: impl ToString, expected: &'static str) -> 
     Err(RecipeError::Range { key, value: value.to_string(), expected })
 }
 
+/// Refuses batches of nothing and those that no memory holds.
+fn sampling(key: &'static str, sampling: Sampling) -> Result<(), RecipeError> {
+    let size = match sampling {
+        Sampling::Balanced { identities, samples } => identities.saturating_mul(samples),
+        Sampling::Shuffled { batch } => batch,
+    };
+    match size {
+        1..=MAX_BATCH => Ok(()),
+        _ => range(key, sampling, "of 1 to 65536 samples in all"),
+    }
+}
+
 /// Where the text is wrong and why, in one line.
 fn one_line(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', " ");
@@ -762,6 +796,13 @@ mod tests {
             recipe.check().unwrap_err().to_string()
         };
         assert!(wrong(|r| r.net.embedding = 0).contains("net.embedding"));
+        assert!(wrong(|r| r.net.embedding = 513).contains("512"));
+        assert!(wrong(|r| r.input.height = 5000).contains("input.height"));
+        let batch = |r: &mut Recipe| r.phases[0].sampling = Sampling::Balanced { identities: 4, samples: usize::MAX };
+        assert!(wrong(batch).contains("65536"));
+        let single = |r: &mut Recipe| r.phases[0].sampling = Sampling::Balanced { identities: 4, samples: 1 };
+        assert!(wrong(single).contains("is 4x1"));
+        assert!(wrong(|r| r.input.channels = 3).contains("grey"));
         assert!(wrong(|r| r.input.channels = 2).contains("input.channels"));
         assert!(wrong(|r| r.phases.clear()).contains("[[phase]]"));
         assert!(wrong(|r| r.phases[0].learning_rate = f64::NAN).contains("learning_rate"));

@@ -5,6 +5,7 @@ use super::page::summary;
 use super::{CARD, PAGE, Reported};
 use crate::data::Spec;
 use crate::data::made::Maker;
+use crate::data::speech::Task;
 use crate::recipe::Recipe;
 
 /// Where samples come from and under which licence.
@@ -48,9 +49,14 @@ pub(super) fn commands(recipe: &Recipe) -> String {
 }
 
 /// What the model tells apart.
+#[derive(Clone, Copy)]
 enum Subject {
     /// Characters and other things.
     Things,
+    /// Words, whoever says them.
+    Words,
+    /// Words as one speaker says them.
+    SpokenBy,
     /// People.
     People,
     /// Whatever is in the folders.
@@ -58,10 +64,12 @@ enum Subject {
 }
 
 fn subject(recipe: &Recipe) -> Subject {
-    match recipe.data.source.to_string().split(':').next() {
-        Some("glyphs" | "mnist" | "omniglot") => Subject::Things,
-        Some("signatures" | "speech") => Subject::People,
-        _ => Subject::Unknown,
+    match &recipe.data.source {
+        Spec::Glyphs | Spec::Mnist(_) | Spec::Omniglot(_) => Subject::Things,
+        Spec::Utterances(Task::Word) | Spec::Speech(_, Task::Word) => Subject::Words,
+        Spec::Utterances(Task::Both) | Spec::Speech(_, Task::Both) => Subject::SpokenBy,
+        Spec::Utterances(Task::Speaker) | Spec::Speech(_, Task::Speaker) | Spec::Signatures(_) => Subject::People,
+        Spec::Images(_) => Subject::Unknown,
     }
 }
 
@@ -70,6 +78,14 @@ fn intended(subject: &Subject) -> &'static str {
         Subject::Things => {
             "Telling drawn characters apart from one example each, on a microcontroller or a desktop: demonstrations, teaching, \
              tests of the tool chain, and a start for training on similar data."
+        }
+        Subject::Words => {
+            "Telling spoken words apart from one example each, whoever says them: a command or a wake word that its user chooses, \
+             where taking one word for another does no harm."
+        }
+        Subject::SpokenBy => {
+            "Recognizing a word as one consenting person said it at enrolment, on a device that they know of, for convenience and \
+             at low stakes."
         }
         Subject::People => {
             "Verifying consenting people who enrolled themselves, on a device that they know of, for convenience and at low \
@@ -85,7 +101,12 @@ fn intended(subject: &Subject) -> &'static str {
 fn misuse(subject: &Subject) -> Vec<&'static str> {
     let mut list = match subject {
         Subject::Things => vec!["Verifying or identifying people: it has never seen any."],
-        Subject::People | Subject::Unknown => vec![
+        Subject::Words => vec![
+            "Verifying or identifying speakers: it was trained to take no notice of who speaks.",
+            "Listening to people without their knowledge and consent, or starting anything that could harm when a word is mistaken.",
+            "Languages, accents, microphones or surroundings unlike those of its data: rates were not measured by group.",
+        ],
+        Subject::People | Subject::SpokenBy | Subject::Unknown => vec![
             "Identifying people without their knowledge and consent, surveillance, or sorting people by any trait.",
             "Evidence in court, border control, payment, or a lock that guards more than convenience: it does not tell a living \
              person from a recording, a photograph or a practised imitation.",

@@ -15,7 +15,7 @@ use crate::evaluate::{
     Bootstrap, Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, errors, forgeries, gallery, identify,
     knn_accuracy, mean_interval, nway, runs, verify, verify_resampled,
 };
-use crate::export::{evidence_sentence, layer_errors};
+use crate::export::{check_origin, evidence_sentence, layer_errors};
 use crate::metrics::{Scores, share_interval};
 use crate::model::{BUNDLE, BundleBytes, ModelError, ONNX};
 use crate::recipe::{self, Recipe};
@@ -44,6 +44,7 @@ pub struct Options {
 pub fn collect(dir: &Path, options: &Options) -> Result<Reported, ReportError> {
     let recipe = Recipe::load(&dir.join(recipe::FILE_NAME))?;
     let bytes = BundleBytes::open(dir)?;
+    check_origin(dir, &recipe)?;
     let bundle = bytes.bundle().map_err(|source| ModelError::Bundle { path: dir.join(BUNDLE), source })?;
     let header = bundle.header();
     let (metric, scale, threshold) = (header.metric, header.embedding_scale, header.threshold.map(|t| t.distance.0));
@@ -81,7 +82,7 @@ pub fn collect(dir: &Path, options: &Options) -> Result<Reported, ReportError> {
         forgeries: references
             .filter(|_| embedded.has_forgeries())
             .and_then(|references| forgeries(&embedded, references, threshold, how)),
-        tasks: tasks(&recipe, &engine, &embedded, how)?,
+        tasks: tasks(&recipe, &engine, &data.identities, &embedded, how)?,
         training: training(dir),
         layers: layer_errors(dir).unwrap_or_default(),
         map: map(&embedded, &pictures),
@@ -167,7 +168,13 @@ fn histogram(scores: &Scores, real: impl Fn(f64) -> f64) -> Histogram {
 }
 
 /// The questions that suit the data.
-fn tasks(recipe: &Recipe, engine: &Engine, embedded: &Embedded, how: Resampling) -> Result<Vec<Task>, ReportError> {
+fn tasks(
+    recipe: &Recipe,
+    engine: &Engine,
+    names: &[String],
+    embedded: &Embedded,
+    how: Resampling,
+) -> Result<Vec<Task>, ReportError> {
     let mut tasks = Vec::new();
     let identities = embedded.by_identity().len();
     for (ways, shots) in [(3, 1), (5, 1), (20, 1), (20, 5)] {
@@ -183,10 +190,8 @@ fn tasks(recipe: &Recipe, engine: &Engine, embedded: &Embedded, how: Resampling)
         }
     }
     let trained = |name: &String| recipe.data.split.train.matches(name);
-    let mut classes =
-        recipe.data.source.load(Part::Test, &recipe.data.split, recipe.data.world)?.identities.into_iter();
-    if matches!(recipe.data.source, Spec::Mnist(_)) && classes.all(|name| trained(&name)) {
-        let known = engine.embed(&gallery(None, recipe)?)?;
+    if matches!(recipe.data.source, Spec::Mnist(_)) && names.iter().all(trained) {
+        let known = engine.embed(&gallery(None, recipe, names)?)?;
         if let Some(accuracy) = knn_accuracy(embedded, &known, 5) {
             let trials = embedded.len();
             let error_interval = Some(share_interval((1.0 - accuracy) * trials as f64, trials));

@@ -20,8 +20,8 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::data::DataError;
-use crate::evaluate::{EngineError, Forgeries, Identification, Interval, RunsError, Verification};
-use crate::export::{ExportError, LayerReport};
+use crate::evaluate::{EngineError, Forgeries, Identification, Interval, RunsError, SelectionError, Verification};
+use crate::export::{ExportError, LayerReport, OriginError};
 use crate::model::ModelError;
 use crate::recipe::{Recipe, RecipeError};
 
@@ -48,9 +48,15 @@ pub enum ReportError {
     /// The recipe's data.
     #[error("{0}; a report measures on the recipe's data")]
     Data(#[from] DataError),
+    /// The gallery of nearest neighbours.
+    #[error(transparent)]
+    Gallery(#[from] SelectionError),
     /// A file of the model.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The model's files are of several trainings.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
     /// An engine.
     #[error(transparent)]
     Engine(#[from] EngineError),

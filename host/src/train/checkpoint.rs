@@ -19,6 +19,7 @@ use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::store::{ModuleRecord, RecordError};
 use serde::{Deserialize, Serialize};
 
+use crate::checksum::crc32;
 use crate::net::{Architecture, Net};
 
 use super::TrainError;
@@ -30,6 +31,9 @@ use super::objective::Head;
 pub(super) struct State {
     /// The network that the records belong to.
     pub(super) architecture: Architecture,
+    /// [`crate::recipe::Recipe::fingerprint`] of the training; older checkpoints have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) recipe: Option<String>,
     /// Steps done in all phases.
     pub(super) step: usize,
     /// The phase that goes on.
@@ -38,6 +42,9 @@ pub(super) struct State {
     pub(super) step_in_phase: usize,
     /// The lowest equal error rate so far and its step.
     pub(super) best: Option<(f64, usize)>,
+    /// CRC-32 of `network.bpk`; older checkpoints have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) network: Option<u32>,
 }
 
 /// Which of the two checkpoints.
@@ -63,12 +70,19 @@ pub(super) fn folder(model: &Path) -> PathBuf {
     model.join("checkpoint")
 }
 
-/// Removes all checkpoints of a model.
-pub(super) fn clear(model: &Path) -> Result<(), TrainError> {
-    match fs::remove_dir_all(folder(model)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(TrainError::write(&folder(model), error)),
-        _ => Ok(()),
-    }
+/// Whether a model has a checkpoint of a kind.
+pub(super) fn exists(model: &Path, kind: Kind) -> Result<bool, TrainError> {
+    Ok(newest(model, kind)?.is_some())
+}
+
+/// The file of the network of a model's newest checkpoint of a kind.
+pub(super) fn network(model: &Path, kind: Kind) -> Result<Option<PathBuf>, TrainError> {
+    Ok(newest(model, kind)?.map(|path| path.join(NETWORK)))
+}
+
+fn newest(model: &Path, kind: Kind) -> Result<Option<PathBuf>, TrainError> {
+    let found = list(model, kind).map_err(|error| TrainError::read(&folder(model), error))?;
+    Ok(found.into_iter().max().map(|(_, path)| path))
 }
 
 /// What goes on changing beside the network.
@@ -106,7 +120,8 @@ pub(super) fn save(
                 record(head.clone().into_record().save(beside.join(HEAD)))?;
             }
         }
-        fs::write(beside.join(STATE), serde_json::to_vec(state)?)?;
+        let network = Some(crc32(&fs::read(beside.join(NETWORK))?));
+        fs::write(beside.join(STATE), serde_json::to_vec(&State { network, ..state.clone() })?)?;
         if path.exists() {
             fs::remove_dir_all(&path)?;
         }
@@ -125,10 +140,15 @@ const HEAD: &str = "head.bpk";
 const AVERAGE: &str = "average.bpk";
 const STATE: &str = "state.json";
 
-/// The newest checkpoint of a kind: its state, and `net` with its weights. `None` where there is none.
-pub(super) fn load(model: &Path, kind: Kind, net: Net) -> Result<Option<(State, Net, Checkpoint)>, TrainError> {
-    let found = list(model, kind).map_err(|error| TrainError::read(&folder(model), error))?;
-    let Some((_, path)) = found.into_iter().max() else {
+/// The newest checkpoint of a kind: its state, and `net` with its weights. `None` where there is none; an error where it belongs
+/// to another network or, by the recipe's `fingerprint`, to another training.
+pub(super) fn load(
+    model: &Path,
+    kind: Kind,
+    fingerprint: &str,
+    net: Net,
+) -> Result<Option<(State, Net, Checkpoint)>, TrainError> {
+    let Some(path) = newest(model, kind)? else {
         return Ok(None);
     };
     let unusable = |file: &str, message: String| TrainError::Unusable { path: path.join(file), message };
@@ -137,7 +157,16 @@ pub(super) fn load(model: &Path, kind: Kind, net: Net) -> Result<Option<(State, 
     if state.architecture != *net.architecture() {
         return Err(TrainError::OtherNetwork { path });
     }
+    if state.recipe.as_ref().is_some_and(|own| own != fingerprint) {
+        return Err(TrainError::OtherTraining { path });
+    }
     let file = path.join(NETWORK);
+    if let Some(expected) = state.network {
+        let bytes = fs::read(&file).map_err(|error| TrainError::read(&file, error))?;
+        if crc32(&bytes) != expected {
+            return Err(unusable(NETWORK, "its checksum is not the one that was kept with it".to_string()));
+        }
+    }
     let net = ModuleRecord::load(&file)
         .and_then(|record| net.try_load_record(record))
         .map_err(|error| unusable(NETWORK, one_line(&error)))?;

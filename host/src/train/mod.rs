@@ -12,6 +12,7 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 mod validation;
+mod workplace;
 
 use std::io;
 use std::ops::ControlFlow;
@@ -21,6 +22,7 @@ use burn::module::Module;
 use burn::tensor::Device;
 use thiserror::Error;
 
+use crate::checksum::crc32;
 use crate::data::{DataError, Tensors};
 use crate::net::{ArchitectureError, Net};
 use crate::recipe::{self, Recipe, RecipeError};
@@ -73,8 +75,10 @@ pub enum Event<'a> {
         loss: f32,
         /// The rate, a fraction.
         eer: f64,
+        /// No measurement before had a lower rate.
+        lowest: bool,
         /// The network of this measurement is kept.
-        best: bool,
+        kept: bool,
     },
     /// Something that the user should know, one sentence.
     Warning(&'a str),
@@ -127,6 +131,34 @@ pub enum TrainError {
     OtherNetwork {
         /// The checkpoint.
         path: PathBuf,
+    },
+    /// A checkpoint was made by another training than the recipe beside it describes.
+    #[error(
+        "the checkpoint {} is of another training than the recipe beside it describes; restore that training's recipe, or train \
+         the model again", path.display()
+    )]
+    OtherTraining {
+        /// The checkpoint.
+        path: PathBuf,
+    },
+    /// Training is to go on by another recipe than it began with.
+    #[error(
+        "--resume goes on by {}, but `{key}` is to be another than there; leave out what changes it, or train anew into another \
+         --out", folder.join(recipe::FILE_NAME).display()
+    )]
+    OtherRecipe {
+        /// The model's folder.
+        folder: PathBuf,
+        /// The first key that differs.
+        key: String,
+    },
+    /// There is a trained network, but nothing that its training could go on from.
+    #[error(
+        "{} is trained and has no checkpoint to go on from; leave out --resume to train it again", folder.display()
+    )]
+    NothingToResume {
+        /// The model's folder.
+        folder: PathBuf,
     },
     /// The model to start from has another network.
     #[error("{} has other layers than this recipe asks for; train from a model of the same family and width, or leave `start` out", folder.display())]
@@ -192,9 +224,10 @@ pub fn train(
 
 /// Trains by `recipe` and keeps recipe, checkpoints and log in `folder`.
 ///
-/// With `resume` training goes on from the folder's last checkpoint, if there is one, and gives the same weights as if it had
-/// never stopped (on the processor). Otherwise what an earlier training has left there is replaced. `observer` hears of everything; when it
-/// breaks, a checkpoint is kept and [`TrainError::Stopped`] returned.
+/// With `resume` training goes on from the folder's last checkpoint, if there is one, by the recipe that it began with, and gives
+/// the same weights as if it had never stopped (on the processor). Otherwise what an earlier training has left there is replaced
+/// when the first checkpoint of this one is complete; an error before leaves the folder as it was. `observer` hears of everything;
+/// when it breaks, a checkpoint is kept and [`TrainError::Stopped`] returned.
 pub fn train_on(
     compute: Compute,
     recipe: &Recipe,
@@ -206,12 +239,19 @@ pub fn train_on(
     Trained::load(folder)
 }
 
+/// The CRC-32 of the network in the kept checkpoint of the model in `folder`; none where there is no checkpoint.
+pub fn network_checksum(folder: &Path) -> Result<Option<u32>, TrainError> {
+    checkpoint::network(folder, Kind::Best)?
+        .map(|path| std::fs::read(&path).map(|bytes| crc32(&bytes)).map_err(|error| TrainError::read(&path, error)))
+        .transpose()
+}
+
 impl Trained {
     /// The model in `folder`, as [`train`] has left it.
     pub fn load(folder: &Path) -> Result<Trained, TrainError> {
         let recipe = Recipe::load(&folder.join(recipe::FILE_NAME))?;
         let net = Net::new(&recipe.architecture(), recipe.seed, &Device::flex())?;
-        match checkpoint::load(folder, Kind::Best, net)? {
+        match checkpoint::load(folder, Kind::Best, &recipe.fingerprint(), net)? {
             Some((_, net, _)) => Ok(Trained { recipe, net: net.valid() }),
             None => Err(TrainError::NoCheckpoint { folder: folder.to_path_buf() }),
         }

@@ -16,7 +16,7 @@ use shared::frontend::{FrontEnd, Pixels};
 
 use crate::data::{Batch, Batching, Classes, DataError, MixedData, Shape, Tensors, TrainingData};
 use crate::net::Net;
-use crate::recipe::{Also, Data, Keep, Metric, Phase, Recipe, Validation};
+use crate::recipe::{self, Also, Data, Keep, Metric, Phase, Recipe, Validation};
 
 use super::average::Average;
 use super::checkpoint::{self, Checkpoint, Kind, Learning, State};
@@ -26,6 +26,7 @@ use super::monitor::Monitor;
 use super::objective::{Judged, Objective};
 use super::schedule::learning_rate;
 use super::validation::ValidationSet;
+use super::workplace::Workplace;
 use super::{Event, TrainError, Trained};
 
 /// Batches that are made ahead of the training steps.
@@ -36,14 +37,14 @@ type Observer<'a> = &'a mut dyn FnMut(Event<'_>) -> ControlFlow<()>;
 /// Everything of a run that outlives a phase.
 struct Run<'a> {
     recipe: &'a Recipe,
-    folder: &'a Path,
+    place: Workplace,
     device: Device,
     validation: ValidationSet,
     log: Log,
     state: State,
 }
 
-/// Trains on `device`, which has autodiff.
+/// Trains on `device`, which has autodiff. The model's folder is as it was until all data is loaded and the first batch dealt.
 pub(super) fn run(
     recipe: &Recipe,
     folder: &Path,
@@ -54,27 +55,60 @@ pub(super) fn run(
     recipe.check()?;
     let fresh = Net::new(&recipe.architecture(), recipe.seed, &device)?;
     let found = match resume {
-        true => checkpoint::load(folder, Kind::Last, fresh.clone())?,
+        true => found(recipe, folder, &fresh)?,
         false => None,
     };
+    if resume && found.is_none() {
+        let _ = observer(Event::Warning("there is no checkpoint to go on from, so training starts at its beginning"));
+    }
     let validation = load_validation(recipe)?;
-    recipe.save(folder)?;
     let (state, mut net, kept) = match found {
         Some((state, net, kept)) => (state, net, Some(kept)),
         None => {
-            let fresh = started(recipe, fresh)?;
-            checkpoint::clear(folder)?;
-            let state = State { architecture: recipe.architecture(), step: 0, phase: 0, step_in_phase: 0, best: None };
-            (state, fresh, None)
+            let state = State {
+                architecture: recipe.architecture(),
+                recipe: Some(recipe.fingerprint()),
+                step: 0,
+                phase: 0,
+                step_in_phase: 0,
+                best: None,
+                network: None,
+            };
+            (state, started(recipe, fresh)?, None)
         }
     };
-    let log = Log::open(folder, state.step)?;
-    let mut run = Run { recipe, folder, device, validation, log, state };
+    let mut data = load_phase(recipe, &state)?;
+    let place = match kept {
+        Some(_) => Workplace::resume(folder),
+        None => Workplace::beside(folder, recipe)?,
+    };
+    let log = Log::open(place.folder(), state.step)?;
+    let mut run = Run { recipe, place, device, validation, log, state };
     let mut kept = kept.filter(|_| run.state.step_in_phase > 0);
     while run.state.phase < recipe.phases.len() {
-        net = run.phase(net, kept.take(), observer)?;
+        let data = match data.take() {
+            Some(data) => Some(data),
+            None => load_phase(recipe, &run.state)?,
+        };
+        net = run.phase(net, data, kept.take(), observer)?;
     }
     Ok(())
+}
+
+/// The checkpoint in `folder` that a training by `recipe` goes on from; none where nothing was trained there.
+fn found(recipe: &Recipe, folder: &Path, fresh: &Net) -> Result<Option<(State, Net, Checkpoint)>, TrainError> {
+    if !checkpoint::exists(folder, Kind::Last)? {
+        return match checkpoint::exists(folder, Kind::Best)? {
+            true => Err(TrainError::NothingToResume { folder: folder.to_path_buf() }),
+            false => Ok(None),
+        };
+    }
+    let earlier = Recipe::load(&folder.join(recipe::FILE_NAME))?;
+    let found = checkpoint::load(folder, Kind::Last, &earlier.fingerprint(), fresh.clone())?;
+    match earlier.first_difference(recipe) {
+        Some(key) => Err(TrainError::OtherRecipe { folder: folder.to_path_buf(), key }),
+        None => Ok(found),
+    }
 }
 
 /// `fresh` with the weights of the model that the recipe starts from, if it names one: of all layers but the last, whose size is
@@ -122,16 +156,37 @@ fn load_training(recipe: &Recipe, batching: Batching) -> Result<MixedData, Train
     Ok(MixedData::new(main, also))
 }
 
+/// The training data of the phase that `state` is in, from which a batch could be dealt; none behind the last phase.
+fn load_phase(recipe: &Recipe, state: &State) -> Result<Option<MixedData>, TrainError> {
+    let Some(batching) = recipe.batching(state.phase) else {
+        return Ok(None);
+    };
+    let data = load_training(recipe, batching)?;
+    data.batches_from(state.step_in_phase).next().transpose()?;
+    Ok(Some(data))
+}
+
 impl Run<'_> {
-    /// Trains one phase to its end, from a checkpoint within it if one is given.
-    fn phase(&mut self, net: Net, kept: Option<Checkpoint>, observer: Observer<'_>) -> Result<Net, TrainError> {
+    /// Trains one phase to its end on `data`, from a checkpoint within it if one is given.
+    fn phase(
+        &mut self,
+        net: Net,
+        data: Option<MixedData>,
+        kept: Option<Checkpoint>,
+        observer: Observer<'_>,
+    ) -> Result<Net, TrainError> {
         let number = self.state.phase;
-        let (Some(phase), Some(batching)) = (self.recipe.phases.get(number), self.recipe.batching(number)) else {
+        let (Some(phase), Some(data)) = (self.recipe.phases.get(number), data) else {
             return Ok(net);
         };
-        let data = load_training(self.recipe, batching)?;
-        let steps = data.batches() * phase.epochs;
+        let steps = data.batches().saturating_mul(phase.epochs);
         let first = self.state.step_in_phase;
+        // The data may have become less since the checkpoint was kept.
+        if first >= steps {
+            self.state.phase += 1;
+            self.state.step_in_phase = 0;
+            return Ok(net);
+        }
         let device = self.device.clone();
         let metric = self.recipe.net.metric;
         let (classes, d) = (data.identities(), self.recipe.net.embedding);
@@ -224,7 +279,7 @@ impl Run<'_> {
                 }
             }
             if stop && step + 1 < steps {
-                return Err(TrainError::Stopped { step: self.state.step, folder: self.folder.to_path_buf() });
+                return Err(TrainError::Stopped { step: self.state.step, folder: self.place.model().to_path_buf() });
             }
         }
         Ok(())
@@ -242,12 +297,12 @@ impl Run<'_> {
         let net = averaged.clone().unwrap_or_else(|| stepper.net.valid());
         let eer = self.validation.eer(&net, stepper.metric).unwrap_or(1.0);
         let lowest = self.state.best.is_none_or(|(lowest, _)| eer <= lowest);
-        let best = lowest || self.recipe.validation.keep == Keep::Last;
+        let kept = lowest || self.recipe.validation.keep == Keep::Last;
         let (number, step) = (self.state.phase, self.state.step_in_phase);
         let mut line = Line::new(number, self.state.step);
         line.eer = Some(eer);
         self.log.write(&line)?;
-        if best {
+        if lowest {
             self.state.best = Some((eer, self.state.step));
         }
         let phase_started = self.state.step - self.state.step_in_phase;
@@ -258,13 +313,15 @@ impl Run<'_> {
             self.state.phase += 1;
             self.state.step_in_phase = 0;
         }
-        if best {
-            checkpoint::save(self.folder, Kind::Best, &self.state, &net, None)?;
+        let folder = self.place.folder();
+        if kept {
+            checkpoint::save(folder, Kind::Best, &self.state, &net, None)?;
         }
         let head = stepper.objective.head.as_ref();
         let learning = Some(Learning { optimizer: &stepper.optimizer, head, average: averaged.as_ref() });
-        checkpoint::save(self.folder, Kind::Last, &self.state, &stepper.net, learning)?;
-        let event = Event::Validation { phase: number, step, loss, eer, best };
+        checkpoint::save(folder, Kind::Last, &self.state, &stepper.net, learning)?;
+        self.place.publish()?;
+        let event = Event::Validation { phase: number, step, loss, eer, lowest, kept };
         let _ = observer(event);
         Ok(last)
     }

@@ -88,7 +88,7 @@ fn stopped_anywhere_and_resumed_gives_the_same_model() {
 fn loaded(folder: &Path, kind: Kind) -> (checkpoint::State, Net) {
     let recipe = recipe();
     let fresh = Net::new(&recipe.architecture(), 99, &Device::flex()).unwrap();
-    let (state, net, _) = checkpoint::load(folder, kind, fresh).unwrap().unwrap();
+    let (state, net, _) = checkpoint::load(folder, kind, &recipe.fingerprint(), fresh).unwrap().unwrap();
     (state, net)
 }
 
@@ -171,6 +171,173 @@ fn a_checkpoint_of_another_network_is_refused() {
     assert!(matches!(error, TrainError::OtherNetwork { .. }));
 }
 
+/// Every file below `folder` with its bytes.
+fn contents(folder: &Path) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => all.extend(contents(&path)),
+            false => all.push((path.clone(), fs::read(&path).unwrap())),
+        }
+    }
+    all.sort();
+    all
+}
+
+fn best(folder: &Path) -> std::path::PathBuf {
+    let all = fs::read_dir(folder.join("checkpoint")).unwrap().map(|entry| entry.unwrap().path());
+    all.into_iter().find(|path| path.to_string_lossy().contains("best-")).unwrap()
+}
+
+#[test]
+fn a_training_that_fails_before_its_first_checkpoint_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (folder.path().join("old"), folder.path().join("some/new"));
+    train_quietly(&recipe(), &old);
+    let before = contents(&old);
+    let mut too_large = recipe();
+    too_large.phases[0].sampling = crate::data::Sampling::Balanced { identities: 5000, samples: 4 };
+    let mut too_fast = recipe();
+    too_fast.phases[0].learning_rate = 1e38;
+    too_fast.phases[0].loss = Loss::Triplet { margin: 1.0, mining: Mining::Hard };
+    too_fast.net.metric = crate::recipe::Metric::Euclidean;
+    too_fast.phases[0].warmup_steps = 0;
+    for recipe in [too_large, too_fast] {
+        for model in [&old, &new] {
+            train(&recipe, model, false, |_| ControlFlow::Continue(())).unwrap_err();
+            assert_eq!(contents(&old), before);
+            assert!(!folder.path().join("some").exists(), "nothing is left behind");
+        }
+    }
+}
+
+#[test]
+fn a_new_training_replaces_the_old_one_with_its_first_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    train_quietly(&recipe(), folder.path());
+    let before = contents(folder.path());
+    let mut other = recipe();
+    other.seed = 2;
+    let mut steps = 0;
+    let stopped = train(&other, folder.path(), false, |event| {
+        match event {
+            Event::Step { .. } => steps += 1,
+            _ => return ControlFlow::Continue(()),
+        }
+        match steps {
+            1 => {
+                let old: Vec<_> = contents(folder.path());
+                assert!(before.iter().all(|file| old.contains(file)), "the old model is there until then");
+                ControlFlow::Continue(())
+            }
+            _ => ControlFlow::Break(()),
+        }
+    });
+    assert!(matches!(stopped, Err(TrainError::Stopped { .. })));
+    assert_eq!(Trained::load(folder.path()).unwrap().recipe, other);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn only_its_own_training_is_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let resume = |recipe: &Recipe| train(recipe, folder.path(), true, |_| ControlFlow::Continue(()));
+    train_quietly(&recipe(), folder.path());
+    let before = contents(folder.path());
+    type Change = fn(&mut Recipe);
+    let changes: [(&str, Change); 4] = [
+        ("seed", |r| r.seed += 1),
+        ("data.split.train", |r| r.data.split.train = "50-59".parse().unwrap()),
+        ("phase[0].loss", |r| r.phases[0].loss = Loss::Softmax),
+        ("phase[1].epochs", |r| r.phases[1].epochs -= 1),
+    ];
+    for (key, change) in changes {
+        let mut other = recipe();
+        change(&mut other);
+        let error = resume(&other).unwrap_err();
+        assert!(matches!(error, TrainError::OtherRecipe { .. }), "{error}");
+        assert!(error.to_string().contains(key), "{error}");
+        assert_eq!(contents(folder.path()), before);
+    }
+
+    // As a model is committed: without the checkpoint to go on from.
+    let last = fs::read_dir(folder.path().join("checkpoint")).unwrap().map(|entry| entry.unwrap().path());
+    last.filter(|path| path.to_string_lossy().contains("last-")).for_each(|path| fs::remove_dir_all(path).unwrap());
+    let before = contents(folder.path());
+    let error = resume(&recipe()).unwrap_err();
+    assert!(matches!(error, TrainError::NothingToResume { .. }), "{error}");
+    assert_eq!(contents(folder.path()), before);
+
+    let nothing = tempfile::tempdir().unwrap();
+    let mut told = Vec::new();
+    let fresh = train(&recipe(), nothing.path(), true, |event| {
+        if let Event::Warning(text) = event {
+            told.push(text.to_string());
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(fresh.is_ok() && told.iter().any(|text| text.contains("at its beginning")), "{told:?}");
+}
+
+#[test]
+fn a_phase_that_was_longer_when_it_was_stopped_is_at_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    train_quietly(&recipe(), folder.path());
+    for entry in fs::read_dir(folder.path().join("checkpoint")).unwrap() {
+        let path = entry.unwrap().path().join("state.json");
+        let mut state: checkpoint::State = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        (state.phase, state.step_in_phase) = (1, 1000);
+        fs::write(path, serde_json::to_vec(&state).unwrap()).unwrap();
+    }
+    let never = |event: Event<'_>| match event {
+        Event::Step { .. } => panic!("there is nothing left to do"),
+        _ => ControlFlow::Continue(()),
+    };
+    assert!(train(&recipe(), folder.path(), true, never).is_ok());
+}
+
+#[test]
+fn a_checkpoint_of_another_training_and_a_changed_byte_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    train_quietly(&recipe(), folder.path());
+    let mut other = recipe();
+    std::mem::swap(&mut other.data.split.train, &mut other.data.split.test);
+    other.save(folder.path()).unwrap();
+    let error = Trained::load(folder.path()).unwrap_err();
+    assert!(matches!(error, TrainError::OtherTraining { .. }), "{error}");
+
+    recipe().save(folder.path()).unwrap();
+    let network = best(folder.path()).join("network.bpk");
+    let mut bytes = fs::read(&network).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&network, bytes).unwrap();
+    let error = Trained::load(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("network.bpk") && error.to_string().contains("checksum"), "{error}");
+}
+
+#[test]
+fn the_lowest_rate_counts_whichever_network_is_kept() {
+    let mut recipe = recipe();
+    recipe.validation.keep = recipe::Keep::Last;
+    let folder = tempfile::tempdir().unwrap();
+    let mut measured = Vec::new();
+    train(&recipe, folder.path(), false, |event| {
+        if let Event::Validation { eer, lowest, kept, .. } = event {
+            measured.push((eer, lowest, kept));
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    let mut least = f64::INFINITY;
+    for (eer, lowest, kept) in measured {
+        assert!(kept);
+        assert_eq!(lowest, eer <= least, "{eer} after {least}");
+        least = least.min(eer);
+    }
+}
+
 #[test]
 fn broken_and_missing_checkpoints_are_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -179,12 +346,7 @@ fn broken_and_missing_checkpoints_are_named() {
     assert!(matches!(error, TrainError::NoCheckpoint { .. }));
 
     train_quietly(&recipe(), folder.path());
-    let network = fs::read_dir(folder.path().join("checkpoint"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .find(|path| path.to_string_lossy().contains("best-"))
-        .unwrap()
-        .join("network.bpk");
+    let network = best(folder.path()).join("network.bpk");
     let bytes = fs::read(&network).unwrap();
     for length in [0, 10, bytes.len() / 2, bytes.len() - 1] {
         fs::write(&network, &bytes[..length]).unwrap();

@@ -14,7 +14,7 @@ use shared::wire::{Adjustment, LogLevel, MAX_SAMPLES, Request, Response, StoreSt
 
 use super::{Action, Args, Level, key, show};
 use crate::cmd::print_json;
-use crate::data::images;
+use crate::data;
 use crate::device::{Client, DeviceError};
 use crate::model::{BUNDLE, BundleBytes, GOLDEN};
 
@@ -130,7 +130,7 @@ fn info(client: &mut Client, json: bool) -> anyhow::Result<()> {
 
 /// Sends the sample in `path`, with a bar where somebody looks.
 fn send(client: &mut Client, path: &Path) -> anyhow::Result<()> {
-    let raw = images::read(path)?;
+    let raw = data::read(path)?;
     let raw = raw.as_raw();
     let bar = progress(raw.bytes().len(), path);
     let sent = client.send(raw, |bytes| bar.set_position(bytes));
@@ -163,7 +163,7 @@ fn enroll(client: &mut Client, args: &Args, files: &[std::path::PathBuf], label:
     if let Some((other, distance)) = &resembles
         && !args.json
     {
-        eprintln!("warning: {label} would be accepted as {other}, at distance {distance}");
+        note!("warning: {label} would be accepted as {other}, at distance {distance}");
     }
     let value = json!({
         "label": label, "samples": files.len(), "identities": identities,
@@ -196,7 +196,7 @@ fn embed(client: &mut Client, json: bool, files: &[std::path::PathBuf]) -> anyho
         if json {
             print_json(&json!({ "file": file, "embedding": embedding }))?;
         } else {
-            println!("{file}: {embedding:?}");
+            say!("{file}: {embedding:?}")?;
         }
     }
     Ok(())
@@ -222,10 +222,10 @@ fn list(client: &mut Client, json: bool) -> anyhow::Result<()> {
         return print_json(&json!({ "identities": all }));
     }
     for label in &all {
-        println!("{label}");
+        say!("{label}")?;
     }
     if all.is_empty() {
-        eprintln!("nobody is enrolled");
+        note!("nobody is enrolled");
     }
     Ok(())
 }
@@ -254,7 +254,8 @@ fn bench(client: &mut Client, json: bool) -> anyhow::Result<()> {
 }
 
 fn watch(client: &mut Client, json: bool, seconds: Option<u64>) -> anyhow::Result<()> {
-    let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    // A time beyond all clocks is no end.
+    let end = seconds.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
     client.done(&Request::Log(LogLevel::Trace))?;
     let mut last = 0;
     while end.is_none_or(|end| Instant::now() < end) {
@@ -294,7 +295,7 @@ fn update(client: &mut Client, args: &Args, model: &Path) -> anyhow::Result<()> 
     let text = format!("the board runs model {id:016x} from slot {slot}");
     show::done(args.json, &text, json!({ "model": format!("{id:016x}"), "slot": slot, "enrol_again": stale }))?;
     if stale && !args.json {
-        eprintln!("its templates belong to the model before: run `doppel device wipe`, and enrol everybody again");
+        note!("its templates belong to the model before: run `doppel device wipe`, and enrol everybody again");
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ use std::process::Stdio;
 
 use clap::Subcommand;
 
+use super::UsageError;
 use crate::device::{self, Client, Emulator, Link};
 
 /// Arguments of `device`.
@@ -166,9 +167,12 @@ fn connect(args: &Args) -> anyhow::Result<Connection> {
         (_, Some(address), _) => (device::open_tcp(address)?, None),
         (_, _, true) => {
             let elf = match &target.elf {
+                Some(elf) if !elf.is_file() => {
+                    anyhow::bail!("there is no program {}: name another with --elf", elf.display())
+                }
                 Some(elf) => elf.clone(),
                 None => {
-                    eprintln!("building the board's program with {}", target.model.display());
+                    note!("building the board's program with {}", target.model.display());
                     device::build("device", &target.model)?
                 }
             };
@@ -180,7 +184,7 @@ fn connect(args: &Args) -> anyhow::Result<Connection> {
             }
             (Box::new(link), Some(emulator))
         }
-        _ => anyhow::bail!("which board? name it by --port, --tcp or --qemu"),
+        _ => return Err(UsageError("no board is named: give --port, --tcp or --qemu".into()).into()),
     };
     Ok(Connection { client: Client::new(link)?, _emulator: emulator })
 }

@@ -20,7 +20,7 @@ pub(super) fn done(json: bool, text: &str, value: Value) -> anyhow::Result<()> {
     if json {
         return print_json(&value);
     }
-    println!("{text}");
+    say!("{text}")?;
     Ok(())
 }
 
@@ -31,7 +31,7 @@ pub(super) fn fields(json: bool, fields: Vec<Field>) -> anyhow::Result<()> {
         return print_json(&object);
     }
     for (name, text, _) in fields {
-        println!("{name:<16}{text}");
+        say!("{name:<16}{text}")?;
     }
     Ok(())
 }
@@ -116,10 +116,10 @@ pub(super) fn decision(json: bool, file: &str, decision: &Decision) -> anyhow::R
     match candidate {
         Some(Candidate { label, distance, runner_up: Some(next) }) => {
             let margin = next.0.saturating_sub(distance.0);
-            println!("{file}: {verdict}, {label} at distance {}, the next one {margin} farther", distance.0);
+            say!("{file}: {verdict}, {label} at distance {}, the next one {margin} farther", distance.0)?;
         }
-        Some(Candidate { label, distance, .. }) => println!("{file}: {verdict}, {label} at distance {}", distance.0),
-        None => println!("{file}: {verdict}, nobody is enrolled"),
+        Some(Candidate { label, distance, .. }) => say!("{file}: {verdict}, {label} at distance {}", distance.0)?,
+        None => say!("{file}: {verdict}, nobody is enrolled")?,
     }
     Ok(())
 }
@@ -134,8 +134,8 @@ pub(super) fn event(json: bool, event: &Event) -> anyhow::Result<()> {
     }
     let verdict = if event.accepted { "accepted" } else { "rejected" };
     match nearest {
-        Some((label, distance)) => println!("{}: {verdict}, {label} at distance {distance}", event.number),
-        None => println!("{}: {verdict}, nobody is enrolled", event.number),
+        Some((label, distance)) => say!("{}: {verdict}, {label} at distance {distance}", event.number)?,
+        None => say!("{}: {verdict}, nobody is enrolled", event.number)?,
     }
     Ok(())
 }
@@ -144,7 +144,7 @@ pub(super) fn event(json: bool, event: &Event) -> anyhow::Result<()> {
 pub(super) fn decode_log(log: ChildStdout, elf: &Path) {
     let decoder = Command::new("defmt-print").arg("-e").arg(elf).stdin(log).stdout(Stdio::piped()).spawn();
     let Ok(mut decoder) = decoder else {
-        eprintln!("the board's log stays unread: `cargo install defmt-print` makes it readable");
+        note!("the board's log stays unread: `cargo install defmt-print` makes it readable");
         return;
     };
     let Some(lines) = decoder.stdout.take() else {
@@ -152,7 +152,7 @@ pub(super) fn decode_log(log: ChildStdout, elf: &Path) {
     };
     thread::spawn(move || {
         for line in BufReader::new(lines).lines().map_while(Result::ok) {
-            eprintln!("{line}");
+            note!("{line}");
         }
         let _ = decoder.wait();
     });

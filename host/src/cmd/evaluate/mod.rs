@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
-use super::print_json;
+use super::{MAX_REFERENCES, MAX_REPLICATES, print_json, within};
 use crate::data::{Pattern, Spec};
 use crate::evaluate::{
-    Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, Selection, errors, forgeries, gallery, identify,
-    knn_accuracy, mean_interval, nway, runs, unseen, verify_resampled,
+    Choice, Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, Selected, Selection, errors, forgeries,
+    gallery, identify, knn_accuracy, mean_interval, nway, runs, unseen, verify_resampled,
 };
+use crate::export::check_origin;
 use crate::metrics::share_interval;
 use crate::model::BundleBytes;
 use crate::recipe::{self, Recipe};
@@ -54,22 +55,22 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = EngineKind::Int8)]
     pub engine: EngineKind,
     /// Samples that each identity is enrolled from (verify, identify, signatures) [default: every pair, 1, 5]
-    #[arg(long, value_parser = at_least_one)]
+    #[arg(long, value_parser = within(1..=MAX_REFERENCES))]
     pub references: Option<usize>,
     /// Identities to choose among (nway)
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = within(2..=100_000))]
     pub ways: usize,
     /// Samples that each identity is enrolled from (nway)
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = within(1..=MAX_REFERENCES))]
     pub shots: usize,
     /// Queries (nway)
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 10_000, value_parser = within(1..=100_000_000))]
     pub trials: usize,
     /// Neighbours that vote (knn)
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = within(1..=100_000))]
     pub k: usize,
     /// Times that the identities are drawn anew for the 95 % intervals
-    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 1000, value_parser = within(1..=MAX_REPLICATES))]
     pub replicates: usize,
     /// Seed of random choices
     #[arg(long, default_value_t = 1)]
@@ -79,28 +80,25 @@ pub struct Args {
     pub json: bool,
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("it must be at least 1".to_string()),
-        Ok(n) => Ok(n),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 /// Measures and prints.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let engine = Engine::open(&args.model, args.engine)?;
     let recipe = Recipe::load(&args.model.join(recipe::FILE_NAME))?;
-    let rates = match args.protocol {
-        Protocol::OneShotRuns => one_shot_runs(&args, &engine, &recipe)?,
-        _ => over_identities(&args, &engine, &recipe)?,
+    if args.engine != EngineKind::Float {
+        check_origin(&args.model, &recipe)?;
+    }
+    let (choice, rates) = match args.protocol {
+        Protocol::OneShotRuns => (None, one_shot_runs(&args, &engine, &recipe)?),
+        _ => {
+            let (choice, rates) = over_identities(&args, &engine, &recipe)?;
+            (Some(choice), rates)
+        }
     };
-    let outcome = Outcome { protocol: flag_value(args.protocol), engine: flag_value(args.engine), rates };
+    let outcome = Outcome { protocol: flag_value(args.protocol), engine: flag_value(args.engine), choice, rates };
     if args.json {
         return print_json(&outcome);
     }
-    outcome.print();
-    Ok(())
+    Ok(outcome.print()?)
 }
 
 /// What a person writes on the command line for `value`.
@@ -127,23 +125,22 @@ fn one_shot_runs(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Resul
     }))
 }
 
-fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Result<Rates> {
+fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Result<(Choice, Rates)> {
     let selection = Selection { source: args.data.as_ref(), identities: args.identities.as_ref() };
-    let selected = unseen(selection, recipe)?;
-    if let Some(note) = &selected.note {
-        eprintln!("{note}");
+    let Selected { mut data, choice } = unseen(selection, recipe)?;
+    for note in choice.notes() {
+        note!("{note}");
     }
-    let mut data = selected.data;
     let forgeries = data.take_forgeries();
     if !args.json {
         let forged = match forgeries.samples.len() {
             0 => String::new(),
             count => format!(" and {count} forgeries"),
         };
-        println!("{} samples of {} identities{forged}", data.samples.len(), data.identities.len());
+        say!("{} samples of {} identities{forged}", data.samples.len(), data.identities.len())?;
     }
     let embedded = engine.embed(&data)?.with_forgeries(engine.embed(&forgeries)?);
-    Ok(match args.protocol {
+    let rates = match args.protocol {
         Protocol::Verify => Rates::Verified(Box::new(verified(args, &embedded, args.references)?)),
         Protocol::Signatures => {
             if !embedded.has_forgeries() {
@@ -173,8 +170,8 @@ fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Res
             })
         }
         Protocol::Knn => {
-            let gallery = engine.embed(&gallery(args.data.as_ref(), recipe)?)?;
-            let accuracy = knn_accuracy(&embedded, &gallery, args.k).context("--k must be at least 1")?;
+            let gallery = engine.embed(&gallery(args.data.as_ref(), recipe, &data.identities)?)?;
+            let accuracy = knn_accuracy(&embedded, &gallery, args.k).context("the data has no sample to name")?;
             let trials = embedded.len();
             Rates::Accuracy(Accuracy {
                 accuracy,
@@ -186,7 +183,8 @@ fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Res
             })
         }
         Protocol::OneShotRuns => bail!("one-shot runs are not measured over identities"),
-    })
+    };
+    Ok((choice, rates))
 }
 
 /// Genuine against impostor comparisons, and, where the data has some, against skilled forgeries.
@@ -214,7 +212,8 @@ fn verified(args: &Args, embedded: &Embedded, references: Option<usize>) -> anyh
 }
 
 fn too_few(identities: usize, references: usize) -> String {
-    format!("the data has fewer than {identities} identities of at least {} samples", references + 1)
+    let samples = references.saturating_add(1);
+    format!("the data has fewer than {identities} identities of at least {samples} samples")
 }
 
 fn resampling(args: &Args) -> Resampling {

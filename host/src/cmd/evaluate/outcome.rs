@@ -2,14 +2,16 @@
 
 use serde::Serialize;
 
-use crate::cmd::percent;
-use crate::evaluate::{Forgeries, Identification, Interval, Verification};
+use crate::cmd::{OutputError, percent};
+use crate::evaluate::{Choice, Forgeries, Identification, Interval, Verification};
 
 /// What came out, as JSON gives it.
 #[derive(Serialize)]
 pub(super) struct Outcome {
     pub(super) protocol: String,
     pub(super) engine: String,
+    #[serde(flatten)]
+    pub(super) choice: Option<Choice>,
     #[serde(flatten)]
     pub(super) rates: Rates,
 }
@@ -49,7 +51,7 @@ pub(super) struct Accuracy {
 
 impl Outcome {
     /// The table for people.
-    pub(super) fn print(&self) {
+    pub(super) fn print(&self) -> Result<(), OutputError> {
         match &self.rates {
             Rates::Verified(verified) => verified.print(),
             Rates::Identified(found) => print_identified(found),
@@ -57,79 +59,81 @@ impl Outcome {
                 let Accuracy { accuracy, error, error_interval, trials, .. } = counted;
                 let (protocol, engine) = (&self.protocol, &self.engine);
                 let runs = counted.runs.map_or(String::new(), |runs| format!(" of {runs} runs"));
-                println!("{protocol}, {engine}, {trials} queries{runs}");
-                row("error", *error, *error_interval);
-                row("accuracy", *accuracy, error_interval.map(|[low, high]| [1.0 - high, 1.0 - low]));
+                say!("{protocol}, {engine}, {trials} queries{runs}")?;
+                row("error", *error, *error_interval)?;
+                row("accuracy", *accuracy, error_interval.map(|[low, high]| [1.0 - high, 1.0 - low]))
             }
         }
     }
 }
 
 impl Verified {
-    fn print(&self) {
-        print_verification(&self.rates);
+    fn print(&self) -> Result<(), OutputError> {
+        print_verification(&self.rates)?;
         if let Some(rank1) = self.rank1 {
-            row("rank 1", rank1, self.rank1_interval);
+            row("rank 1", rank1, self.rank1_interval)?;
         }
         if let Some(rates) = &self.forgeries {
-            println!("\nforgeries, templates of {} samples", rates.references);
-            row("EER, random, one threshold", rates.eer_random, rates.eer_random_interval);
-            row("EER, random, own thresholds", rates.eer_random_user, rates.eer_random_user_interval);
-            row("EER, skilled, one threshold", rates.eer_skilled, rates.eer_skilled_interval);
-            row("EER, skilled, own thresholds", rates.eer_skilled_user, rates.eer_skilled_user_interval);
+            say!("\nforgeries, templates of {} samples", rates.references)?;
+            row("EER, random, one threshold", rates.eer_random, rates.eer_random_interval)?;
+            row("EER, random, own thresholds", rates.eer_random_user, rates.eer_random_user_interval)?;
+            row("EER, skilled, one threshold", rates.eer_skilled, rates.eer_skilled_interval)?;
+            row("EER, skilled, own thresholds", rates.eer_skilled_user, rates.eer_skilled_user_interval)?;
             if let Some(at) = &rates.skilled.threshold {
-                row("skilled accepted, sealed", at.fmr, at.fmr_interval);
+                row("skilled accepted, sealed", at.fmr, at.fmr_interval)?;
             }
         }
         let Verification { genuine, impostor, identities, fmr_bound, fnmr_bound, .. } = self.rates;
-        println!(
+        say!(
             "\n{genuine} genuine and {impostor} impostor comparisons; {identities} identities support no claim below an FMR of \
              {:.4} % or an FNMR of {:.2} % at 95 %",
             fmr_bound * 100.0,
             fnmr_bound * 100.0,
-        );
+        )
     }
 }
 
-fn print_verification(rates: &Verification) {
-    println!("{:<30}{:>10}   95 % by identity", "", "");
-    row("EER", rates.eer, rates.eer_interval);
+fn print_verification(rates: &Verification) -> Result<(), OutputError> {
+    say!("{:<30}{:>10}   95 % by identity", "", "")?;
+    row("EER", rates.eer, rates.eer_interval)?;
     for (fmr, fnmr) in rates.fnmr_at_fmr.iter().rev() {
         let interval = rates.fnmr_at_fmr_interval.as_ref().and_then(|all| all.get(fmr)).copied();
-        row(&format!("FNMR at FMR {fmr}"), *fnmr, interval);
+        row(&format!("FNMR at FMR {fmr}"), *fnmr, interval)?;
     }
-    plain("AUC", rates.auc, rates.auc_interval, 5);
+    plain("AUC", rates.auc, rates.auc_interval, 5)?;
     if let Some(d_prime) = rates.d_prime {
-        plain("d'", d_prime, rates.d_prime_interval, 3);
+        plain("d'", d_prime, rates.d_prime_interval, 3)?;
     }
     if let Some(at) = &rates.threshold {
-        row(&format!("FMR, sealed threshold {}", at.value), at.fmr, at.fmr_interval);
-        row("FNMR there", at.fnmr, at.fnmr_interval);
+        row(&format!("FMR, sealed threshold {}", at.value), at.fmr, at.fmr_interval)?;
+        row("FNMR there", at.fnmr, at.fnmr_interval)?;
     }
+    Ok(())
 }
 
-fn print_identified(found: &Identification) {
+fn print_identified(found: &Identification) -> Result<(), OutputError> {
     let Identification { identities, references, probes, .. } = found;
-    println!("{identities} identities enrolled from {references} samples each, {probes} probes\n");
-    println!("closed set: the probe's identity is enrolled");
-    row("rank 1", found.rank1, found.rank1_interval);
-    row("rank 5", found.rank5, None);
-    println!("\nopen set: the same probes as strangers, their identity taken out");
+    say!("{identities} identities enrolled from {references} samples each, {probes} probes\n")?;
+    say!("closed set: the probe's identity is enrolled")?;
+    row("rank 1", found.rank1, found.rank1_interval)?;
+    row("rank 5", found.rank5, None)?;
+    say!("\nopen set: the same probes as strangers, their identity taken out")?;
     for (fpir, fnir) in found.fnir_at_fpir.iter().rev() {
-        row(&format!("FNIR at FPIR {fpir}"), *fnir, None);
+        row(&format!("FNIR at FPIR {fpir}"), *fnir, None)?;
     }
     if let Some(at) = &found.threshold {
-        row(&format!("FPIR, sealed threshold {}", at.value), at.fpir, at.fpir_interval);
-        row("FNIR there", at.fnir, at.fnir_interval);
+        row(&format!("FPIR, sealed threshold {}", at.value), at.fpir, at.fpir_interval)?;
+        row("FNIR there", at.fnir, at.fnir_interval)?;
     }
+    Ok(())
 }
 
-fn row(name: &str, rate: f64, interval: Option<Interval>) {
+fn row(name: &str, rate: f64, interval: Option<Interval>) -> Result<(), OutputError> {
     let interval = interval.map_or(String::new(), |[low, high]| format!("{} to {}", percent(low), percent(high)));
-    println!("{name:<30}{:>10}   {interval}", percent(rate));
+    say!("{name:<30}{:>10}   {interval}", percent(rate))
 }
 
-fn plain(name: &str, value: f64, interval: Option<Interval>, digits: usize) {
+fn plain(name: &str, value: f64, interval: Option<Interval>, digits: usize) -> Result<(), OutputError> {
     let interval = interval.map_or(String::new(), |[low, high]| format!("{low:.digits$} to {high:.digits$}"));
-    println!("{name:<30}{value:>10.digits$}   {interval}");
+    say!("{name:<30}{value:>10.digits$}   {interval}")
 }

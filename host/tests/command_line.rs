@@ -1,0 +1,137 @@
+//! How the command line behaves whatever is asked of it: output that nobody takes, arguments that make no command, a board that
+//! hears.
+
+mod common;
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use common::{DOPPEL, committed, doppel, glyphs, refused, refused_with, square, text};
+
+#[test]
+fn output_that_nobody_reads_ends_the_program_quietly() {
+    let (dir, model) = glyphs();
+    let picture = dir.path().join("square.png");
+    square(&picture);
+    let mut child = Command::new(DOPPEL)
+        .args(["embed", text(&model), text(&picture), text(&picture)])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("doppel starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn output_that_takes_no_more_is_told() {
+    let (dir, model) = glyphs();
+    let picture = dir.path().join("square.png");
+    square(&picture);
+    let full = File::options().write(true).open("/dev/full").expect("every Linux has it");
+    let output = Command::new(DOPPEL)
+        .args(["embed", text(&model), text(&picture), "--json"])
+        .stdout(full)
+        .output()
+        .expect("doppel starts");
+    refused(&output, &["standard output", "space"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_full_disk_while_drawing() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("drawn");
+    let script = format!("trap '' XFSZ; ulimit -f 0; exec {DOPPEL} draw {}", text(&out));
+    let output = Command::new("sh").args(["-c", &script]).output().expect("a shell");
+    refused(&output, &["cannot write", ".png"]);
+    assert!(doppel(&["draw", text(&out), "--identities", "2"]).status.success());
+    let drawn = fs::read_dir(out.join("1000001")).expect("a folder");
+    assert!(drawn.into_iter().all(|file| image::open(file.expect("an entry").path()).is_ok()));
+}
+
+#[test]
+fn arguments_that_make_no_command_end_with_status_2() {
+    let two = |line: &str, words: &[&str]| {
+        let output = doppel(&line.split(' ').collect::<Vec<_>>());
+        refused_with(2, &output, words);
+    };
+    two("train", &["--data"]);
+    two("train --data glyphs", &["--out"]);
+    two("train --data glyphs --out x --embedding 513", &["--embedding is 513", "512"]);
+    two("train --data glyphs --out x --batch 4x18446744073709551615", &["--batch", "65536"]);
+    two("train --data glyphs --out x --input 60000x60000", &["--input", "1024"]);
+    two("device info", &["--port", "--tcp", "--qemu"]);
+    two("report models/a models/b", &["--out"]);
+    assert!(!Path::new("x").exists(), "nothing is left behind");
+    // These clap refuses, in its own lines.
+    for line in [
+        "evaluate m --replicates 18446744073709551615",
+        "evaluate m --references 18446744073709551615",
+        "evaluate m --shots 0",
+        "evaluate m --ways 1",
+        "evaluate m --k 0",
+        "report m --replicates 1000000000",
+        "export m --max-eer-gap nan",
+    ] {
+        let output = doppel(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!(output.status.code(), Some(2), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn neighbours_need_names_that_they_know() {
+    let (_dir, model) = glyphs();
+    let output = doppel(&["evaluate", text(&model), "--protocol", "knn", "--identities", "200000-200002"]);
+    refused(&output, &["200000", "nway"]);
+}
+
+/// A board on the desktop, which ends with the test.
+struct Board(Child);
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_board_is_sent_recordings() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let model = committed("words");
+    let path = dir.path().join("tone.wav");
+    let spec =
+        hound::WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let mut tone = hound::WavWriter::create(&path, spec).expect("a file");
+    for n in 0..4000 {
+        let rising = f64::from(n) * (0.1 + f64::from(n) / 16000.0);
+        tone.write_sample((8000.0 * rising.sin()) as i16).expect("a sample");
+    }
+    tone.finalize().expect("a recording");
+
+    let mut child = Command::new(DOPPEL)
+        .args(["serve", text(&model), "--listen", "127.0.0.1:0"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("doppel starts");
+    let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    let board = Board(child);
+    let told = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listening at ").map(String::from));
+    let address = told.expect("it says where it listens");
+
+    let embedding = |args: &[&str]| {
+        let output = doppel(args);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let line: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a line of JSON");
+        line["embedding"].clone()
+    };
+    let heard = embedding(&["device", "--tcp", &address, "--json", "embed", text(&path)]);
+    assert!(heard.is_array());
+    assert_eq!(heard, embedding(&["embed", text(&model), text(&path), "--json"]));
+    drop(board);
+}
