@@ -28,6 +28,7 @@ fn fraction(text: &str) -> Result<f64, String> {
 /// Quantizes, measures, seals and writes.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let exported = export::export(&args.model, &Options { max_eer_gap: args.max_eer_gap })?;
+    warn(&exported);
     if args.json {
         return print_json(&exported);
     }
@@ -35,6 +36,20 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let model = args.model.display();
     say!("\nnext: cargo run --release -- evaluate {model}")?;
     Ok(())
+}
+
+/// Says where the evidence does not carry the rate that the threshold was chosen for.
+fn warn(exported: &Exported) {
+    let bound = exported.int8.fmr_bound;
+    if bound > exported.target_fmr {
+        note!(
+            "warning: the threshold was chosen for an FMR of {}, but its {} identities support no claim below {}: \
+             widen `threshold` in the recipe's split",
+            percent(exported.target_fmr),
+            exported.int8.identities,
+            percent(bound)
+        );
+    }
 }
 
 /// The tables of an export.

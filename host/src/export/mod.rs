@@ -64,6 +64,8 @@ pub struct Exported {
     pub arena: u32,
     /// Multiply-accumulates of one inference.
     pub macs: u64,
+    /// The false-match rate that the threshold was chosen for, a fraction.
+    pub target_fmr: f64,
     /// The sealed threshold's evidence in words.
     pub evidence: String,
 }
@@ -158,6 +160,7 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
         onnx: onnx.len(),
         arena: header.arena,
         macs: bundle.macs(),
+        target_fmr: recipe.export.target_fmr,
         evidence: evidence_sentence(&threshold),
     };
     let mut files = vec![(BUNDLE, bytes.as_slice()), (ONNX, onnx.as_slice()), (GOLDEN, golden.as_slice())];

@@ -816,9 +816,9 @@ mod tests {
     #[test]
     fn another_source_may_choose_the_threshold() {
         let mut recipe = recipe();
-        recipe.data.split.threshold = "7,9".parse().unwrap();
+        recipe.data.split.threshold = "100007,100009".parse().unwrap();
         let own = recipe.threshold_part().unwrap();
-        assert_eq!(own.identities, ["7", "9"]);
+        assert_eq!(own.identities, ["100007", "100009"]);
         recipe.data.threshold_inverted = true;
         recipe.data.threshold_source = Some(Spec::Glyphs);
         assert_eq!(recipe.threshold_part().unwrap(), own.inverted());
