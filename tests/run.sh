@@ -99,8 +99,9 @@ case "${1:-all}" in
     cargo run -q -p firmware --profile board --target riscv32imc-unknown-none-elf --features qemu-riscv --bin kerneltest
     say "the boards that people own"
     boards
-    say "the golden vectors on the emulated Cortex-M4F"
+    say "the golden vectors on the emulated Cortex-M4F: of pictures, then of recordings"
     cargo run -q "${board[@]}" --bin selftest
+    DOPPEL_MODEL=models/voices cargo run -q "${board[@]}" --bin selftest
     say "ONNX Runtime, the referee"
     cargo run -q --release -p parity --example vectors -- target/referee models/glyphs
     .venv/bin/python tests/referee/referee.py target/referee
