@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The program.
-pub const DOPPEL: &str = env!("CARGO_BIN_EXE_doppel");
+pub(crate) const DOPPEL: &str = env!("CARGO_BIN_EXE_doppel");
 
 /// Runs the program to its end.
-pub fn doppel(args: &[&str]) -> Output {
+pub(crate) fn doppel(args: &[&str]) -> Output {
     Command::new(DOPPEL).args(args).output().expect("doppel starts")
 }
 
 /// The folder of a committed model.
-pub fn committed(name: &str) -> PathBuf {
+pub(crate) fn committed(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../models").join(name)
 }
 
 /// Copies a folder with all that is below it.
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("the model is committed") {
         let path = entry.expect("an entry").path();
@@ -33,7 +33,7 @@ pub fn copy(from: &Path, to: &Path) {
 }
 
 /// A copy of the committed glyphs, to be harmed.
-pub fn glyphs() -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn glyphs() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let to = dir.path().join("glyphs");
     copy(&committed("glyphs"), &to);
@@ -41,17 +41,17 @@ pub fn glyphs() -> (tempfile::TempDir, PathBuf) {
 }
 
 /// `path` as an argument.
-pub fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("a path in UTF-8")
 }
 
 /// Asserts status 1 and one sentence on stderr that holds every one of `words`, and no part twice.
-pub fn refused(output: &Output, words: &[&str]) {
+pub(crate) fn refused(output: &Output, words: &[&str]) {
     refused_with(1, output, words);
 }
 
 /// As [`refused`], with another status.
-pub fn refused_with(status: i32, output: &Output, words: &[&str]) {
+pub(crate) fn refused_with(status: i32, output: &Output, words: &[&str]) {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(status), "{said}");
     assert!(!said.contains("panicked"), "{said}");
@@ -66,7 +66,7 @@ pub fn refused_with(status: i32, output: &Output, words: &[&str]) {
 }
 
 /// Everything below `dir`, with its bytes.
-pub fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+pub(crate) fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let mut all = Vec::new();
     for entry in fs::read_dir(dir).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -81,7 +81,7 @@ pub fn contents(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 /// The picture of a square in the middle.
-pub fn square(path: &Path) {
+pub(crate) fn square(path: &Path) {
     let ink = |x: u32, y: u32| image::Luma([if (16..32).contains(&x) && (16..32).contains(&y) { 0 } else { 255 }]);
     image::GrayImage::from_fn(48, 48, ink).save(path).expect("a picture");
 }

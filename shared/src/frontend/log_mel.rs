@@ -429,7 +429,7 @@ fn stretch(row: &mut [u8], count: usize) {
     let last = row.len().saturating_sub(1).max(1);
     // From the end: what a column is made of lies at it or before it.
     for to in (0..row.len()).rev() {
-        let place = (to * count.saturating_sub(1) << 8) / last;
+        let place = ((to * count.saturating_sub(1)) << 8) / last;
         let weight = (place & 255) as u32;
         let [before, behind] =
             [place >> 8, (place >> 8) + 1].map(|from| u32::from(row.get(from).copied().unwrap_or(0)));

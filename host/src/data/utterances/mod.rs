@@ -2,9 +2,9 @@
 //! speakers.
 //!
 //! A word is a plan of one to three syllables, each a vowel or two with consonants around it: hissing, bursting, humming or
-//! gliding ones ([`word`]). A voice is a pitch, the length of a throat, the sharpness of a glottis, breath, and a microphone
-//! ([`voice`]). A recording is the voice's way through the word, by a source and the resonances of a tract that moves
-//! ([`tract`]; Klatt 1980, "Software for a cascade/parallel formant synthesizer").
+//! gliding ones (`word`). A voice is a pitch, the length of a throat, the sharpness of a glottis, breath, and a microphone
+//! (`voice`). A recording is the voice's way through the word, by a source and the resonances of a tract that moves
+//! (`tract`; Klatt 1980, "Software for a cascade/parallel formant synthesizer").
 //!
 //! A recording depends on nothing but (seed, task, identity, sample), and is the same on every platform: it is made of ChaCha8's
 //! words, of exactly rounded float operations and of the functions of `libm`.
