@@ -1,0 +1,175 @@
+//! Refuses recipes that no training can use.
+
+use shared::embedding::MAX_DIM;
+use shared::frontend::FrontEnd;
+
+use super::{Contrast, Input, Loss, Recipe, RecipeError};
+use crate::data::{DataError, Sampling, Spec};
+
+/// Most samples of a batch.
+const MAX_BATCH: usize = 65_536;
+/// Most rows and columns of an input tensor.
+const MAX_INPUT: u16 = 1024;
+
+impl Recipe {
+    /// Refuses values that no training can use.
+    pub fn check(&self) -> Result<(), RecipeError> {
+        let positive = |key, value: f64| match value {
+            value if value > 0.0 && value.is_finite() => Ok(()),
+            _ => range(key, value, "a positive number"),
+        };
+        let share = |key, value: f64| match value {
+            value if (0.0..=1.0).contains(&value) => Ok(()),
+            _ => range(key, value, "between 0 and 1"),
+        };
+        let at_least_one = |key, value: usize| match value {
+            0 => range(key, value, "at least 1"),
+            _ => Ok(()),
+        };
+        if self.input.channels != 1 {
+            return range("input.channels", self.input.channels, "1: pictures are read in grey");
+        }
+        for (key, side) in [("input.height", self.input.height), ("input.width", self.input.width)] {
+            if !(1..=MAX_INPUT).contains(&side) {
+                return range(key, side, "between 1 and 1024");
+            }
+        }
+        let (sounds, speech) = (self.input.sound.is_some(), matches!(self.data.source, Spec::Speech(..)));
+        if sounds != speech {
+            let expected = "there for `speech:DIR`, and for no other source";
+            return range("input.sound", if sounds { "there" } else { "missing" }, expected);
+        }
+        if self.data.reversals_as_classes && !speech {
+            return range("data.reversals_as_classes", true, "false for pictures");
+        }
+        let voices = self.data.voices_as_classes;
+        if voices > 0 && !speech {
+            return range("data.voices_as_classes", voices, "0 for pictures");
+        }
+        if let FrontEnd::LogMel(log_mel) = self.front_end() {
+            log_mel.check()?;
+            if (self.input.channels, self.input.invert, self.input.stretch) != (1, false, false) {
+                let expected = "1, with `invert` and `stretch` false, for recordings";
+                return range("input.channels", self.input.channels, expected);
+            }
+        }
+        self.sound_augment.check()?;
+        if !(1.0 / 16.0..=16.0).contains(&self.net.width_multiplier) {
+            let value = self.net.width_multiplier;
+            return range("net.width_multiplier", value, "between 0.0625 and 16");
+        }
+        if !(1..=MAX_DIM).contains(&self.net.embedding) {
+            return range("net.embedding", self.net.embedding, "between 1 and 512, the most that a bundle holds");
+        }
+        share("optimizer.weight_decay", self.optimizer.weight_decay.into())?;
+        if !(0.0..1.0).contains(&self.optimizer.average) {
+            return range("optimizer.average", self.optimizer.average, "at least 0 and below 1");
+        }
+        at_least_one("validation.every_steps", self.validation.every_steps)?;
+        at_least_one("validation.samples", self.validation.samples)?;
+        at_least_one("validation.pairs", self.validation.pairs)?;
+        share("export.target_fmr", self.export.target_fmr)?;
+        at_least_one("export.calibration_samples", self.export.calibration_samples)?;
+        at_least_one("the number of [[phase]] tables", self.phases.len())?;
+        for phase in &self.phases {
+            at_least_one("phase.epochs", phase.epochs)?;
+            positive("phase.learning_rate", phase.learning_rate)?;
+            share("phase.final_learning_rate", phase.final_learning_rate)?;
+            match phase.loss {
+                Loss::Contrastive { margin, .. } | Loss::Triplet { margin, .. } => {
+                    positive("phase.loss.margin", margin.into())?;
+                }
+                Loss::Softmax => {}
+                Loss::Sphereface { margin, lambda_min } => {
+                    if !(1..=8).contains(&margin) {
+                        return range("phase.loss.margin", margin, "from 1 to 8 for sphereface");
+                    }
+                    positive("phase.loss.lambda_min", f64::from(lambda_min) + f64::MIN_POSITIVE)?;
+                }
+                Loss::Cosface { scale, margin } | Loss::Arcface { scale, margin } => {
+                    positive("phase.loss.scale", scale.into())?;
+                    share("phase.loss.margin", margin.into())?;
+                }
+            }
+            if let Some(Contrast { weight, temperature }) = phase.contrast {
+                positive("phase.contrast.weight", weight.into())?;
+                positive("phase.contrast.temperature", temperature.into())?;
+            }
+            sampling("phase.sampling", phase.sampling)?;
+            match phase.sampling {
+                Sampling::Balanced { samples: 2.., .. } => {}
+                _ if phase.loss.method().classifies() && phase.contrast.is_none() => {}
+                sampling => {
+                    let expected = "balanced with at least 2 samples an identity, for a loss on pairs or triplets";
+                    return range("phase.sampling", sampling, expected);
+                }
+            }
+        }
+        for also in &self.data.also {
+            sampling("data.also.sampling", also.sampling)?;
+            if !matches!(also.sampling, Sampling::Balanced { samples: 2.., .. }) {
+                let expected = "balanced with at least 2 samples an identity";
+                return range("data.also.sampling", also.sampling, expected);
+            }
+            if also.rotations_as_classes && self.input.height != self.input.width {
+                let size = format!("{}x{}", self.input.height, self.input.width);
+                return range("input with data.also.rotations_as_classes", size, "square");
+            }
+        }
+        self.augment.check()?;
+        let Input { height, width, .. } = self.input;
+        if self.data.rotations_as_classes && height != width {
+            return Err(DataError::Rotations { height: height.into(), width: width.into() }.into());
+        }
+        self.data.source.check(&self.data.split)?;
+        self.architecture().shapes()?;
+        Ok(())
+    }
+}
+
+fn range<T>(key: &'static str, value: impl ToString, expected: &'static str) -> Result<T, RecipeError> {
+    Err(RecipeError::Range { key, value: value.to_string(), expected })
+}
+
+/// Refuses batches of nothing and those that no memory holds.
+fn sampling(key: &'static str, sampling: Sampling) -> Result<(), RecipeError> {
+    let size = match sampling {
+        Sampling::Balanced { identities, samples } => identities.saturating_mul(samples),
+        Sampling::Shuffled { batch } => batch,
+    };
+    match size {
+        1..=MAX_BATCH => Ok(()),
+        _ => range(key, sampling, "of 1 to 65536 samples in all"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::tests::recipe;
+
+    #[test]
+    fn values_out_of_range_are_named() {
+        let wrong = |change: fn(&mut Recipe)| {
+            let mut recipe = recipe();
+            change(&mut recipe);
+            recipe.check().unwrap_err().to_string()
+        };
+        assert!(wrong(|r| r.net.embedding = 0).contains("net.embedding"));
+        assert!(wrong(|r| r.net.embedding = 513).contains("512"));
+        assert!(wrong(|r| r.input.height = 5000).contains("input.height"));
+        let batch = |r: &mut Recipe| r.phases[0].sampling = Sampling::Balanced { identities: 4, samples: usize::MAX };
+        assert!(wrong(batch).contains("65536"));
+        let single = |r: &mut Recipe| r.phases[0].sampling = Sampling::Balanced { identities: 4, samples: 1 };
+        assert!(wrong(single).contains("is 4x1"));
+        assert!(wrong(|r| r.input.channels = 3).contains("grey"));
+        assert!(wrong(|r| r.input.channels = 2).contains("input.channels"));
+        assert!(wrong(|r| r.phases.clear()).contains("[[phase]]"));
+        assert!(wrong(|r| r.phases[0].learning_rate = f64::NAN).contains("learning_rate"));
+        assert!(wrong(|r| r.input.width = 2).contains("too small"));
+        let turned = |r: &mut Recipe| (r.data.rotations_as_classes, r.input.width) = (true, 40);
+        assert!(wrong(turned).contains("square"));
+        let shuffled = |r: &mut Recipe| r.phases[0].sampling = Sampling::Shuffled { batch: 9 };
+        assert!(wrong(shuffled).contains("balanced"));
+    }
+}

@@ -1,0 +1,64 @@
+//! Why a recipe is of no use.
+
+use std::path::PathBuf;
+
+use shared::frontend::SettingsError;
+use thiserror::Error;
+
+use crate::net::ArchitectureError;
+
+/// Why a recipe is of no use.
+#[derive(Debug, Error)]
+pub enum RecipeError {
+    /// The file cannot be read.
+    #[error("cannot read the recipe {}: {source}; name a folder that `doppel train` has made, or a recipe file", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file cannot be written.
+    #[error("cannot write the recipe {}: {source}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The text is no recipe.
+    #[error("{} is no recipe: {message}", path.display())]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        message: String,
+    },
+    /// A value is out of its range.
+    #[error("`{key}` is {value}; it must be {expected}")]
+    Range {
+        /// The value's name.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// What is accepted.
+        expected: &'static str,
+    },
+    /// The file asks for what no training can use.
+    #[error("{}: {cause}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: Box<RecipeError>,
+    },
+    /// The sound front end's settings.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The network does not fit its input.
+    #[error(transparent)]
+    Architecture(#[from] ArchitectureError),
+    /// The data source does not fit.
+    #[error(transparent)]
+    Data(#[from] crate::data::DataError),
+}
