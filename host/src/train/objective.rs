@@ -21,8 +21,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// Weights uniform in `-1/sqrt(d)` to `1/sqrt(d)`, biases 0. In a plane the weights are evenly spaced vectors of length
-    /// [`SPOKE`]: of random ones some lie between others, and such a class is never the likeliest, however long training turns them.
+    /// Weights uniform in `-1/sqrt(d)` to `1/sqrt(d)`, biases 0. In a plane the weights are evenly spaced unit vectors: of random
+    /// ones some lie between others, and such a class is never the likeliest, however long training turns them.
     fn new(classes: usize, d: usize, bias: bool, seed: u64, device: &Device) -> Head {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let bound = 1.0 / (d.max(1) as f32).sqrt();
@@ -35,14 +35,11 @@ impl Head {
     }
 }
 
-/// Length of a class's weight in a plane: neighbours among ten are 36 degrees apart, so that logits tell them apart only where
-/// weight times embedding is about 30, and embeddings start at a few.
-const SPOKE: f32 = 10.0;
-
-/// Vector number `class` of `classes` around a circle.
+/// Unit vector number `class` of `classes` around a circle. Of this length the embeddings have to grow to about 30 before logits tell
+/// ten classes apart, so that a step's noise is small beside them.
 fn spoke(class: usize, classes: usize) -> [f32; 2] {
     let (sin, cos) = (std::f32::consts::TAU * class as f32 / classes as f32).sin_cos();
-    [SPOKE * cos, SPOKE * sin]
+    [cos, sin]
 }
 
 /// A phase's loss with what belongs to it.
@@ -151,8 +148,8 @@ mod tests {
         let scores = weight.clone().matmul(weight.transpose());
         let scores: Vec<f32> = scores.to_data().iter::<f32>().collect();
         for (class, row) in scores.chunks(10).enumerate() {
-            assert!((row[class] - SPOKE * SPOKE).abs() < 1e-3);
-            assert!(row.iter().enumerate().all(|(other, &score)| other == class || score < 0.9 * SPOKE * SPOKE));
+            assert!((row[class] - 1.0).abs() < 1e-6);
+            assert!(row.iter().enumerate().all(|(other, &score)| other == class || score < 0.9));
         }
     }
 }
