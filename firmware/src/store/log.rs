@@ -1,4 +1,7 @@
 //! Records in a half of the store's flash, one behind the other.
+//!
+//! The log is the project's own because of its size: the map of sequential-storage takes 6 KB more code, which the promise of 48 KiB
+//! for a board's program does not leave.
 
 use embedded_storage::nor_flash::NorFlash;
 use shared::crc32;
