@@ -246,20 +246,13 @@ impl FromStr for Spec {
     fn from_str(text: &str) -> Result<Self, DataError> {
         match text.split_once(':') {
             None if text == "glyphs" => Ok(Spec::Glyphs),
-            None if text == "utterances" => Ok(Spec::Utterances(Task::Speaker)),
-            None if text == "utterances#word" => Ok(Spec::Utterances(Task::Word)),
-            None if text == "utterances#both" => Ok(Spec::Utterances(Task::Both)),
+            None if Task::behind(text).0 == "utterances" => Ok(Spec::Utterances(Task::behind(text).1)),
             Some(("mnist", folder)) if !folder.is_empty() => Ok(Spec::Mnist(folder.into())),
             Some(("omniglot", folder)) if !folder.is_empty() => Ok(Spec::Omniglot(folder.into())),
             Some(("images", folder)) if !folder.is_empty() => Ok(Spec::Images(folder.into())),
             Some(("signatures", folder)) if !folder.is_empty() => Ok(Spec::Signatures(folder.into())),
             Some(("speech", text)) => {
-                let (folder, task) = match text.rsplit_once('#') {
-                    Some((folder, "speaker")) => (folder, Task::Speaker),
-                    Some((folder, "word")) => (folder, Task::Word),
-                    Some((folder, "both")) => (folder, Task::Both),
-                    _ => (text, Task::Speaker),
-                };
+                let (folder, task) = Task::behind(text);
                 match folder.is_empty() {
                     true => Err(DataError::Spec(format!("speech:{text}"))),
                     false => Ok(Spec::Speech(folder.into(), task)),
@@ -274,16 +267,12 @@ impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Spec::Glyphs => f.write_str("glyphs"),
-            Spec::Utterances(Task::Speaker) => f.write_str("utterances"),
-            Spec::Utterances(Task::Word) => f.write_str("utterances#word"),
-            Spec::Utterances(Task::Both) => f.write_str("utterances#both"),
+            Spec::Utterances(task) => write!(f, "utterances{}", task.suffix()),
             Spec::Mnist(folder) => write!(f, "mnist:{}", folder.display()),
             Spec::Omniglot(folder) => write!(f, "omniglot:{}", folder.display()),
             Spec::Images(folder) => write!(f, "images:{}", folder.display()),
             Spec::Signatures(folder) => write!(f, "signatures:{}", folder.display()),
-            Spec::Speech(folder, Task::Speaker) => write!(f, "speech:{}", folder.display()),
-            Spec::Speech(folder, Task::Word) => write!(f, "speech:{}#word", folder.display()),
-            Spec::Speech(folder, Task::Both) => write!(f, "speech:{}#both", folder.display()),
+            Spec::Speech(folder, task) => write!(f, "speech:{}{}", folder.display(), task.suffix()),
         }
     }
 }
@@ -365,6 +354,8 @@ mod tests {
             "signatures:s",
             "speech:a",
             "speech:a#word",
+            "utterances",
+            "utterances#both",
             "speech:a#both",
         ] {
             let spec: Spec = text.parse().expect(text);

@@ -26,6 +26,27 @@ pub enum Task {
     Both,
 }
 
+impl Task {
+    /// What stands before the task that `text` ends with, and the task.
+    pub(super) fn behind(text: &str) -> (&str, Task) {
+        match text.rsplit_once('#') {
+            Some((before, "speaker")) => (before, Task::Speaker),
+            Some((before, "word")) => (before, Task::Word),
+            Some((before, "both")) => (before, Task::Both),
+            _ => (text, Task::Speaker),
+        }
+    }
+
+    /// How it is written behind a source.
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Task::Speaker => "",
+            Task::Word => "#word",
+            Task::Both => "#both",
+        }
+    }
+}
+
 /// A recording's file and what its name says.
 struct Recording {
     word: String,
