@@ -10,11 +10,9 @@ use crate::checksum::crc32;
 /// Most bytes of a frame before it is stuffed: a [`super::Response::Embedding`] is the longest message.
 pub const MAX_BODY: usize = 1 + 3 + MAX_DIM + CHECKSUM_LEN;
 /// Most bytes of a frame on the link, its closing zero included.
-pub const MAX_FRAME: usize = OVERHEAD + MAX_BODY + 1;
+pub const MAX_FRAME: usize = cobs::max_encoding_length(MAX_BODY) + 1;
 
 const CHECKSUM_LEN: usize = 4;
-/// Bytes that stuffing adds at most.
-const OVERHEAD: usize = 1 + MAX_BODY / 254;
 
 /// Why bytes are not a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -61,71 +59,20 @@ pub fn encode<'o, 'm, M: Wire<'m>>(
     message: &M,
     out: &'o mut [u8; MAX_FRAME],
 ) -> Result<&'o [u8], FrameError> {
-    let mut writer = Writer { bytes: out.get_mut(OVERHEAD..).unwrap_or_default(), len: 0 };
+    let mut body = [0; MAX_BODY];
+    let mut writer = Writer { bytes: &mut body, len: 0 };
     writer.byte(sequence);
     message.write(&mut writer);
     let len = writer.len;
-    let checksum = crc32(out.get(OVERHEAD..OVERHEAD + len).unwrap_or_default());
     if len + CHECKSUM_LEN > MAX_BODY {
         return Err(FrameError::Long);
     }
-    crate::bundle::put(out, OVERHEAD + len, &checksum.to_le_bytes());
-    let end = stuff(out, len + CHECKSUM_LEN);
-    out.get(..end).ok_or(FrameError::Long)
-}
-
-/// Stuffs the `len` bytes that lie behind [`OVERHEAD`], in place, and ends them with a zero; where the frame ends.
-///
-/// Every zero, one more behind the last byte, becomes the number of bytes from the zero before to it, and so does the beginning;
-/// 254 bytes without a zero get a 255 of their own. What is written stays behind what is still to be read.
-fn stuff(out: &mut [u8; MAX_FRAME], len: usize) -> usize {
-    let (mut code_at, mut end) = (0, 1);
-    for at in OVERHEAD..OVERHEAD + len {
-        let byte = out.get(at).copied().unwrap_or(0);
-        let is_long = end - code_at == 0xff;
-        if is_long || byte == 0 {
-            set(out, code_at, (end - code_at) as u8);
-            (code_at, end) = (end, end + 1);
-        }
-        match byte {
-            0 if is_long => {
-                set(out, code_at, 1);
-                (code_at, end) = (end, end + 1);
-            }
-            0 => {}
-            byte => {
-                set(out, end, byte);
-                end += 1;
-            }
-        }
-    }
-    set(out, code_at, (end - code_at) as u8);
-    set(out, end, 0);
-    end + 1
-}
-
-fn set(out: &mut [u8], at: usize, byte: u8) {
-    if let Some(place) = out.get_mut(at) {
-        *place = byte;
-    }
-}
-
-/// Undoes [`stuff`] in `bytes`, which hold no zero, in place; how many there are then. None where they end too early.
-fn unstuff(bytes: &mut [u8]) -> Option<usize> {
-    let (mut at, mut end) = (0, 0);
-    while let Some(&code) = bytes.get(at) {
-        for at in at + 1..at + usize::from(code) {
-            let byte = *bytes.get(at)?;
-            set(bytes, end, byte);
-            end += 1;
-        }
-        at += usize::from(code);
-        if code != 0xff && at < bytes.len() {
-            set(bytes, end, 0);
-            end += 1;
-        }
-    }
-    Some(end)
+    let checksum = crc32(body.get(..len).unwrap_or_default());
+    crate::bundle::put(&mut body, len, &checksum.to_le_bytes());
+    let body = body.get(..len + CHECKSUM_LEN).ok_or(FrameError::Long)?;
+    let stuffed = cobs::try_encode(body, out).map_err(|_| FrameError::Long)?;
+    *out.get_mut(stuffed).ok_or(FrameError::Long)? = 0;
+    out.get(..=stuffed).ok_or(FrameError::Long)
 }
 
 /// Finds the frames in a stream of bytes, and its way back after any garbage: a frame ends with a zero, whatever came before.
@@ -167,44 +114,11 @@ impl Default for Decoder {
 /// The frame in stuffed bytes, or [`FrameError::Long`] where there were too many.
 fn unpack(stuffed: Option<&mut [u8]>) -> Result<Frame<'_>, FrameError> {
     let stuffed = stuffed.ok_or(FrameError::Long)?;
-    let len = unstuff(stuffed).ok_or(FrameError::Checksum)?;
+    let len = cobs::decode_in_place(stuffed).map_err(|_| FrameError::Checksum)?;
     let body = stuffed.get(..len).unwrap_or_default();
     let (content, checksum) = body.split_at_checked(len.saturating_sub(CHECKSUM_LEN)).ok_or(FrameError::Checksum)?;
     match content.split_first() {
         Some((&sequence, message)) if crc32(content) == u32_at(checksum, 0) => Ok(Frame { sequence, message }),
         _ => Err(FrameError::Checksum),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    extern crate std;
-    use super::*;
-    use proptest::prelude::*;
-    use std::vec;
-
-    proptest! {
-        /// Few zeros make the long runs.
-        #[test]
-        fn stuffing_is_cobs(mut body in prop::collection::vec(any::<u8>(), 0..=MAX_BODY), zeros in 0u8..4) {
-            body.iter_mut().filter(|byte| **byte < 64 && **byte % 4 >= zeros).for_each(|byte| *byte |= 1);
-            let mut out = [0; MAX_FRAME];
-            out[OVERHEAD..OVERHEAD + body.len()].copy_from_slice(&body);
-            let end = stuff(&mut out, body.len());
-            let mut expected = vec![0; MAX_FRAME];
-            let len = cobs::encode(&body, &mut expected);
-            prop_assert_eq!(&out[..end - 1], &expected[..len]);
-            prop_assert_eq!(out[end - 1], 0);
-            let len = unstuff(&mut out[..end - 1]).unwrap();
-            prop_assert_eq!(&out[..len], &body);
-        }
-
-        #[test]
-        fn unstuffing_is_cobs(bytes in prop::collection::vec(1u8..=20, 1..100)) {
-            let (mut ours, mut theirs) = (bytes.clone(), bytes);
-            let ours = unstuff(&mut ours).map(|len| ours[..len].to_vec());
-            let theirs = cobs::decode_in_place(&mut theirs).ok().map(|len| theirs[..len].to_vec());
-            prop_assert_eq!(ours, theirs);
-        }
     }
 }
