@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::kernels;
-use crate::root;
 
 /// Most elements of an embedding.
 pub const MAX_DIM: usize = 512;
@@ -85,7 +84,7 @@ impl Metric {
 /// The cosine distance from `dot = a . b` and `norms = |a|^2 * |b|^2`; see [`Metric::distance`].
 pub fn cosine_distance(dot: i32, norms: u64) -> Distance {
     // |a|^2 <= 512 * 128^2 = 2^23: norms <= 2^46, shifted < 2^63; |dot| <= 2^23, shifted < 2^48.
-    let root = i64::from(root(norms << 16));
+    let root = (norms << 16).isqrt() as i64;
     distance_of_cosine(match root {
         0 => 0,
         _ => (i64::from(dot) << 24).div_euclid(root),

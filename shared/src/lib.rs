@@ -22,10 +22,8 @@ pub mod kernels;
 pub mod network;
 pub mod plan;
 pub mod quant;
-mod root;
 mod search;
 pub mod winograd;
 pub mod wire;
 
 pub use checksum::crc32;
-pub use root::root;

@@ -5,7 +5,6 @@
 
 use crate::embedding::{COSINE_ONE, Metric, distance_of_cosine};
 use crate::kernels::{Bar, Probe, Room, dot};
-use crate::root;
 
 /// Bits behind the point of a norm, `|a| <= 2^11.5`, in a key.
 const NORM_BITS: u32 = 19;
@@ -48,7 +47,7 @@ fn key_of(metric: Metric, square: i32) -> i32 {
     match metric {
         Metric::Euclidean => square,
         // |a|^2 <= 2^23: the root is below 2^31.
-        Metric::Cosine => root((square as u64) << (2 * NORM_BITS)) as i32,
+        Metric::Cosine => ((square as u64) << (2 * NORM_BITS)).isqrt() as i32,
     }
 }
 

@@ -20,7 +20,6 @@ use thiserror::Error;
 use super::fixed::log2_16;
 use super::resample::{HISTORY, MAX_RATIO, MIN_RATE, Resampler};
 use super::{FrontendError, Quality, mel, spectrum};
-use crate::root;
 
 /// Most bands.
 pub const MAX_BANDS: u16 = mel::MAX_BANDS;
@@ -400,7 +399,7 @@ impl SoundStream {
             return Err(FrontendError::Short { frames: self.frames });
         }
         self.place(settings, tensor);
-        let rms = root(self.squares / u64::from(self.samples.max(1))) as u16;
+        let rms = (self.squares / u64::from(self.samples.max(1))).isqrt() as u16;
         let Self { peak, clipped, samples, frames, .. } = *self;
         Ok(Quality::Sound { peak, rms, clipped, samples, frames })
     }
