@@ -27,7 +27,7 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Print the input tensor and the embedding of files
     Embed(embed::Args),
-    /// Enrol an identity from one file
+    /// Enrol an identity from one to five files
     Enroll(gallery::EnrollArgs),
     /// Compare files with an enrolled identity
     Verify(gallery::VerifyArgs),

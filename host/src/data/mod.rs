@@ -2,7 +2,7 @@
 //!
 //! A [`Spec`] names a source and a [`Split`] says which identities train, which choose the threshold and which test;
 //! [`Spec::load`] gives one [`Part`] of it. Training reads [`TrainingData`], which passes the front end once over stored
-//! samples, draws glyphs anew in every epoch, and deals balanced or shuffled batches.
+//! samples, makes what the program makes anew in every epoch ([`made`]), and deals balanced or shuffled batches.
 //!
 //! What others have made to pass for an identity's own (forged signatures) never mixes with genuine samples: it stands in
 //! [`Dataset::forgeries`], so that every figure taken from [`Dataset::samples`] is one of genuine samples. A protocol that

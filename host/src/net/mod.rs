@@ -55,11 +55,6 @@ impl Net {
         &self.architecture
     }
 
-    /// The layer that gives the embedding.
-    pub(crate) fn last_layer(&self) -> &Layer {
-        &self.layers[self.layers.len() - 1]
-    }
-
     /// Where the network's weights are.
     pub(crate) fn device(&self) -> Device {
         let weight = self.layers.iter().find_map(|layer| layer.weight.as_ref());

@@ -91,7 +91,6 @@ const COMMENTS: &[(&str, &str, &str)] = &[
     ("phase", "", "One training; further [[phase]] tables go on with its network."),
     ("phase", "epochs", "Passes over the data."),
     ("phase", "learning_rate", "Highest learning rate, after the warm-up."),
-    ("phase", "last_layer_only", "The other layers stay as they are."),
     ("phase", "warmup_steps", "Steps in which it rises from 0."),
     ("phase", "final_learning_rate", "Part of it that half a cosine leaves at the end."),
     ("phase.sampling.balanced", "", "Batches of P identities with K samples each."),

@@ -221,7 +221,6 @@ impl Choices {
                 _ => 6e-3,
             },
             warmup_steps: 50,
-            last_layer_only: false,
             final_learning_rate: 0.01,
             sampling: Sampling::Balanced { identities, samples },
             loss,

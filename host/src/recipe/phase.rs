@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Loss, is_false};
+use super::Loss;
 use crate::data::Sampling;
 
 /// Settings of Adam with decoupled weight decay.
@@ -67,10 +67,6 @@ pub struct Phase {
     pub warmup_steps: usize,
     /// Part of the highest learning rate that is left at the end, when half a cosine has brought it down.
     pub final_learning_rate: f64,
-    /// Only the last layer learns (and the classifier, where there is one): first steps on a fresh last layer would undo what the
-    /// others have learnt before.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub last_layer_only: bool,
     /// How batches are made up: `balanced` with P `identities` of K `samples` each, or `shuffled` with so many in a `batch`.
     pub sampling: Sampling,
     /// What is minimized.

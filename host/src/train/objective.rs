@@ -22,7 +22,7 @@ pub(super) struct Head {
 
 impl Head {
     /// Weights uniform in `-1/sqrt(d)` to `1/sqrt(d)`, biases 0. In a plane the weights are evenly spaced unit vectors: of random
-    /// ones some lie between others, and such a class is never the likeliest, however long training turns them.
+    /// ones some lie between others, and such a class is the likeliest nowhere until training has turned them.
     fn new(classes: usize, d: usize, bias: bool, seed: u64, device: &Device) -> Head {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let bound = 1.0 / (d.max(1) as f32).sqrt();
@@ -35,8 +35,7 @@ impl Head {
     }
 }
 
-/// Unit vector number `class` of `classes` around a circle. Of this length the embeddings have to grow to about 30 before logits tell
-/// ten classes apart, so that a step's noise is small beside them.
+/// Unit vector number `class` of `classes` around a circle.
 fn spoke(class: usize, classes: usize) -> [f32; 2] {
     let (sin, cos) = (std::f32::consts::TAU * class as f32 / classes as f32).sin_cos();
     [cos, sin]

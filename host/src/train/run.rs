@@ -360,10 +360,7 @@ impl Stepper {
         let warning = self.monitor.observe(value, spread);
         if value.is_finite() {
             let mut gradients = loss.backward();
-            let own = match self.phase.last_layer_only {
-                true => GradientsParams::from_module(&mut gradients, self.net.last_layer()),
-                false => GradientsParams::from_module(&mut gradients, &self.net),
-            };
+            let own = GradientsParams::from_module(&mut gradients, &self.net);
             // `step` takes the network and gives it back.
             let net = self.net.clone();
             self.net = self.optimizer.step(rate, net, own);

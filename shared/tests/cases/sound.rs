@@ -22,12 +22,13 @@ const SETTINGS: LogMel = LogMel {
 };
 
 /// Settings, the recording's rate, and the checksum of the tensor.
-pub(crate) const CASES: [(LogMel, u32, u32); 5] = [
+pub(crate) const CASES: [(LogMel, u32, u32); 6] = [
     (SETTINGS, 8000, 0x4c24_09c2),
     (LogMel { fill: Fill::Silence, pre_emphasis: false, ..SETTINGS }, 16000, 0x9a1b_4629),
     (LogMel { window: 512, hop: 100, bands: 64, frames: 64, range: 90, ..SETTINGS }, 44100, 0xb049_cba8),
     (LogMel { window: 128, hop: 64, bands: 20, frames: 30, trim: 12, ..SETTINGS }, 6000, 0x570e_5576),
     (LogMel { rate: 16000, high: 8000, window: 512, hop: 256, frames: 20, ..SETTINGS }, 11025, 0xba19_fc7d),
+    (LogMel { fill: Fill::Stretch, ..SETTINGS }, 8000, 0xf1d9_c7b7),
 ];
 
 /// A sawtooth of rising pitch in noise, between two silences; 0.7 s.

@@ -21,7 +21,7 @@ pub use batching::{Batching, Classes, Sampling};
 /// The training part of a source, ready to be dealt in batches.
 ///
 /// An epoch's batches follow from (seed, epoch) alone. Stored samples pass the front end once and are varied by the
-/// [`Augment`]; glyphs are drawn anew in every epoch, and recordings that a [`SoundAugment`] varies pass the front end anew.
+/// [`Augment`]; what the program makes is made anew in every epoch, and recordings that a [`SoundAugment`] varies pass the front end anew.
 ///
 /// [`SoundAugment`]: super::sound::SoundAugment
 pub struct TrainingData {
