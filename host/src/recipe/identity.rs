@@ -9,8 +9,7 @@ impl Recipe {
     /// 16 hexadecimal digits that tell trainings apart: a CRC-64 of what a network is trained on and how.
     ///
     /// Names, licences, the folders that files lie in, the identities that choose the threshold or test, and what only the export
-    /// heeds are left out. A key that a later program adds
-    /// must not be written at its default, or the fingerprints of older models change.
+    /// heeds are left out. A new key must not be written at its default, or the fingerprints of older models change.
     pub fn fingerprint(&self) -> String {
         let mut table = self.table();
         table.remove("name");
