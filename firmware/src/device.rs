@@ -1,11 +1,15 @@
 //! The main loop of a board: every source asks the one app, and decisions go to the outputs.
 
 use embedded_hal::digital::OutputPin;
+use embedded_storage::nor_flash::NorFlash;
 use shared::gallery::Decision;
-use shared::wire::{LogLevel, Request, Response};
+use shared::wire::{Fault, LogLevel, Response};
 
+use crate::app::App;
 use crate::capture::Source;
+use crate::engine::Engine;
 use crate::pins::{Millis, Outputs};
+use crate::platform::Platform;
 
 /// What happened that a log may tell.
 #[derive(Debug)]
@@ -20,76 +24,92 @@ pub enum Event<'a> {
     Output,
 }
 
-/// What somebody asks, and who answers.
-pub trait Answer {
-    /// Carries `request` out.
-    fn answer(&mut self, request: &Request<'_>) -> Response<'_>;
+impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
+    /// Answers `host` and `pad` until another model is to be started: `now` is the time, and `idle` sleeps until there may be
+    /// something to do.
+    pub fn run<O: OutputPin, R: OutputPin<Error = O::Error>>(
+        &mut self,
+        host: &mut impl Source,
+        pad: &mut Option<impl Source>,
+        outputs: &mut Outputs<O, R>,
+        now: impl Fn() -> Millis,
+        idle: impl Fn(),
+        tell: impl Fn(Event<'_>, LogLevel),
+    ) {
+        while !self.is_over() {
+            if !self.turn(host, pad, outputs, &now, &tell) {
+                idle();
+            }
+        }
+    }
 
-    /// Carries out `request` of somebody who stands at the board and has pressed its button, which is as good as the admin key.
-    fn answer_here(&mut self, request: &Request<'_>) -> Response<'_>;
-
-    /// From which level on is logged.
-    fn log_level(&self) -> LogLevel;
-
-    /// Whether the app is to be started again.
-    fn is_over(&self) -> bool;
-}
-
-/// Answers `host` and `pad` until the app is to be started again: `now` is the time, and `idle` sleeps until there may be
-/// something to do. A pad that fails is taken away.
-pub fn serve<A: Answer, O: OutputPin, R: OutputPin<Error = O::Error>>(
-    app: &mut A,
-    host: &mut impl Source,
-    pad: &mut Option<impl Source>,
-    outputs: &mut Outputs<O, R>,
-    now: impl Fn() -> Millis,
-    idle: impl Fn(),
-    tell: impl Fn(Event<'_>, LogLevel),
-) {
-    while !app.is_over() {
+    /// Answers `host` and `pad` once; whether one of them asked. A pad that fails is taken away.
+    pub fn turn<O: OutputPin, R: OutputPin<Error = O::Error>>(
+        &mut self,
+        host: &mut impl Source,
+        pad: &mut Option<impl Source>,
+        outputs: &mut Outputs<O, R>,
+        now: &impl Fn() -> Millis,
+        tell: &impl Fn(Event<'_>, LogLevel),
+    ) -> bool {
         let time = now();
         let mut is_busy = false;
-        match turn(app, host, A::answer, outputs, time, &tell) {
+        match self.ask(host, decided, outputs, time, tell) {
             Ok(busy) => is_busy |= busy,
-            Err(_) => tell(Event::Link, app.log_level()),
+            Err(_) => tell(Event::Link, self.log_level()),
         }
-        match pad.as_mut().map(|pad| turn(app, pad, A::answer_here, outputs, time, &tell)) {
+        match pad.as_mut().map(|pad| self.ask(pad, decided_or_refused, outputs, time, tell)) {
             None => {}
             Some(Ok(busy)) => is_busy |= busy,
             Some(Err(_)) => {
                 *pad = None;
-                tell(Event::Pad, app.log_level());
+                tell(Event::Pad, self.log_level());
             }
         }
         if outputs.tick(now()).is_err() {
-            tell(Event::Output, app.log_level());
+            tell(Event::Output, self.log_level());
         }
-        if !is_busy {
-            idle();
+        is_busy
+    }
+
+    /// Answers what `source` asks, if it asks; whether it did. `shown` says which output an answer turns on.
+    fn ask<S: Source, O: OutputPin, R: OutputPin<Error = O::Error>>(
+        &mut self,
+        source: &mut S,
+        shown: impl Fn(&Response<'_>) -> Option<bool>,
+        outputs: &mut Outputs<O, R>,
+        now: Millis,
+        tell: &impl Fn(Event<'_>, LogLevel),
+    ) -> Result<bool, S::Error> {
+        let Some(request) = source.poll(now)? else {
+            return Ok(false);
+        };
+        let level = self.log_level();
+        let response = self.answer(&request);
+        tell(Event::Answer(&response), level);
+        if let Some(accepted) = shown(&response)
+            && outputs.show(accepted, now).is_err()
+        {
+            tell(Event::Output, level);
         }
+        source.answer(&response)?;
+        Ok(true)
     }
 }
 
-/// Answers what `source` asks, if it asks; whether it did.
-fn turn<A: Answer, S: Source, O: OutputPin, R: OutputPin<Error = O::Error>>(
-    app: &mut A,
-    source: &mut S,
-    answer: impl for<'a> Fn(&'a mut A, &Request<'_>) -> Response<'a>,
-    outputs: &mut Outputs<O, R>,
-    now: Millis,
-    tell: &impl Fn(Event<'_>, LogLevel),
-) -> Result<bool, S::Error> {
-    let Some(request) = source.poll(now)? else {
-        return Ok(false);
-    };
-    let level = app.log_level();
-    let response = answer(app, &request);
-    tell(Event::Answer(&response), level);
-    if let Response::Decision(decision) = &response
-        && outputs.show(matches!(decision, Decision::Match(_)), now).is_err()
-    {
-        tell(Event::Output, level);
+/// Whether somebody was accepted; none where nothing was decided.
+fn decided(response: &Response<'_>) -> Option<bool> {
+    match response {
+        Response::Decision(decision) => Some(matches!(decision, Decision::Match(_))),
+        _ => None,
     }
-    source.answer(&response)?;
-    Ok(true)
+}
+
+/// The same for the pad, where nothing but the outputs tells of a fault. A number that is taken is none: the pad tries the next.
+fn decided_or_refused(response: &Response<'_>) -> Option<bool> {
+    match response {
+        Response::Fault(Fault::Duplicate) => None,
+        Response::Fault(_) => Some(false),
+        _ => decided(response),
+    }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use shared::embedding::{Distance, Embedding};
 use shared::frontend::FrontendError;
-use shared::gallery::{Gallery, NotEnrolled};
+use shared::gallery::{Gallery, NotEnrolled, Template};
 use shared::golden::{Golden, Outcome, Sample, Step, label};
 use thiserror::Error;
 
@@ -217,7 +217,7 @@ fn decide<const ROOM: usize, const DIM: usize>(
     for (index, step) in golden.steps().enumerate() {
         let (changed, got, expected) = match step {
             Step::Enrol { sample, identity } => {
-                (gallery.enrol(&label(identity), &embedding(sample)).is_ok(), None, None)
+                (gallery.enrol(Template::of_one(&label(identity), &embedding(sample))).is_ok(), None, None)
             }
             Step::Delete { identity } => (gallery.delete(&label(identity)).is_ok(), None, None),
             Step::Verify { sample, outcome } => match gallery.verify(&label(outcome.identity), &embedding(sample)) {

@@ -4,10 +4,11 @@ mod common;
 
 use common::SimFlash;
 use common::board::{
-    DIM, KEY, PICTURE, ROOM, TestMemory, TestPlatform, app, enrolled, fault, header, send, start, unlock,
+    DIM, KEY, PICTURE, ROOM, TestApp, TestMemory, TestPlatform, app, enrolled, fault, header, send, start, unlock,
 };
 use firmware::app::StartError;
 use firmware::session;
+use shared::bundle::Header;
 use shared::embedding::Distance;
 use shared::frontend::RawHeader;
 use shared::gallery::{Candidate, Decision};
@@ -51,6 +52,35 @@ fn enrols_verifies_identifies_and_deletes() {
     let Response::Events(events) = app.answer(&Request::Events { after: 2 }) else { panic!("no events") };
     let told: Vec<_> = events.iter().map(|event| (event.number, event.accepted)).collect();
     assert_eq!(told, [(3, false), (4, true), (5, false)]);
+}
+
+/// Half of what the samples of a template differ more than usual is taken off its distances, before and after a restart.
+#[test]
+fn a_template_of_several_samples_has_an_allowance() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let usual = |spread| Header { spread: Some(Distance(spread)), ..header(7, Some(40)) };
+    let mut app = start(&mut flash, &mut memory, usual(4), TestPlatform::default());
+    unlock(&mut app);
+    for value in [10, 12, 14] {
+        send(&mut app, &[value, 2, 3, 40]);
+        app.answer(&Request::Collect);
+    }
+    assert_eq!(app.answer(&Request::Enrol { label: "ann" }), enrolled(1));
+    send(&mut app, &[100, 2, 3, 40]);
+    assert_eq!(app.answer(&Request::Enrol { label: "bob" }), enrolled(2));
+    // (4 + 4 + 16) / 3 = 8 is 4 above the usual.
+    let asked = |value, answer: Response<'static>, app: &mut TestApp<'_>| {
+        send(app, &[value, 2, 3, 40]);
+        assert_eq!(app.answer(&Request::Verify { label: "ann" }), answer);
+    };
+    asked(18, matched("ann", 36 - 2, None), &mut app);
+    asked(13, matched("ann", 0, None), &mut app);
+    send(&mut app, &[18, 2, 3, 40]);
+    assert_eq!(app.answer(&Request::Identify), matched("ann", 34, Some(82 * 82)));
+    drop(app);
+    let mut app = start(&mut flash, &mut memory, usual(16), TestPlatform::default());
+    asked(18, matched("ann", 36 + 4, None), &mut app);
+    asked(19, unknown("ann", 49 + 4, None), &mut app);
 }
 
 #[test]
@@ -311,6 +341,42 @@ fn failures_in_a_row_are_delayed_longer_and_longer() {
     for _ in 0..9 {
         assert_eq!(app.answer(&Request::Verify { label: "a" }), unknown("a", 89 * 89, None));
     }
+}
+
+/// The row goes on where the power is cut after every failure, and an accepted sample ends it.
+#[test]
+fn a_power_cut_begins_no_new_row_of_failures() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let platform = TestPlatform::default();
+    let clock = platform.micros.clone();
+    let seconds = |seconds: u16| clock.set(clock.get() + u64::from(seconds) * 1_000_000);
+    let mut app = start(&mut flash, &mut memory, header(7, Some(10)), platform.clone());
+    unlock(&mut app);
+    send(&mut app, &[1, 2, 3, 40]);
+    app.answer(&Request::Enrol { label: "a" });
+    drop(app);
+    for delay in [0, 0, 0, 0, 0, 1, 2, 4] {
+        let mut app = start(&mut flash, &mut memory, header(7, Some(10)), platform.clone());
+        send(&mut app, &[90, 2, 3, 40]);
+        if delay > 0 {
+            assert_eq!(fault(&mut app, Request::Identify), Fault::Wait { seconds: delay });
+            seconds(delay);
+        }
+        assert_eq!(app.answer(&Request::Identify), unknown("a", 89 * 89, None));
+    }
+    let mut app = start(&mut flash, &mut memory, header(7, Some(10)), platform.clone());
+    seconds(8);
+    send(&mut app, &[1, 2, 3, 40]);
+    assert_eq!(app.answer(&Request::Identify), matched("a", 0, None));
+    drop(app);
+    let work = flash.work;
+    let mut app = start(&mut flash, &mut memory, header(7, Some(10)), platform);
+    send(&mut app, &[1, 2, 3, 40]);
+    for _ in 0..3 {
+        assert_eq!(app.answer(&Request::Identify), matched("a", 0, None));
+    }
+    drop(app);
+    assert_eq!(flash.work, work, "where the count stays, nothing is written");
 }
 
 #[test]

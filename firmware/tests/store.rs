@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use shared::bundle::{Evidence, Header, NAME_LEN, Threshold};
 use shared::embedding::{Distance, Metric};
 use shared::frontend::{FrontEnd, Pixels};
-use shared::gallery::{Gallery, Label};
+use shared::gallery::{Gallery, Label, Template};
 
 const ROOM: usize = 16;
 const DIM: usize = 16;
@@ -28,6 +28,7 @@ fn gallery() -> TestGallery {
         arena: 64,
         input_at: 0,
         embedding_scale: 1.0,
+        spread: None,
         threshold: Some(threshold),
     };
     Gallery::new(&header).unwrap()
@@ -68,6 +69,16 @@ fn embedding(seed: u8, salt: usize) -> Vec<i8> {
     core::iter::repeat_with(next).take(DIM).collect()
 }
 
+/// A template whose spread follows from its embedding, so that whoever compares embeddings compares spreads as well.
+fn template<'t>(label: &'t Label, embedding: &'t [i8]) -> Template<'t> {
+    Template { label, embedding, spread: spread_of(embedding) }
+}
+
+fn spread_of(embedding: &[i8]) -> Option<Distance> {
+    let sum = embedding.iter().map(|&element| i32::from(element)).sum::<i32>();
+    (sum % 3 != 0).then_some(Distance(sum.unsigned_abs() << 16))
+}
+
 fn label(name: &str) -> Label {
     name.parse().unwrap()
 }
@@ -80,12 +91,12 @@ fn apply(store: &mut Store<&mut SimFlash>, kept: &mut Kept, change: &Change, ste
         Change::Enrol(seed) if count < ROOM => {
             let (name, embedding) = (format!("id {step}"), embedding(seed, step));
             kept.templates.push((name.clone(), embedding.clone()));
-            store.put_template(count, &label(&name), &embedding)
+            store.put_template(count, template(&label(&name), &embedding))
         }
         Change::Replace(number, seed) if count > 0 => {
             let (name, old) = &mut kept.templates[which(number)];
             *old = embedding(seed, step);
-            store.put_template(which(number), &label(name), old)
+            store.put_template(which(number), template(&label(name), old))
         }
         Change::Delete(number) if count > 0 => {
             kept.templates.remove(which(number));
@@ -113,7 +124,7 @@ fn apply(store: &mut Store<&mut SimFlash>, kept: &mut Kept, change: &Change, ste
 fn rewrite(store: &mut Store<&mut SimFlash>, kept: &Kept) -> Result<(), StoreError> {
     let mut gallery = gallery();
     for (name, embedding) in &kept.templates {
-        gallery.enrol(&label(name), embedding).unwrap();
+        gallery.enrol(template(&label(name), embedding)).unwrap();
     }
     store.rewrite(MODEL, gallery.templates())
 }
@@ -121,6 +132,7 @@ fn rewrite(store: &mut Store<&mut SimFlash>, kept: &Kept) -> Result<(), StoreErr
 fn found(store: &mut Store<&mut SimFlash>) -> Kept {
     let mut gallery = gallery();
     store.load(&mut gallery).unwrap();
+    assert!(gallery.templates().all(|t| t.spread == spread_of(t.embedding)));
     let templates = gallery.templates().map(|t| (t.label.to_string(), t.embedding.to_vec())).collect();
     Kept { templates, settings: *store.settings() }
 }
@@ -261,7 +273,7 @@ fn another_model_another_version_and_strange_bytes_are_told_apart() {
     assert_eq!(store.put(Settings { boots: 1, ..Settings::default() }), Err(StoreError::Refused));
     store.bind(MODEL).unwrap();
     store.bind(MODEL + 1).unwrap(); // nobody is enrolled
-    store.put_template(0, &label("ann"), &embedding(1, 1)).unwrap();
+    store.put_template(0, template(&label("ann"), &embedding(1, 1))).unwrap();
     assert_eq!(store.bind(MODEL), Err(StoreError::Refused));
     let mut store = Store::open(&mut flash).unwrap();
     assert_eq!(store.contents(), Contents::Model(MODEL + 1));
@@ -318,7 +330,7 @@ fn the_capacity_holds() {
         let full = label(&"x".repeat(24));
         for round in 0..5 {
             for index in 0..usize::from(capacity) {
-                store.put_template(index, &full, &embedding(round, index)).unwrap();
+                store.put_template(index, template(&full, &embedding(round, index))).unwrap();
             }
         }
         assert!(capacity >= 1, "{pages}");

@@ -1,16 +1,25 @@
 //! The touch controller against the bytes on its bus, and the signature pad by what somebody writes on it.
 
+mod common;
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+
+use common::SimFlash;
+use common::board::{KEY, TestMemory, TestPlatform, enrolled, header, start, unlock};
 use embedded_hal_mock::eh1::digital::{Mock as Pin, State, Transaction as Level};
 use embedded_hal_mock::eh1::spi::{Mock as Spi, Transaction as Bus};
 use firmware::capture::Source;
 use firmware::capture::drawing::{Drawing, Touch};
 use firmware::capture::pad::{FINISHED_MS, LIFT_MS, Pad, SAMPLE_MS};
 use firmware::capture::xpt2046::{Panel, Xpt2046};
-use firmware::pins::{Active, Button, DEBOUNCE_MS, Unwired};
-use shared::frontend::Pixels;
-use shared::frontend::RawHeader;
-use shared::gallery::Decision;
-use shared::wire::{Fault, Request, Response};
+use firmware::device::Event;
+use firmware::pins::{ACCEPT_MS, Active, Button, DEBOUNCE_MS, Outputs, Pulse, REJECT_MS, Unwired};
+use shared::bundle::Header;
+use shared::embedding::Distance;
+use shared::frontend::{FrontEnd, Pixels, RawHeader};
+use shared::gallery::{Candidate, Decision};
+use shared::wire::{Fault, LogLevel, Request, Response};
 
 /// What the controller measures: Z1, Z2, four times X, four times Y, Z1, Z2.
 type Results = [u16; 12];
@@ -18,6 +27,8 @@ type Results = [u16; 12];
 /// A pen's touch, with the noise that a panel of this kind has.
 const PRESSED: Results = [412, 1630, 1390, 2047, 2051, 2046, 3105, 1024, 1021, 1022, 420, 1618];
 const INPUT: Pixels = Pixels { width: 28, height: 28, channels: 1, invert: true, stretch: false };
+/// Readings of the pad that a press of the button lasts.
+const PRESS: usize = 3 + (DEBOUNCE_MS / SAMPLE_MS) as usize;
 
 /// One place over SPI: control bytes of the data sheet, and the results one clock after each of them.
 fn conversation(results: Results) -> [Bus<u8>; 3] {
@@ -191,8 +202,7 @@ fn after_a_press_the_drawing_is_enrolled_under_a_number_that_is_free() {
     let mut places = vec![None; 30];
     places.extend(written());
     places.extend(written());
-    let presses = [true; 3 + (DEBOUNCE_MS / SAMPLE_MS) as usize];
-    let mut recording = recording(&places, &presses);
+    let mut recording = recording(&places, &[true; PRESS]);
     let mut now = 0;
     recording.picture(&mut now);
     assert!(recording.pad.enrols());
@@ -206,6 +216,75 @@ fn after_a_press_the_drawing_is_enrolled_under_a_number_that_is_free() {
     assert_eq!(recording.pad.poll(now).unwrap(), Some(Request::Identify));
     recording.pad.answer(&Response::Fault(Fault::NoThreshold)).unwrap();
     recording.done();
+}
+
+/// A host that asks nothing.
+struct Silent;
+
+impl Source for Silent {
+    type Error = Infallible;
+
+    fn poll(&mut self, _now: u32) -> Result<Option<Request<'_>>, Infallible> {
+        Ok(None)
+    }
+
+    fn answer(&mut self, _response: &Response<'_>) -> Result<(), Infallible> {
+        panic!("the host was answered")
+    }
+}
+
+/// An output that is set to these levels, one after the other.
+fn output(levels: &[State]) -> Pin {
+    Pin::new(&levels.iter().map(|&level| Level::set(level)).collect::<Vec<_>>())
+}
+
+/// Three drawings before the app: the button is pressed before the first, which is refused as no session is open, and before
+/// the second, which is enrolled; the third is identified.
+#[test]
+fn the_button_enrols_in_an_admin_session_only() {
+    use State::{High, Low};
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let model = Header { frontend: FrontEnd::Pixels(INPUT), ..header(7, Some(10)) };
+    let mut app = start(&mut flash, &mut memory, model, TestPlatform::default());
+    assert_eq!(app.answer(&Request::Provision { key: KEY }), Response::Done(0));
+
+    let drawing = [vec![None; 30], written()].concat();
+    let press = |pressed: bool| (0..drawing.len()).map(move |n| pressed && n < PRESS);
+    let presses: Vec<bool> = [true, true, false].into_iter().flat_map(press).collect();
+    let Recording { mut spi, pen, button, pad } = recording(&drawing.repeat(3), &presses);
+    let mut pad = Some(pad);
+    // No goes on at the refusal and off by itself; yes goes on at the match, which turns the other one off.
+    let (accept, reject) = (output(&[Low, Low, High]), output(&[Low, High, Low, Low]));
+    let mut outputs = Outputs::new(
+        Pulse::new(accept.clone(), Active::High, ACCEPT_MS).unwrap(),
+        Pulse::new(reject.clone(), Active::High, REJECT_MS).unwrap(),
+    );
+
+    let answers = RefCell::new(vec![]);
+    let tell = |event: Event<'_>, _: LogLevel| match event {
+        Event::Answer(Response::Received(_)) => {}
+        Event::Answer(response) => answers.borrow_mut().push(format!("{response:?}")),
+        event => panic!("{event:?}"),
+    };
+    let candidate = Candidate { label: "pad 1".parse().unwrap(), distance: Distance(0), runner_up: None };
+    let expected = [Response::Fault(Fault::Locked), enrolled(1), Response::Decision(Decision::Match(candidate))];
+    let mut now = 0;
+    for (index, expected) in expected.iter().enumerate() {
+        match index {
+            1 => unlock(&mut app),
+            2 => assert_eq!(app.answer(&Request::Lock), Response::Done(0)),
+            _ => {}
+        }
+        while answers.borrow().is_empty() {
+            now += SAMPLE_MS;
+            app.turn(&mut Silent, &mut pad, &mut outputs, &|| now, &tell);
+        }
+        assert_eq!(answers.take(), [format!("{expected:?}")]);
+    }
+    for mut pin in [pen, button, accept, reject] {
+        pin.done();
+    }
+    spi.done();
 }
 
 #[test]

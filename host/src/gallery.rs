@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use shared::bundle::Header;
-use shared::embedding::MAX_DIM;
-use shared::gallery::{EnrolError, Gallery, Label};
+use shared::embedding::{Distance, MAX_DIM};
+use shared::gallery::{self, EnrolError, Gallery, Label};
 use thiserror::Error;
 
 use crate::model::{ModelError, write_all};
@@ -27,6 +27,9 @@ struct File {
 #[derive(Serialize, Deserialize)]
 struct Template {
     label: String,
+    /// Absent of one sample.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    spread: Option<Distance>,
     embedding: Vec<i8>,
 }
 
@@ -100,16 +103,21 @@ pub fn open(path: &Path, header: &Header) -> Result<DesktopGallery, GalleryError
     }
     let mut gallery = empty(header)?;
     for template in file.templates {
-        gallery.enrol(&label(&template.label)?, &template.embedding).map_err(|error| format(error.to_string()))?;
+        let Template { label: name, spread, embedding } = template;
+        let template = gallery::Template { label: &label(&name)?, embedding: &embedding, spread };
+        gallery.enrol(template).map_err(|error| format(error.to_string()))?;
     }
     Ok(gallery)
 }
 
 /// Writes `gallery` to `path`.
 pub fn save(path: &Path, header: &Header, gallery: &DesktopGallery) -> Result<(), GalleryError> {
-    let templates = gallery.templates();
-    let templates =
-        templates.map(|t| Template { label: t.label.to_string(), embedding: t.embedding.to_vec() }).collect();
+    let of = |t: gallery::Template<'_>| Template {
+        label: t.label.to_string(),
+        spread: t.spread,
+        embedding: t.embedding.to_vec(),
+    };
+    let templates = gallery.templates().map(of).collect();
     let text = serde_json::to_vec(&File { model: id(header), templates }).unwrap_or_default();
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

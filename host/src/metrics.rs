@@ -153,20 +153,6 @@ pub fn fmr_bound(identities: usize) -> f64 {
     if pairs > 0.0 { (3.0 / pairs).min(1.0) } else { 1.0 }
 }
 
-/// The 95 % interval of a share of `part` among `whole` independent trials (Wilson 1927).
-pub fn share_interval(part: f64, whole: usize) -> [f64; 2] {
-    const Z: f64 = 1.959_963_984_540_054;
-    if whole == 0 {
-        return [0.0, 1.0];
-    }
-    let n = whole as f64;
-    let p = part / n;
-    let scale = 1.0 + Z * Z / n;
-    let centre = (p + Z * Z / (2.0 * n)) / scale;
-    let half = Z / scale * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    [(centre - half).max(0.0), (centre + half).min(1.0)]
-}
-
 fn share(part: usize, whole: usize) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
@@ -255,15 +241,6 @@ mod tests {
         let squared = Scores::new(vec![1., 4.], vec![9., 16.]);
         assert!((squared.d_prime(f64::sqrt) - 4.0).abs() < 1e-12);
         assert_eq!(Scores::new(vec![1.], vec![2.]).d_prime(|x| x), f64::INFINITY);
-    }
-
-    #[test]
-    fn shares_have_wilsons_interval() {
-        // 10 of 100, as tabled: 5.52 % to 17.44 %.
-        let [low, high] = share_interval(10.0, 100);
-        assert!((low - 0.0552).abs() < 1e-4 && (high - 0.1744).abs() < 1e-4, "{low} {high}");
-        assert_eq!(share_interval(0.0, 20)[0], 0.0);
-        assert_eq!(share_interval(0.0, 0), [0.0, 1.0]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ fn a_missing_folder() {
     let output = doppel(&["train", "--data", "images:/no/such/folder", "--out", text(&out)]);
     refused(&output, &["/no/such/folder"]);
     assert!(!out.exists(), "nothing is left behind");
-    refused(&doppel(&["evaluate", text(&out)]), &["model.bundle", "doppel export"]);
+    refused(&doppel(&["evaluate", text(&out)]), &["no model folder", text(&out)]);
 }
 
 #[test]

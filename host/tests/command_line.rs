@@ -65,6 +65,10 @@ fn arguments_that_make_no_command_end_with_status_2() {
     two("train --data glyphs --out x --embedding 513", &["--embedding is 513", "512"]);
     two("train --data glyphs --out x --batch 4x18446744073709551615", &["--batch", "65536"]);
     two("train --data glyphs --out x --input 60000x60000", &["--input", "1024"]);
+    two("train --data glyphs --out x --method softmax --margin 0.3", &["--margin", "softmax"]);
+    two("train --data glyphs --out x --method arcface --then triplet --margin 0.3", &["--margin", "recipe"]);
+    two("train --data glyphs --out x --net article --width 2", &["--width", "compact"]);
+    two("train --data glyphs --out x --fill silence", &["--fill", "recordings"]);
     two("device info", &["--port", "--tcp", "--qemu"]);
     two("report models/a models/b", &["--out"]);
     assert!(!Path::new("x").exists(), "nothing is left behind");

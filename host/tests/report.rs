@@ -15,7 +15,7 @@ fn glyphs(dir: &Path, name: &str) -> PathBuf {
     copy(&committed("glyphs"), &to);
     let recipe = to.join("recipe.toml");
     let text = fs::read_to_string(&recipe).expect("a recipe").replace("200000-200399", "200000-200013");
-    fs::write(&recipe, text).expect("a file");
+    fs::write(&recipe, text.replace("[data]\n", "[data]\nnote = \"Drawn by a steady hand.\"\n")).expect("a file");
     for file in ["report.html", "report.json", "README.md"] {
         let _ = fs::remove_file(to.join(file));
     }
@@ -83,6 +83,40 @@ fn a_model_gets_page_figures_and_card() {
     }
     assert!(card.contains(&format!("| EER | {:.2} % |", number(eer) * 100.0)), "{card}");
     assert!(card.contains("200000-200013") && card.contains("licence"));
+    let under_figures = card.split("## Figures\n").nth(1).and_then(|rest| rest.split("## Sizes\n").next());
+    assert!(under_figures.is_some_and(|text| text.contains("\nDrawn by a steady hand.\n")), "{card}");
+}
+
+#[test]
+fn two_identities_are_reported_without_intervals() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let model = glyphs(dir.path(), "glyphs");
+    let recipe = model.join("recipe.toml");
+    let few = fs::read_to_string(&recipe).expect("a recipe").replace("200000-200013", "200000-200001");
+    fs::write(&recipe, few).expect("a file");
+    let output = doppel(&["report", text(&model), "--json"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let figures = String::from_utf8(output.stdout).expect("JSON");
+    assert!(figures.contains("\"eer\"") && !figures.contains("interval"), "{figures}");
+    for file in ["report.html", "README.md"] {
+        let shown = fs::read_to_string(model.join(file)).expect("a file");
+        assert!(shown.contains("too few identities for an interval"), "{file}: {shown}");
+    }
+
+    let evaluate = |more: &[&str]| {
+        let output = doppel(&[&["evaluate", text(&model)][..], more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    };
+    for protocol in ["verify", "identify"] {
+        let table = evaluate(&["--protocol", protocol]);
+        assert!(table.contains("too few identities for an interval") && !table.contains("% to "), "{table}");
+        let json = evaluate(&["--protocol", protocol, "--json"]);
+        assert!(!json.contains("interval"), "{json}");
+    }
+    let table = evaluate(&["--protocol", "identify", "--identities", "200000-200005"]);
+    let rows = |start: &str| table.lines().filter(|line| line.starts_with(start) && line.contains("% to ")).count();
+    assert_eq!((rows("rank"), rows("FNIR at FPIR")), (2, 2), "{table}");
 }
 
 #[test]
@@ -98,7 +132,8 @@ fn several_models_stand_side_by_side() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let page = fs::read_to_string(&out).expect("a page");
     whole_and_alone(&page);
-    assert_eq!(page.matches("<svg").count(), 2, "a map each");
+    assert_eq!(page.matches("<svg").count(), 3, "a map each, and the curves");
+    assert!(page.contains("class=\"curve c0\"") && page.contains("class=\"curve c1\""), "a curve each");
     let figures: serde_json::Value =
         serde_json::from_slice(&fs::read(out.with_extension("json")).expect("figures")).expect("JSON");
     assert_eq!(figures.as_array().map(Vec::len), Some(2));

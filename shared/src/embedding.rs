@@ -27,6 +27,15 @@ pub fn mean(elements: impl Iterator<Item = i8>) -> i8 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Distance(pub u32);
 
+impl Distance {
+    /// This distance from a template whose samples differ by `own`, less half of what that is above the `usual`: more where it
+    /// is below.
+    pub fn with_allowance(self, own: Distance, usual: Distance) -> Distance {
+        let allowance = (i64::from(own.0) - i64::from(usual.0)) >> 1;
+        Distance((i64::from(self.0) - allowance).clamp(0, u32::MAX.into()) as u32)
+    }
+}
+
 /// How two embeddings are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Metric {
@@ -55,6 +64,18 @@ impl Metric {
                 cosine_distance(kernels::dot(a, b), norms)
             }
         }
+    }
+
+    /// How much `samples` of one identity differ: the mean distance of all pairs of them, rounded down; none of fewer than two.
+    pub fn spread<S: AsRef<[i8]>>(self, samples: &[S]) -> Option<Distance> {
+        let (mut sum, mut pairs) = (0u64, 0u64);
+        for (index, a) in samples.iter().enumerate() {
+            for b in samples.iter().take(index) {
+                sum += u64::from(self.distance(a.as_ref(), b.as_ref()).0);
+                pairs += 1;
+            }
+        }
+        sum.checked_div(pairs).map(|mean| Distance(mean as u32))
     }
 
     /// The distance as a real number: the Euclidean distance in the net's own units, or `1 - cos`. For people; decisions
@@ -139,6 +160,14 @@ mod tests {
             }
             prop_assert_eq!(Metric::Euclidean.distance(&a, &a), Distance(0));
         }
+    }
+
+    #[test]
+    fn a_spread_is_the_mean_over_pairs() {
+        let of = |samples: &[[i8; 1]]| Metric::Euclidean.spread(samples);
+        assert_eq!([of(&[]), of(&[[3]])], [None, None]);
+        assert_eq!(of(&[[0], [3]]), Some(Distance(9)));
+        assert_eq!(of(&[[0], [3], [5]]), Some(Distance((9 + 25 + 4) / 3)));
     }
 
     #[test]

@@ -21,6 +21,15 @@ pub struct Template<'a> {
     pub label: &'a Label,
     /// The embedding that was enrolled.
     pub embedding: &'a [i8],
+    /// How much the samples differ that it was made of: see [`Metric::spread`].
+    pub spread: Option<Distance>,
+}
+
+impl<'a> Template<'a> {
+    /// The template of one sample.
+    pub fn of_one(label: &'a Label, embedding: &'a [i8]) -> Self {
+        Template { label, embedding, spread: None }
+    }
 }
 
 /// What a probe turned out to be.
@@ -37,7 +46,7 @@ pub enum Decision {
 pub struct Candidate {
     /// The identity.
     pub label: Label,
-    /// Its distance from the probe.
+    /// Its distance from the probe, less the template's allowance: see [`Gallery`].
     pub distance: Distance,
     /// The distance of the next identity, where there is one.
     pub runner_up: Option<Distance>,
@@ -66,14 +75,20 @@ pub enum EnrolError {
 pub struct NotEnrolled;
 
 /// Up to `IDENTITIES` templates of up to `DIM` elements, one model's.
+///
+/// Where the model says how much samples of one identity usually differ ([`Header::spread`]), half of what a template's own
+/// samples differ more than that is taken off its distances from probes, and half of what they differ less is added: who
+/// always does the same is held to it. A template of one sample has no such allowance.
 #[derive(Clone, Debug)]
 pub struct Gallery<const IDENTITIES: usize, const DIM: usize> {
     metric: Metric,
     dim: usize,
     threshold: Distance,
+    usual_spread: Option<Distance>,
     labels: Vec<Label, IDENTITIES>,
     /// One of each label; behind the model's elements come zeros.
     embeddings: Vec<[i8; DIM], IDENTITIES>,
+    spreads: Vec<Option<Distance>, IDENTITIES>,
     /// What a search knows of each beforehand.
     keys: Vec<i32, IDENTITIES>,
 }
@@ -88,8 +103,10 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
             metric: header.metric,
             dim,
             threshold,
+            usual_spread: header.spread,
             labels: Vec::new(),
             embeddings: Vec::new(),
+            spreads: Vec::new(),
             keys: Vec::new(),
         })
     }
@@ -100,8 +117,12 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     }
 
     fn template(&self, index: usize) -> Template<'_> {
-        // The three lists are always of one length.
-        Template { label: &self.labels[index], embedding: &self.embeddings[index][..self.dim] }
+        // The lists are always of one length.
+        Template {
+            label: &self.labels[index],
+            embedding: &self.embeddings[index][..self.dim],
+            spread: self.spreads[index],
+        }
     }
 
     /// The largest distance that is accepted.
@@ -109,34 +130,35 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
         self.threshold
     }
 
-    /// Enrols `embedding` as `label`.
-    pub fn enrol(&mut self, label: &Label, embedding: &[i8]) -> Result<(), EnrolError> {
-        if label.is_empty() {
+    /// Enrols `template`.
+    pub fn enrol(&mut self, template: Template<'_>) -> Result<(), EnrolError> {
+        if template.label.is_empty() {
             return Err(EnrolError::Label);
         }
-        if self.find(label).is_some() {
+        if self.find(template.label).is_some() {
             return Err(EnrolError::Duplicate);
         }
-        let padded = self.padded(embedding)?;
-        self.push(label, padded)
+        let padded = self.padded(template.embedding)?;
+        self.push(template.label, padded, template.spread)
     }
 
-    /// Puts back a template that was stored as the `index`-th, in the place of what stands there. Until
+    /// Puts back the `template` that was stored as the `index`-th, in the place of what stands there. Until
     /// [`Gallery::close_gaps`], missing ones before it stand empty.
-    pub fn restore(&mut self, index: usize, label: &Label, embedding: &[i8]) -> Result<(), EnrolError> {
-        if label.is_empty() {
+    pub fn restore(&mut self, index: usize, template: Template<'_>) -> Result<(), EnrolError> {
+        if template.label.is_empty() {
             return Err(EnrolError::Label);
         }
-        let padded = self.padded(embedding)?;
+        let padded = self.padded(template.embedding)?;
         if index >= IDENTITIES {
             return Err(EnrolError::Full);
         }
         while self.labels.len() <= index {
-            self.push(&Label::new(), [0; DIM])?;
+            self.push(&Label::new(), [0; DIM], None)?;
         }
-        self.labels[index] = label.clone();
+        self.labels[index] = template.label.clone();
         self.embeddings[index] = padded;
-        self.keys[index] = search::key(self.metric, embedding);
+        self.spreads[index] = template.spread;
+        self.keys[index] = search::key(self.metric, template.embedding);
         Ok(())
     }
 
@@ -156,6 +178,7 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     pub fn clear(&mut self) {
         self.labels.clear();
         self.embeddings.clear();
+        self.spreads.clear();
         self.keys.clear();
     }
 
@@ -180,9 +203,10 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
         Ok(padded)
     }
 
-    fn push(&mut self, label: &Label, embedding: [i8; DIM]) -> Result<(), EnrolError> {
+    fn push(&mut self, label: &Label, embedding: [i8; DIM], spread: Option<Distance>) -> Result<(), EnrolError> {
         self.labels.push(label.clone()).map_err(|_| EnrolError::Full)?;
         // There is as much room as for labels.
+        self.spreads.push(spread).map_err(|_| EnrolError::Full)?;
         self.keys.push(search::key(self.metric, &embedding)).map_err(|_| EnrolError::Full)?;
         self.embeddings.push(embedding).map_err(|_| EnrolError::Full)
     }
@@ -197,22 +221,24 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     fn remove(&mut self, index: usize) {
         self.labels.remove(index);
         self.embeddings.remove(index);
+        self.spreads.remove(index);
         self.keys.remove(index);
     }
 
     /// Compares `probe` with the identity that it claims to be.
     pub fn verify(&self, label: &str, probe: &[i8]) -> Result<Decision, NotEnrolled> {
         let template = self.find(label).map(|index| self.template(index)).ok_or(NotEnrolled)?;
-        let distance = self.metric.distance(template.embedding, probe);
+        let distance = self.distance_from(&template, probe);
         Ok(self.decide(Candidate { label: template.label.clone(), distance, runner_up: None }))
     }
 
     /// Compares `probe` with every identity; the nearest one decides, the one enrolled earlier among equals.
     pub fn identify(&self, probe: &[i8]) -> Decision {
-        let nearest = if probe.len() == self.dim {
+        let plain = self.usual_spread.is_none() || self.spreads.iter().all(Option::is_none);
+        let nearest = if plain && probe.len() == self.dim {
             search::nearest(self.metric, probe, self.embeddings.as_flattened(), DIM, &self.keys)
         } else {
-            Nearest::of(self.templates().map(|template| self.metric.distance(template.embedding, probe).0))
+            Nearest::of(self.templates().map(|template| self.distance_from(&template, probe).0))
         };
         match nearest {
             Some(Nearest { index, distance, runner_up }) => self.decide(Candidate {
@@ -221,6 +247,14 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
                 runner_up: runner_up.map(Distance),
             }),
             None => Decision::Unknown(None),
+        }
+    }
+
+    fn distance_from(&self, template: &Template<'_>, probe: &[i8]) -> Distance {
+        let distance = self.metric.distance(template.embedding, probe);
+        match (self.usual_spread, template.spread) {
+            (Some(usual), Some(own)) => distance.with_allowance(own, usual),
+            _ => distance,
         }
     }
 
@@ -251,7 +285,7 @@ mod tests {
     const ROOM: usize = 12;
     const DIM: usize = 20;
 
-    fn gallery(metric: Metric, dim: usize) -> Gallery<ROOM, DIM> {
+    fn gallery(metric: Metric, dim: usize, spread: Option<Distance>) -> Gallery<ROOM, DIM> {
         let header = Header {
             model_id: 1,
             name: [0; NAME_LEN],
@@ -261,6 +295,7 @@ mod tests {
             arena: 64,
             input_at: 0,
             embedding_scale: 1.0,
+            spread,
             threshold: Some(Threshold { distance: Distance(30_000), evidence: Evidence::default() }),
         };
         Gallery::new(&header).unwrap()
@@ -271,10 +306,16 @@ mod tests {
     }
 
     /// The decision by the definition: every distance.
-    fn identified(metric: Metric, enrolled: &[(String, Vec<i8>)], probe: &[i8]) -> Decision {
+    fn identified(
+        (metric, usual): (Metric, Option<Distance>),
+        enrolled: &[(String, Vec<i8>, Option<Distance>)],
+        probe: &[i8],
+    ) -> Decision {
         let mut best: Option<Candidate> = None;
-        for (label, embedding) in enrolled {
-            let distance = metric.distance(embedding, probe);
+        for (label, embedding, spread) in enrolled {
+            let allowance = usual.zip(*spread).map_or(0, |(usual, own)| (i64::from(own.0) - i64::from(usual.0)) >> 1);
+            let distance = (i64::from(metric.distance(embedding, probe).0) - allowance).max(0);
+            let distance = Distance(distance as u32);
             let label = Label::try_from(label.as_str()).unwrap();
             best = match best {
                 Some(best) if distance >= best.distance => {
@@ -295,30 +336,34 @@ mod tests {
         #[test]
         fn identify_is_the_definition(
             (dim, euclidean) in (1..=DIM, any::<bool>()),
+            usual in prop::option::of((0u32..100_000).prop_map(Distance)),
             steps in prop::collection::vec((0u8..20, 0u8..8, prop::collection::vec(-4i8..=4, DIM), 0u8..4), 0..40),
+            spreads in prop::collection::vec(prop::option::weighted(0.2, (0u32..200_000).prop_map(Distance)), 40),
         ) {
             let metric = if euclidean { Metric::Euclidean } else { Metric::Cosine };
-            let mut gallery = gallery(metric, dim);
-            for (what, number, elements, shift) in steps {
+            let mut gallery = gallery(metric, dim, usual);
+            for ((what, number, elements, shift), spread) in steps.into_iter().zip(spreads) {
                 let embedding: Vec<i8> = elements[..dim].iter().map(|&element| element << shift).collect();
+                let label_of_this = label(number);
+                let template = Template { label: &label_of_this, embedding: &embedding, spread };
                 match what {
                     0 => gallery.clear(),
                     1..4 => {
                         let _ = gallery.delete(&label(number));
                     }
                     4..8 if gallery.position(&label(number)).is_none() => {
-                        let _ = gallery.restore(usize::from(number) + 2, &label(number), &embedding);
+                        let _ = gallery.restore(usize::from(number) + 2, template);
                         gallery.close_gaps();
                     }
                     _ => {
-                        let _ = gallery.enrol(&label(number), &embedding);
+                        let _ = gallery.enrol(template);
                     }
                 }
                 let templates = gallery.templates();
                 let enrolled: Vec<_> =
-                    templates.map(|template| (template.label.as_str().into(), template.embedding.to_vec())).collect();
+                    templates.map(|t| (t.label.as_str().into(), t.embedding.to_vec(), t.spread)).collect();
                 for probe in [&embedding[..], &elements[DIM - dim..], &elements[..], &elements[..dim / 2]] {
-                    prop_assert_eq!(gallery.identify(probe), identified(metric, &enrolled, probe));
+                    prop_assert_eq!(gallery.identify(probe), identified((metric, usual), &enrolled, probe));
                 }
             }
         }

@@ -53,7 +53,7 @@ pub fn export(architecture: &Architecture, seed: u64) -> anyhow::Result<Exported
         evidence: Evidence::default(),
     };
     let mut bundle = Aligned::new(bytes.as_slice());
-    seal(bundle.bytes_mut(), threshold)?;
+    seal(bundle.bytes_mut(), threshold, None)?;
     let checked = Bundle::check(bundle.bytes())?;
     let mut model = host::onnx::model(&graph, "random");
     onnx::seal(&mut model, &checked);

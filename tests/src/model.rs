@@ -5,7 +5,7 @@ use rand::{Rng, SeedableRng};
 use shared::bundle::{self, Bundle, EMBEDDING_ZERO_POINT, Entry, Evidence, Header, LayerSource, TABLE_LEN, Threshold};
 use shared::embedding::{Distance, Metric};
 use shared::frontend::{Image, Pixels, Raw};
-use shared::gallery::Gallery;
+use shared::gallery::{Gallery, Template};
 use shared::geometry::{Geometry, Kind, Shape, steps};
 use shared::golden::{self, Outcome, Sample, Step};
 use shared::network;
@@ -178,6 +178,7 @@ pub fn build(net: &Net, seed: u64) -> Aligned {
         arena: plan.arena,
         input_at: plan.input_at,
         embedding_scale: 0.03125,
+        spread: None,
         threshold: Some(Threshold {
             distance: Distance(20_000),
             evidence: Evidence { target_fmr_ppm: 10_000, identities: 3, ..Evidence::default() },
@@ -296,7 +297,7 @@ fn script(header: &Header, samples: &[Sample<'_>]) -> Vec<Step> {
     let mut steps = vec![Step::Identify { sample: 0, outcome: None }];
     for identity in 0..4u16 {
         let embedding = samples[usize::from(identity)].embedding;
-        gallery.enrol(&golden::label(identity), embedding).expect("there is room");
+        gallery.enrol(Template::of_one(&golden::label(identity), embedding)).expect("there is room");
         steps.push(Step::Enrol { sample: identity, identity });
     }
     for round in 0..2 {

@@ -10,11 +10,8 @@ use crate::platform::Platform;
 use crate::replay;
 
 impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
-    /// Passes for somebody at the board, and in an open admin session, which then stays open.
+    /// Passes in an open admin session, which then stays open.
     pub(super) fn admin(&mut self) -> Result<(), Fault> {
-        if self.at_hand {
-            return Ok(());
-        }
         if self.store.settings().admin.is_none() {
             return Err(Fault::NotProvisioned);
         }

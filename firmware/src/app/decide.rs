@@ -1,13 +1,12 @@
 //! Comparing: decisions, the delay after failed ones, and what confident ones may change.
 
 use embedded_storage::nor_flash::NorFlash;
-use shared::gallery::{Candidate, Decision, NotEnrolled};
+use shared::gallery::{Candidate, Decision, NotEnrolled, Template};
 use shared::wire::{Event, Fault, Response};
 
 use super::{App, outcome};
 use crate::engine::Engine;
 use crate::platform::Platform;
-use crate::session::FREE_FAILURES;
 
 /// A match is confident within this part of the threshold, with no other identity within the threshold.
 const CONFIDENT_DIVISOR: u32 = 2;
@@ -57,8 +56,9 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
             let now = self.platform.micros();
             self.session.failed(self.failures, now);
         }
-        // From the first delay on the count is kept over a power cut; the delay also bounds how often it is written.
-        let failures = if self.failures > FREE_FAILURES { self.failures } else { 0 };
+        // Kept from the first failure on: a power cut begins no new row. Only a change is written, once a comparison at most;
+        // without an accepted one between, the delay soon bounds how often.
+        let failures = self.failures;
         // Where the store cannot be written, the delay still holds until the power is cut.
         let _ = self.change(&|settings| settings.failures = failures);
     }
@@ -112,9 +112,10 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
             *place = towards(old, new);
         }
         let moved = moved.get(..template.embedding.len()).unwrap_or_default();
-        if moved != template.embedding && self.store.put_template(index, &candidate.label, moved).is_ok() {
+        let moved = Template { label: &candidate.label, embedding: moved, ..template };
+        if moved != template && self.store.put_template(index, moved).is_ok() {
             // The gallery has this place and this length.
-            let _ = gallery.restore(index, &candidate.label, moved);
+            let _ = gallery.restore(index, moved);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use embedded_storage::nor_flash::NorFlash;
 use shared::embedding::{self, Distance};
-use shared::gallery::{Decision, Label};
+use shared::gallery::{Decision, Label, Template};
 use shared::wire::{Fault, Response};
 
 use super::{App, kept};
@@ -54,14 +54,19 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
             self.collect()?;
         }
         let mean = mean(&self.memory.collected);
-        let template = mean.get(..usize::from(self.engine.header().dim)).unwrap_or_default();
-        let resembles = match self.gallery()?.identify(template) {
+        let header = self.engine.header();
+        let template = Template {
+            label: &label,
+            embedding: mean.get(..usize::from(header.dim)).unwrap_or_default(),
+            spread: header.metric.spread(&self.memory.collected),
+        };
+        let resembles = match self.gallery()?.identify(template.embedding) {
             Decision::Match(candidate) => Some(candidate),
             Decision::Unknown(_) => None,
         };
         self.bind()?;
-        kept(self.store.put_template(count, &label, template))?;
-        self.gallery()?.enrol(&label, template).map_err(|_| Fault::Engine)?;
+        kept(self.store.put_template(count, template))?;
+        self.gallery()?.enrol(template).map_err(|_| Fault::Engine)?;
         self.memory.collected.clear();
         Ok(Response::Enrolled { identities: self.enrolled(), resembles })
     }

@@ -17,7 +17,6 @@ use shared::wire::{
 };
 use thiserror::Error;
 
-use crate::device::Answer;
 use crate::engine::Engine;
 use crate::platform::Platform;
 use crate::session::Session;
@@ -91,9 +90,6 @@ pub struct App<'m, E, F, P, const ROOM: usize, const DIM: usize> {
     log: LogLevel,
     update: Option<update::Progress>,
     restart: bool,
-    /// Whether the next request comes from somebody at the board, and whether this one does.
-    here: bool,
-    at_hand: bool,
 }
 
 impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'m, E, F, P, ROOM, DIM> {
@@ -134,8 +130,6 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
             log: LogLevel::default(),
             update: None,
             restart: false,
-            here: false,
-            at_hand: false,
         })
     }
 
@@ -193,10 +187,19 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
         self.store.settings().slot
     }
 
+    /// From which level on is logged.
+    pub(crate) fn log_level(&self) -> LogLevel {
+        self.log
+    }
+
+    /// Whether another model is to be started.
+    pub(crate) fn is_over(&self) -> bool {
+        self.restart
+    }
+
     /// Carries `request` out.
     #[inline(never)]
     pub fn answer(&mut self, request: &Request<'_>) -> Response<'_> {
-        self.at_hand = core::mem::take(&mut self.here);
         let answer = match *request {
             Request::Info => return Response::Info(self.info()),
             Request::Embed => {
@@ -333,25 +336,6 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
     /// The sample's embedding; the network runs once a sample.
     fn embed(&mut self) -> Result<&[i8], Fault> {
         self.sample.embed(&mut self.engine)
-    }
-}
-
-impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> Answer for App<'_, E, F, P, ROOM, DIM> {
-    fn answer(&mut self, request: &Request<'_>) -> Response<'_> {
-        App::answer(self, request)
-    }
-
-    fn answer_here(&mut self, request: &Request<'_>) -> Response<'_> {
-        self.here = true;
-        App::answer(self, request)
-    }
-
-    fn log_level(&self) -> LogLevel {
-        self.log
-    }
-
-    fn is_over(&self) -> bool {
-        self.restart
     }
 }
 

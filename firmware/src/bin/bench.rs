@@ -10,7 +10,7 @@ use firmware::board::{self, Counter, Stack, entry, println};
 use firmware::engine::{Engine, KernelEngine};
 use shared::bundle::{Bundle, BundleError, Header};
 use shared::embedding::Metric;
-use shared::gallery::{Decision, EnrolError, Gallery};
+use shared::gallery::{Decision, EnrolError, Gallery, Template};
 use shared::golden::{self, GoldenError};
 use shared::network::{self, NetworkError, Step};
 use thiserror::Error;
@@ -105,7 +105,7 @@ fn search(counter: &Counter, header: &Header) -> Result<(), Failure> {
         let mut embedding = [0u8; DIM];
         for identity in 0..TEMPLATES {
             fill(&mut embedding, identity as u32);
-            gallery.enrol(&golden::label(identity as u16), &embedding.map(|byte| byte as i8))?;
+            gallery.enrol(Template::of_one(&golden::label(identity as u16), &embedding.map(|byte| byte as i8)))?;
             let count = identity + 1;
             if count == FEW_TEMPLATES || count == TEMPLATES {
                 let probe = embedding.map(|byte| byte as i8);

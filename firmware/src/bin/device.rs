@@ -9,7 +9,7 @@ use defmt::{Str, error, info, intern, trace, warn};
 use firmware::app::{App, IDENTITIES, StartError};
 use firmware::board::{self, Wiring, entry};
 use firmware::capture::link::Link;
-use firmware::device::{self, Event};
+use firmware::device::Event;
 use firmware::engine::KernelEngine;
 use firmware::store::Store;
 use shared::bundle::Bundle;
@@ -53,7 +53,7 @@ fn run() -> Result<(), Failure> {
             StartError::TooLong { .. } => intern!("the model's embeddings are too long for this program"),
             StartError::Store(_) => intern!("the store cannot be read"),
         })?;
-        device::serve(&mut app, &mut host, &mut pad, &mut outputs, board::millis, board::idle, tell);
+        app.run(&mut host, &mut pad, &mut outputs, board::millis, board::idle, tell);
         let (_, held, platform) = app.stop();
         (store, slots) = (held, platform.stop());
     }

@@ -1,5 +1,5 @@
 //! A signature pad: someone writes on a touch panel, and what was written is identified; after a press of the button it is
-//! enrolled.
+//! enrolled, which the app does in an open admin session only.
 
 use embedded_hal::digital::{self, InputPin};
 use embedded_hal::spi::{self, SpiDevice};

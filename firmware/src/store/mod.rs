@@ -12,13 +12,13 @@
 //! record   key u16, length of the value u16, value, CRC-32 of all that u32, ones up to a whole word; numbers little-endian
 //!
 //! key      value
-//!   0      commit      version u8 = 2, reserved u8[3], model id u64, generation u32, pages erased u32
+//!   0      commit      version u8 = 3, reserved u8[3], model id u64, generation u32, pages erased u32
 //!   1      admin key   32 bytes
 //!   2      settings    threshold u32 (none: u32::MAX), adapt u8 (0 or 1)
 //!   3      boots       u32: boots that gave challenges
 //!   4      failures    u8: comparisons that failed in a row
 //!   5      slot        u8: the model slot in use, 0 for the program's own model
-//! 256 + i  template i  label length u8, label (UTF-8), embedding (int8)
+//! 256 + i  template i  label length u8, label (UTF-8), spread u32 (of one sample: u32::MAX), embedding (int8)
 //! ```
 //!
 //! A copy ends with a commit, so a half without one is a copy that was cut short. Of two halves
@@ -30,14 +30,14 @@
 mod log;
 
 use embedded_storage::nor_flash::NorFlash;
-use shared::embedding::MAX_DIM;
+use shared::embedding::{Distance, MAX_DIM};
 use shared::gallery::{Gallery, Label, MAX_LABEL, Template};
 use thiserror::Error;
 
 use log::Tail;
 
 /// The version of the format.
-pub const VERSION: u8 = 2;
+pub const VERSION: u8 = 3;
 /// Bytes of the admin key.
 pub const KEY_LEN: usize = 32;
 
@@ -52,8 +52,10 @@ const TEMPLATES: u16 = 256;
 const COMMIT_LEN: usize = 20;
 const SETTINGS_LEN: usize = 5;
 const NO_THRESHOLD: u32 = u32::MAX;
+const NO_SPREAD: u32 = u32::MAX;
+const SPREAD_LEN: usize = 4;
 /// Longest value of a record: a template of the longest label and embedding.
-const MAX_VALUE: usize = 1 + MAX_LABEL + MAX_DIM;
+const MAX_VALUE: usize = 1 + MAX_LABEL + SPREAD_LEN + MAX_DIM;
 /// Where the first two records of a region have ended: a first commit that was cut short leaves the flash erased from there on.
 const FIRST_ITEMS_END: u32 = 256;
 /// Bytes that all settings take at most, with their overhead, in a flash of words of up to 32 bytes.
@@ -201,7 +203,7 @@ impl<F: NorFlash> Store<F> {
     pub fn capacity(&self, dim: u16) -> u16 {
         let room = (self.half_len() as usize).saturating_sub(SETTINGS_ROOM);
         // A template that replaces another one needs room beside it.
-        let capacity = (room / Self::record_len(1 + MAX_LABEL + usize::from(dim))).saturating_sub(1);
+        let capacity = (room / Self::record_len(1 + MAX_LABEL + SPREAD_LEN + usize::from(dim))).saturating_sub(1);
         u16::try_from(capacity).unwrap_or(u16::MAX).min(u16::MAX - TEMPLATES)
     }
 
@@ -212,9 +214,9 @@ impl<F: NorFlash> Store<F> {
         gallery: &mut Gallery<ROOM, DIM>,
     ) -> Result<(), StoreError> {
         self.scan(self.tail.half, &mut |key, value| {
-            if let Some((index, (label, embedding))) = key.checked_sub(TEMPLATES).zip(template(value)) {
+            if let Some((index, (label, spread, embedding))) = key.checked_sub(TEMPLATES).zip(template(value)) {
                 // A template that the gallery has no room for was not enrolled here.
-                let _ = gallery.restore(usize::from(index), &label, embedding);
+                let _ = gallery.restore(usize::from(index), Template { label: &label, embedding, spread });
             }
         })?;
         gallery.close_gaps();
@@ -238,11 +240,11 @@ impl<F: NorFlash> Store<F> {
         Ok(())
     }
 
-    /// Keeps `embedding` as template `index` of `label`, in the place of what was kept there.
-    pub fn put_template(&mut self, index: usize, label: &Label, embedding: &[i8]) -> Result<(), StoreError> {
+    /// Keeps `template` as template `index`, in the place of what was kept there.
+    pub fn put_template(&mut self, index: usize, template: Template<'_>) -> Result<(), StoreError> {
         let index = u16::try_from(index).map_err(|_| StoreError::Full)?;
         let key = TEMPLATES.checked_add(index).ok_or(StoreError::Full)?;
-        self.keep(key, &template_parts(label, &[label.len() as u8], embedding))?;
+        self.keep(key, &template_parts(&template, &[template.label.len() as u8], &spread_bytes(template.spread)))?;
         self.templates = self.templates.max(index + 1);
         Ok(())
     }
@@ -300,9 +302,10 @@ impl<F: NorFlash> Store<F> {
         self.append(&mut tail, FAILURES, &[&[failures]])?;
         self.append(&mut tail, SLOT, &[&[slot]])?;
         let mut count = 0;
-        for Template { label, embedding } in templates {
+        for template in templates {
             let key = TEMPLATES.checked_add(count).ok_or(StoreError::Full)?;
-            self.append(&mut tail, key, &template_parts(label, &[label.len() as u8], embedding))?;
+            let (len, spread) = ([template.label.len() as u8], spread_bytes(template.spread));
+            self.append(&mut tail, key, &template_parts(&template, &len, &spread))?;
             count += 1;
         }
         self.switch(tail, model)?;
@@ -469,14 +472,20 @@ impl Commit {
 }
 
 /// The value of a template's record, whose label has `len` bytes.
-fn template_parts<'t>(label: &'t Label, len: &'t [u8], embedding: &'t [i8]) -> [&'t [u8]; 3] {
-    [len, label.as_bytes(), bytemuck::cast_slice(embedding)]
+fn template_parts<'t>(template: &Template<'t>, len: &'t [u8], spread: &'t [u8]) -> [&'t [u8]; 4] {
+    [len, template.label.as_bytes(), spread, bytemuck::cast_slice(template.embedding)]
 }
 
-/// Label and embedding in the value of a template's record.
-fn template(value: &[u8]) -> Option<(Label, &[i8])> {
+fn spread_bytes(spread: Option<Distance>) -> [u8; SPREAD_LEN] {
+    spread.map_or(NO_SPREAD, |spread| spread.0).to_le_bytes()
+}
+
+/// Label, spread and embedding in the value of a template's record.
+fn template(value: &[u8]) -> Option<(Label, Option<Distance>, &[i8])> {
     let (&len, rest) = value.split_first()?;
-    let (label, embedding) = rest.split_at_checked(usize::from(len))?;
+    let (label, rest) = rest.split_at_checked(usize::from(len))?;
+    let (spread, embedding) = rest.split_first_chunk()?;
     let label = core::str::from_utf8(label).ok()?.parse().ok()?;
-    Some((label, shared::embedding::signed(embedding)))
+    let spread = Some(u32::from_le_bytes(*spread)).filter(|&spread| spread != NO_SPREAD).map(Distance);
+    Some((label, spread, shared::embedding::signed(embedding)))
 }

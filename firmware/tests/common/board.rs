@@ -123,6 +123,7 @@ pub fn header(model_id: u64, threshold: Option<u32>) -> Header {
         arena: 64,
         input_at: 0,
         embedding_scale: 1.0,
+        spread: None,
         threshold: threshold.map(|distance| Threshold { distance: Distance(distance), evidence: Evidence::default() }),
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use shared::bundle::{Bundle, Header};
 use shared::embedding::{self, Embedding};
 use shared::frontend::Quality;
-use shared::gallery::{Candidate, Decision, EnrolError};
+use shared::gallery::{Candidate, Decision, EnrolError, Template};
 use shared::network::{self, NetworkError};
 use shared::wire::MAX_SAMPLES;
 
@@ -109,7 +109,8 @@ pub fn enroll(args: EnrollArgs) -> anyhow::Result<()> {
     if args.replace {
         let _ = gallery.delete(&label);
     }
-    gallery.enrol(&label, &template).map_err(|error| match error {
+    let template = Template { label: &label, embedding: &template, spread: header.metric.spread(&samples) };
+    gallery.enrol(template).map_err(|error| match error {
         EnrolError::Duplicate => anyhow::anyhow!("{label} is enrolled already: choose another label, or add --replace"),
         error => anyhow::anyhow!("{label}: {error}"),
     })?;

@@ -13,15 +13,22 @@ macro_rules! note {
     }};
 }
 
+#[cfg(feature = "training")]
 pub mod demo;
 pub mod device;
 pub mod draw;
+#[cfg(feature = "training")]
 pub mod embed;
+#[cfg(feature = "training")]
 pub mod evaluate;
+#[cfg(feature = "training")]
 pub mod export;
 pub mod gallery;
+#[cfg(feature = "training")]
 pub mod report;
+#[cfg(feature = "training")]
 pub mod serve;
+#[cfg(feature = "training")]
 pub mod train;
 
 use std::fmt;

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
+use shared::frontend::Fill;
 
 use super::UsageError;
 use crate::data::{Pattern, Sampling, Spec, Split};
 use crate::mining::Mining;
-use crate::recipe::{self, Choices, Family, Loss, Method, Metric, Recipe, RecipeError};
+use crate::recipe::{self, Choices, Family, Loss, Method, Metric, Pool, Recipe, RecipeError};
 use crate::train::{Compute, Event, train_on};
 
 /// Trains an embedding network.
@@ -26,8 +27,9 @@ pub struct Args {
     #[arg(value_name = "MODEL", conflicts_with_all = ["data", "recipe", "out"])]
     pub model: Option<PathBuf>,
 
-    /// Where samples come from: glyphs, utterances, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR (files named
-    /// WORD_SPEAKER_INDEX.wav are their speaker's; with #word behind DIR their word's, with #both the word's by that speaker).
+    /// Where samples come from: glyphs, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR
+    /// (files named WORD_SPEAKER_INDEX.wav are their speaker's; with #word behind DIR their word's, with #both the word's by that
+    /// speaker).
     #[arg(long, value_name = "SPEC", conflicts_with = "recipe")]
     pub data: Option<Spec>,
 
@@ -59,6 +61,10 @@ pub struct Args {
     #[arg(long, value_name = "FACTOR", help_heading = "Network")]
     pub width: Option<f32>,
 
+    /// How the compact network makes one vector of its last picture [default: average].
+    #[arg(long, help_heading = "Network")]
+    pub pool: Option<Pool>,
+
     /// How embeddings are compared [default: cosine, euclidean up to 3 values].
     #[arg(long, help_heading = "Network")]
     pub metric: Option<Metric>,
@@ -83,7 +89,7 @@ pub struct Args {
     #[arg(long, value_name = "RATE", help_heading = "Training")]
     pub learning_rate: Option<f64>,
 
-    /// Margin of the loss; SphereFace takes whole numbers.
+    /// Margin of the loss, of every training that has one; SphereFace takes whole numbers.
     #[arg(long, help_heading = "Training")]
     pub margin: Option<f32>,
 
@@ -95,9 +101,17 @@ pub struct Args {
     #[arg(long, value_name = "PxK", value_parser = balanced, help_heading = "Training")]
     pub batch: Option<Sampling>,
 
+    /// Measurements without a new best after which a training ends early; 0 for never [default: 0].
+    #[arg(long, value_name = "N", help_heading = "Training")]
+    pub patience: Option<usize>,
+
     /// Rows and columns of the network's input, as 28x28 [default: as suits the source].
     #[arg(long, value_name = "HxW", value_parser = size, help_heading = "Data")]
     pub input: Option<(u16, u16)>,
+
+    /// What stands where a recording has no more frames: repeat, silence or stretch [default: repeat].
+    #[arg(long, value_parser = filling, help_heading = "Data")]
+    pub fill: Option<Fill>,
 
     /// Identities that train, as s1-s20,anna [default: as suits the source].
     #[arg(long, value_name = "PATTERN", help_heading = "Data")]
@@ -130,6 +144,15 @@ fn balanced(text: &str) -> Result<Sampling, String> {
 
 fn size(text: &str) -> Result<(u16, u16), String> {
     pair(text).ok_or_else(|| "write rows x columns, as 28x28".into())
+}
+
+fn filling(text: &str) -> Result<Fill, String> {
+    match text {
+        "repeat" => Ok(Fill::Repeat),
+        "silence" => Ok(Fill::Silence),
+        "stretch" => Ok(Fill::Stretch),
+        _ => Err("write repeat, silence or stretch".into()),
+    }
 }
 
 /// Trains.
@@ -234,6 +257,32 @@ fn choose(args: &Args, source: &Spec, out: &Path) -> anyhow::Result<Recipe> {
     choices.recipe().map_err(|error| by_flag(args, error))
 }
 
+/// Refuses flags that nothing in the recipe takes, and a margin that its trainings would not mean the same by.
+fn refuse_idle(args: &Args, recipe: &Recipe) -> anyhow::Result<()> {
+    let methods: Vec<Method> = recipe.phases.iter().map(|phase| phase.loss.method()).collect();
+    let has_margin = methods.iter().any(|method| method.has_margin());
+    let mines = methods.iter().any(|method| method.mines());
+    let compact = recipe.net.family == Family::Compact;
+    let flags = [
+        ("--margin", args.margin.is_some(), has_margin, "methods with a margin, which softmax has not"),
+        ("--mining", args.mining.is_some(), mines, "the methods contrastive and triplet"),
+        ("--width", args.width.is_some(), compact, "the compact network"),
+        ("--pool", args.pool.is_some(), compact, "the compact network"),
+        ("--fill", args.fill.is_some(), recipe.input.sound.is_some(), "recordings"),
+    ];
+    if let Some((flag, _, _, whose)) = flags.into_iter().find(|&(_, given, taken, _)| given && !taken) {
+        return usage(format!("{flag} is only for {whose}; leave it out"));
+    }
+    let mut with_margin = methods.into_iter().filter(|method| method.has_margin());
+    if args.margin.is_some()
+        && let Some(one) = with_margin.next()
+        && let Some(other) = with_margin.find(|method| *method != one)
+    {
+        return usage(format!("--margin is not the same to {one} and {other}; edit the margins in the recipe instead"));
+    }
+    Ok(())
+}
+
 /// Changes of single settings, which work on any recipe.
 fn change(args: &Args, recipe: &mut Recipe) -> anyhow::Result<()> {
     if args.data.is_none() {
@@ -248,15 +297,21 @@ fn change(args: &Args, recipe: &mut Recipe) -> anyhow::Result<()> {
             ("--test-on", args.test_on.is_some()),
         ];
         if let Some((flag, _)) = fixed.iter().find(|(_, given)| *given) {
-            bail!("{flag} needs --data: a recipe has settled it, so edit the recipe instead");
+            return usage(format!("{flag} needs --data: a recipe has settled it, so edit the recipe instead"));
         }
     }
+    refuse_idle(args, recipe)?;
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.net.width_multiplier = args.width.unwrap_or(recipe.net.width_multiplier);
+    recipe.net.pool = args.pool.unwrap_or(recipe.net.pool);
+    recipe.validation.patience = args.patience.unwrap_or(recipe.validation.patience);
     recipe.export.target_fmr = args.fmr.unwrap_or(recipe.export.target_fmr);
     if let Some((height, width)) = args.input {
         recipe.input.height = height;
         recipe.input.width = width;
+    }
+    if let Some(sound) = &mut recipe.input.sound {
+        sound.fill = args.fill.unwrap_or(sound.fill);
     }
     for phase in &mut recipe.phases {
         phase.epochs = args.epochs.unwrap_or(phase.epochs);
@@ -401,20 +456,76 @@ mod tests {
 
     #[test]
     fn flags_make_a_recipe() {
-        let line = "--data glyphs --out models/letters --net article --method contrastive --then triplet \
+        let line = "--data glyphs --out models/letters --net article --method softmax --then triplet --patience 6 \
                     --embedding 16 --epochs 3 --seed 9 --batch 8x5 --margin 0.7 --mining hard --input 32x24";
         let (recipe, folder) = prepared(line).unwrap();
         assert_eq!(folder, Path::new("models/letters"));
         assert_eq!((recipe.name.as_str(), recipe.seed), ("letters", 9));
         assert_eq!((recipe.net.family, recipe.net.embedding), (Family::Article, 16));
         assert_eq!((recipe.input.height, recipe.input.width), (32, 24));
-        let methods: Vec<Method> = recipe.phases.iter().map(|p| p.loss.method()).collect();
-        assert_eq!(methods, [Method::Contrastive, Method::Triplet]);
-        let (margin, mining) = (0.7, Mining::Hard);
-        assert_eq!(recipe.phases[0].loss, Loss::Contrastive { margin, mining });
+        assert_eq!(recipe.validation.patience, 6);
+        let losses: Vec<Loss> = recipe.phases.iter().map(|phase| phase.loss).collect();
+        assert_eq!(losses, [Loss::Softmax, Loss::Triplet { margin: 0.7, mining: Mining::Hard }]);
         assert_eq!(recipe.phases[1].epochs, 3);
         let sampling = recipe.phases[1].sampling;
         assert_eq!(sampling, Sampling::Balanced { identities: 8, samples: 5 });
+    }
+
+    #[test]
+    fn flags_of_recordings_and_of_the_compact_network_reach_the_recipe() {
+        let fills = [("repeat", Fill::Repeat), ("silence", Fill::Silence), ("stretch", Fill::Stretch)];
+        for (name, fill) in fills {
+            let line = format!("--data utterances --out models/voices --fill {name} --pool weighted --width 0.5");
+            let (recipe, _) = prepared(&line).unwrap();
+            assert_eq!(recipe.input.sound.unwrap().fill, fill);
+            assert_eq!((recipe.net.pool, recipe.net.width_multiplier), (Pool::Weighted, 0.5));
+        }
+    }
+
+    #[test]
+    fn margins_and_mining_reach_the_trainings_that_have_them() {
+        let losses = |flags: &str| -> Vec<Loss> {
+            let (recipe, _) = prepared(&format!("--data glyphs --out models/x {flags}")).unwrap();
+            recipe.phases.iter().map(|phase| phase.loss).collect()
+        };
+        let arcface = Loss::Arcface { scale: 30.0, margin: 0.2 };
+        assert_eq!(losses("--method arcface --then arcface --margin 0.2"), [arcface, arcface]);
+        assert_eq!(losses("--method arcface --then softmax --margin 0.2"), [arcface, Loss::Softmax]);
+        let unmined = losses("--method arcface --then triplet");
+        let mined = losses("--method arcface --then triplet --mining random");
+        assert_eq!(mined, [unmined[0], Loss::Triplet { margin: 0.3, mining: Mining::Random }]);
+        assert_ne!(mined[1], unmined[1]);
+    }
+
+    #[test]
+    fn flags_that_nothing_takes_are_refused() {
+        let cases: [(&str, &[&str]); 9] = [
+            ("--method softmax --margin 0.3", &["--margin", "softmax"]),
+            ("--method softmax --then softmax --margin 0.3", &["--margin", "softmax"]),
+            ("--method arcface --then triplet --margin 0.3", &["--margin", "arcface", "triplet", "recipe"]),
+            ("--method contrastive --then triplet --margin 0.3", &["--margin", "contrastive", "triplet", "recipe"]),
+            ("--method cosface --mining hard", &["--mining", "triplet"]),
+            ("--net article --width 1", &["--width", "compact"]),
+            ("--net article --pool weighted", &["--pool", "compact"]),
+            ("--fill silence", &["--fill", "recordings"]),
+            ("--fill silence --pool average", &["--fill", "recordings"]),
+        ];
+        let refused = |line: &str, words: &[&str]| {
+            let error = prepared(line).unwrap_err();
+            assert!(error.is::<UsageError>(), "{line}: {error}");
+            let message = error.to_string();
+            assert!(words.iter().all(|word| message.contains(word)), "{line}: {message}");
+        };
+        for (flags, words) in cases {
+            refused(&format!("--data glyphs --out models/x {flags}"), words);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let (recipe, _) = prepared("--data glyphs --out models/x --net article --method softmax").unwrap();
+        recipe.save(folder.path()).unwrap();
+        let path = folder.path().display();
+        refused(&format!("{path} --margin 0.3"), &["--margin"]);
+        refused(&format!("{path} --width 2"), &["--width"]);
+        refused(&format!("{path} --then triplet"), &["--then", "--data"]);
     }
 
     #[test]
@@ -441,6 +552,8 @@ mod tests {
         assert!(message("--data nonsense --out models/x").contains("nonsense"));
         assert!(message("--data glyphs --out models/x --method magic").contains("magic"));
         assert!(message("--data glyphs --out models/x --batch 12").contains("32x4"));
+        assert!(message("--data utterances --out models/x --fill nothing").contains("silence"));
+        assert!(message("--data glyphs --out models/x --pool most").contains("weighted"));
         assert!(message("--data glyphs --out models/x --embedding 0").contains("--embedding is 0"));
         assert!(message("--data glyphs --out models/x --batch 4x1").contains("--batch is 4x1"));
         assert!(message("--data glyphs --out models/x --input 60000x60000").contains("--input is 60000"));

@@ -11,9 +11,12 @@ use super::{Part, PatternError};
 pub enum DataError {
     /// A text that names no source.
     #[error(
-        "`{0}` is no data source; the accepted ones are glyphs, utterances, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR and speech:DIR"
+        "`{0}` is no data source; the accepted ones are glyphs, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR and speech:DIR"
     )]
     Spec(String),
+    /// Words cannot be spoken.
+    #[error("espeak-ng cannot speak ({0}); install it (Debian: apt install espeak-ng, macOS: brew install espeak-ng)")]
+    Espeak(io::Error),
     /// A text that is no pattern.
     #[error(transparent)]
     Pattern(#[from] PatternError),

@@ -13,6 +13,7 @@ pub mod augment;
 pub mod batches;
 mod dice;
 mod error;
+pub mod espeak;
 pub mod glyphs;
 mod halves;
 pub mod images;

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::made::{self, Maker};
 use super::mnist::{self, DIGITS, Half};
 use super::speech::{self, Task};
-use super::{DataError, Dataset, Part, Pattern, Split, images, omniglot, signatures};
+use super::{DataError, Dataset, Part, Pattern, Split, espeak, images, omniglot, signatures};
 
-/// Where samples come from, written as `glyphs`, `utterances`, `mnist:DIR`, `omniglot:DIR`, `images:DIR`, `signatures:DIR` or
-/// `speech:DIR`; `#word` and `#both` behind `utterances` and `speech:DIR` name another [`Task`] than the
+/// Where samples come from, written as `glyphs`, `utterances`, `espeak`, `mnist:DIR`, `omniglot:DIR`, `images:DIR`,
+/// `signatures:DIR` or `speech:DIR`; `#word` and `#both` behind `utterances` and `speech:DIR` name another [`Task`] than the
 /// speaker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -21,6 +21,8 @@ pub enum Spec {
     Glyphs,
     /// Spoken by the program: see [`super::utterances`]. Identities are such numbers as well.
     Utterances(Task),
+    /// Words spoken by the program espeak-ng: see [`espeak`].
+    Espeak,
     /// The folder of MNIST's four files: see [`mnist`]. Identities are the digits.
     Mnist(PathBuf),
     /// A folder of alphabets: see [`omniglot`]. Identities are characters.
@@ -34,6 +36,11 @@ pub enum Spec {
 }
 
 impl Spec {
+    /// Whether its samples are recordings; else they are pictures.
+    pub fn is_sound(&self) -> bool {
+        matches!(self, Spec::Speech(..) | Spec::Utterances(_) | Spec::Espeak)
+    }
+
     /// The split that is used where none is asked for.
     ///
     /// - Glyphs, utterances: 2,000 identities train, 400 choose the threshold, 400 test.
@@ -44,7 +51,7 @@ impl Spec {
     ///   to the nearest, at least two each).
     /// - Signatures: of the writers that there are 001-034 train, 035-040 choose the threshold and 041-059 test; writers with other
     ///   names are split as images are.
-    /// - Speech: as images are; of words by speakers see [`speech::split_both`].
+    /// - Speech, words by espeak-ng: as images are; of words by speakers see [`speech::split_both`].
     pub fn default_split(&self) -> Result<Split, DataError> {
         match self {
             Spec::Glyphs | Spec::Utterances(_) => Ok(Split {
@@ -71,6 +78,7 @@ impl Spec {
                     test: Pattern::of_names(&characters(test)),
                 })
             }
+            Spec::Espeak => self.by_proportion(&espeak::identities()),
             Spec::Images(folder) => self.by_proportion(&images::identities(folder)?),
             Spec::Speech(folder, Task::Both) => speech::split_both(folder),
             Spec::Speech(folder, task) => self.by_proportion(&speech::identities(folder, *task)?),
@@ -142,6 +150,10 @@ impl Spec {
         match self {
             Spec::Glyphs => made(Maker::Glyphs),
             Spec::Utterances(task) => made(Maker::Utterances(*task)),
+            Spec::Espeak => {
+                self.foresee(pattern, &espeak::identities())?;
+                espeak::load(|name| pattern.matches(name), seed)
+            }
             Spec::Mnist(folder) => {
                 let mut dataset = mnist::load(folder, Half::Training)?;
                 dataset.samples.append(&mut mnist::load(folder, Half::Testing)?.samples);
@@ -172,6 +184,7 @@ impl Spec {
             Spec::Glyphs | Spec::Utterances(_) => {
                 return Ok(made::numbers(pattern)?.iter().map(u32::to_string).collect());
             }
+            Spec::Espeak => espeak::identities(),
             Spec::Mnist(_) => DIGITS.map(String::from).to_vec(),
             Spec::Omniglot(folder) => omniglot::identities(folder)?,
             Spec::Images(folder) => images::identities(folder)?,
@@ -246,6 +259,7 @@ impl FromStr for Spec {
     fn from_str(text: &str) -> Result<Self, DataError> {
         match text.split_once(':') {
             None if text == "glyphs" => Ok(Spec::Glyphs),
+            None if text == "espeak" => Ok(Spec::Espeak),
             None if Task::behind(text).0 == "utterances" => Ok(Spec::Utterances(Task::behind(text).1)),
             Some(("mnist", folder)) if !folder.is_empty() => Ok(Spec::Mnist(folder.into())),
             Some(("omniglot", folder)) if !folder.is_empty() => Ok(Spec::Omniglot(folder.into())),
@@ -267,6 +281,7 @@ impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Spec::Glyphs => f.write_str("glyphs"),
+            Spec::Espeak => f.write_str("espeak"),
             Spec::Utterances(task) => write!(f, "utterances{}", task.suffix()),
             Spec::Mnist(folder) => write!(f, "mnist:{}", folder.display()),
             Spec::Omniglot(folder) => write!(f, "omniglot:{}", folder.display()),
@@ -348,6 +363,7 @@ mod tests {
     fn text_names_a_source() {
         for text in [
             "glyphs",
+            "espeak",
             "mnist:some/dir",
             "omniglot:o",
             "images:C:\\faces",
@@ -369,7 +385,7 @@ mod tests {
                 error.to_string(),
                 format!(
                     "`{text}` is no data source; the accepted ones are \
-                     glyphs, utterances, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR and speech:DIR"
+                     glyphs, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR and speech:DIR"
                 )
             );
         }

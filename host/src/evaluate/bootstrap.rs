@@ -4,6 +4,7 @@
 //! comparisons (Bolle, Ratha and Pankanti 2004, "Error analysis of pattern recognition systems: the subsets bootstrap"; for
 //! pairs of people as in Owen and Eckles 2012): in a replicate where identity `i` was drawn `m_i` times, its genuine distances
 //! count `m_i` times and its impostor distances with `j` count `m_i m_j` times. An interval is the central 95 % of the replicates.
+//! One or two identities say nothing about how others differ, so there is no interval from fewer than three.
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -14,6 +15,14 @@ use crate::metrics::Scores;
 
 /// The central 95 % of a figure's replicates: its lower and its upper end.
 pub type Interval = [f64; 2];
+
+/// The fewest identities, or other groups that are drawn, from which there is an interval.
+pub const MIN_GROUPS: usize = 3;
+
+/// What people read in place of an interval of too few `groups`, as "identities".
+pub fn no_interval(groups: &str) -> String {
+    format!("too few {groups} for an interval")
+}
 
 /// How replicates are drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +66,12 @@ struct Counts {
 
 impl Bootstrap {
     /// Draws the identities of `comparisons`, whose sorted distances are `scores`; the rates at `thresholds` are exact, all
-    /// others are interpolated between neighbouring quantiles of the distances. None where not one replicate holds both
-    /// genuine and impostor comparisons.
+    /// others are interpolated between neighbouring quantiles of the distances. None where fewer than [`MIN_GROUPS`] identities
+    /// have genuine or impostor comparisons, or not one replicate holds both.
     pub fn new(comparisons: &Comparisons, scores: &Scores, thresholds: &[f64], how: Resampling) -> Option<Self> {
+        if [true, false].iter().any(|&genuine| compared(comparisons, genuine) < MIN_GROUPS) {
+            return None;
+        }
         let edges = edges(scores, thresholds);
         let times = draws(comparisons.identities, how);
         let size = comparisons.blocks.len().div_ceil(PARTS).max(1);
@@ -174,19 +186,51 @@ impl Replicate {
     }
 }
 
-/// The interval of the mean over `groups` of (sum, count), the groups being drawn again; none where all counts are 0.
+/// The interval of the mean over `groups` of (sum, count), the groups being drawn again; none where fewer than [`MIN_GROUPS`]
+/// of them count anything.
 pub fn mean_interval(groups: &[(f64, usize)], how: Resampling) -> Option<Interval> {
-    let times = draws(groups.len(), how);
-    let mean = |r: usize| {
-        let weighted = groups.iter().zip(&times).map(|((sum, count), times)| {
-            let weight = f64::from(times[r]);
-            (weight * sum, weight * *count as f64)
-        });
+    if groups.iter().filter(|(_, count)| *count > 0).count() < MIN_GROUPS {
+        return None;
+    }
+    figure_interval(groups.len(), how, |times| {
+        let weighted = groups.iter().zip(times).map(|(&(sum, count), &times)| (times * sum, times * count as f64));
         let (sum, count) = weighted.fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
         (count > 0.0).then(|| sum / count)
+    })
+}
+
+/// The interval of what `figure` gives for how often each of `groups` is drawn; none where there are fewer than [`MIN_GROUPS`],
+/// or the figure is none throughout.
+pub(super) fn figure_interval(
+    groups: usize,
+    how: Resampling,
+    figure: impl Fn(&[f64]) -> Option<f64> + Sync,
+) -> Option<Interval> {
+    if groups < MIN_GROUPS {
+        return None;
+    }
+    let times = draws(groups, how);
+    let replicate = |r: usize| {
+        let drawn: Vec<f64> = times.iter().map(|times| f64::from(times[r])).collect();
+        figure(&drawn)
     };
-    let means: Vec<f64> = (0..how.replicates).filter_map(mean).collect();
-    (!means.is_empty()).then(|| central(means))
+    let figures: Vec<f64> = (0..how.replicates).into_par_iter().filter_map(replicate).collect();
+    (!figures.is_empty()).then(|| central(figures))
+}
+
+/// How many identities have genuine, or impostor, distances.
+fn compared(comparisons: &Comparisons, genuine: bool) -> usize {
+    let mut found = vec![false; comparisons.identities];
+    for block in comparisons.blocks.iter().filter(|block| block.genuine == genuine && !block.distances.is_empty()) {
+        found[block.a] = true;
+        found[block.b] = true;
+    }
+    found.into_iter().filter(|&found| found).count()
+}
+
+/// An interval that is widened, if need be, to hold the figure itself: rates that are steps need not be within their quantiles.
+pub(super) fn holding([low, high]: Interval, value: f64) -> Interval {
+    [low.min(value), high.max(value)]
 }
 
 /// How often each of `identities` is drawn in each replicate.
@@ -336,16 +380,22 @@ mod tests {
     #[test]
     fn the_mean_of_equal_groups_is_certain() {
         let how = Resampling::default();
-        assert_eq!(mean_interval(&[(1.0, 2), (2.0, 4)], how), Some([0.5, 0.5]));
-        assert_eq!(mean_interval(&[(0.0, 0)], how), None);
+        assert_eq!(mean_interval(&[(1.0, 2), (2.0, 4), (3.0, 6)], how), Some([0.5, 0.5]));
         let [low, high] = mean_interval(&[(0.0, 5), (5.0, 5), (0.0, 5), (5.0, 5)], how).expect("groups");
         assert_eq!((low, high), (0.0, 1.0));
     }
 
     #[test]
-    fn one_identity_has_no_interval() {
-        let blocks = vec![Block { a: 0, b: 0, genuine: true, distances: vec![1.0] }];
-        let comparisons = Comparisons { metric: Metric::Cosine, identities: 1, blocks };
-        assert!(Bootstrap::new(&comparisons, &comparisons.scores(), &[], Resampling::default()).is_none());
+    fn fewer_than_three_identities_have_no_interval() {
+        let how = Resampling::default();
+        let has = |comparisons: &Comparisons| Bootstrap::new(comparisons, &comparisons.scores(), &[], how).is_some();
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        assert_eq!([1, 2, 3].map(|identities| has(&draw(identities, &mut rng))), [false, false, true]);
+        // Many identities, of which two have more than one sample.
+        let mut few = draw(9, &mut rng);
+        few.blocks.retain(|block| !block.genuine || block.a < 2);
+        assert!(!has(&few));
+        assert_eq!(mean_interval(&[(1.0, 2), (0.0, 2), (0.0, 0)], how), None);
+        assert!(mean_interval(&[(1.0, 2), (0.0, 2), (0.0, 1)], how).is_some());
     }
 }

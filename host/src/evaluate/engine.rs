@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use firmware::onnx::{LoadError, OnnxError, OnnxModel};
 use rayon::prelude::*;
-use shared::bundle::Bundle;
-use shared::embedding::{self, Metric};
+use shared::bundle::{Bundle, Header};
+use shared::embedding::{self, COSINE_ONE, Distance, Metric};
 use shared::frontend::{FrontEnd, FrontendError};
 use shared::network::{self, NetworkError};
 use thiserror::Error;
@@ -38,6 +38,8 @@ pub enum Engine {
         frontend: FrontEnd,
         /// The distance that its embeddings are made for.
         metric: Metric,
+        /// [`Header::spread`] of the bundle made of it, in this network's units.
+        spread: Option<f64>,
     },
     /// The bundle.
     Int8(BundleBytes),
@@ -87,6 +89,10 @@ pub struct Embedded {
     /// Which of them are skilled forgeries.
     pub forged: Vec<bool>,
     vectors: Vectors,
+    /// See [`Header::spread`].
+    usual_spread: Option<f64>,
+    /// Of templates that have any, what is taken off the distances from each.
+    allowances: Vec<f64>,
 }
 
 #[derive(Clone, Debug)]
@@ -99,7 +105,16 @@ impl Engine {
     /// Opens the form `kind` of the model in `dir`.
     pub fn open(dir: &Path, kind: EngineKind) -> Result<Self, EngineError> {
         Ok(match kind {
-            EngineKind::Float => Self::float(&Trained::load(dir)?),
+            EngineKind::Float => {
+                let mut engine = Self::float(&Trained::load(dir)?);
+                if let Engine::Float { spread, .. } = &mut engine
+                    && dir.join(BUNDLE).exists()
+                {
+                    let bytes = BundleBytes::open(dir)?;
+                    *spread = spread_in_units(checked(&bytes).header());
+                }
+                engine
+            }
             EngineKind::Int8 => Engine::Int8(BundleBytes::open(dir)?),
             EngineKind::Onnx => {
                 let model = OnnxModel::load(&dir.join(ONNX))?;
@@ -117,7 +132,12 @@ impl Engine {
     /// The float engine of a trained network.
     pub fn float(trained: &Trained) -> Self {
         let recipe = &trained.recipe;
-        Engine::Float { net: trained.net.fold(), frontend: recipe.front_end(), metric: recipe.net.metric.into() }
+        Engine::Float {
+            net: trained.net.fold(),
+            frontend: recipe.front_end(),
+            metric: recipe.net.metric.into(),
+            spread: None,
+        }
     }
 
     /// Raw sample -> input tensor.
@@ -138,10 +158,11 @@ impl Engine {
         let identities = data.labels();
         let forged = vec![false; identities.len()];
         let frontend = self.frontend();
-        let (metric, dim, vectors) = match self {
-            Engine::Float { net, metric, .. } => {
+        let (metric, dim, usual_spread, vectors) = match self {
+            Engine::Float { net, metric, spread, .. } => {
                 let vectors = embed_float(net, frontend, &data.samples).map_err(|(i, e)| failed(i, e.into()))?;
-                (*metric, net.layers.last().map_or(0, |layer| layer.output.volume()), Vectors::Float(vectors))
+                let dim = net.layers.last().map_or(0, |layer| layer.output.volume());
+                (*metric, dim, *spread, Vectors::Float(vectors))
             }
             Engine::Int8(bytes) => {
                 let bundle = checked(bytes);
@@ -149,8 +170,8 @@ impl Engine {
                 let each = data.samples.par_iter().enumerate().map_init(arena, |arena, (index, sample)| {
                     network::embed(&bundle, sample.raw.as_raw(), arena).map_err(|error| failed(index, error))
                 });
-                let header = bundle.header();
-                (header.metric, usize::from(header.dim), Vectors::Int8(each.collect::<Result<Vec<_>, _>>()?.concat()))
+                let vectors = each.collect::<Result<Vec<_>, _>>()?.concat();
+                of_header(bundle.header(), vectors)
             }
             Engine::Onnx(model) => {
                 let header = model.header();
@@ -159,11 +180,26 @@ impl Engine {
                     let tensor = input_tensor(&frontend, &sample.raw);
                     vectors.extend(model.run(&tensor.map_err(|error| failed(index, error.into()))?)?);
                 }
-                (header.metric, usize::from(header.dim), Vectors::Int8(vectors))
+                of_header(header, vectors)
             }
         };
-        Ok(Embedded { metric, dim, identities, forged, vectors })
+        Ok(Embedded { metric, dim, identities, forged, vectors, usual_spread, allowances: Vec::new() })
     }
+}
+
+/// What [`Engine::embed`] gives of int8 vectors.
+fn of_header(header: &Header, vectors: Vec<i8>) -> (Metric, usize, Option<f64>, Vectors) {
+    let spread = header.spread.map(|spread| f64::from(spread.0));
+    (header.metric, usize::from(header.dim), spread, Vectors::Int8(vectors))
+}
+
+/// [`Header::spread`] in the float network's units: a squared Euclidean distance or `1 - cos`.
+fn spread_in_units(header: &Header) -> Option<f64> {
+    let unit = match header.metric {
+        Metric::Euclidean => f64::from(header.embedding_scale).powi(2),
+        Metric::Cosine => 1.0 / f64::from(COSINE_ONE),
+    };
+    header.spread.map(|spread| f64::from(spread.0) * unit)
 }
 
 /// The view of bytes that were checked when the engine was opened.
@@ -195,7 +231,13 @@ impl Embedded {
     /// Embeddings given as int8, all `dim` long.
     pub fn int8(metric: Metric, dim: usize, vectors: Vec<i8>, identities: Vec<usize>) -> Self {
         let forged = vec![false; identities.len()];
-        Embedded { metric, dim, identities, forged, vectors: Vectors::Int8(vectors) }
+        let vectors = Vectors::Int8(vectors);
+        Embedded { metric, dim, identities, forged, vectors, usual_spread: None, allowances: Vec::new() }
+    }
+
+    /// For templates with an allowance, where samples of one identity usually differ by `spread`.
+    pub fn with_usual_spread(self, spread: Option<Distance>) -> Self {
+        Embedded { usual_spread: spread.map(|spread| spread.0.into()), ..self }
     }
 
     /// With the embeddings of skilled forgeries, whose identities are those that they imitate.
@@ -247,13 +289,30 @@ impl Embedded {
     }
 
     /// The distance between two embeddings, this one's `a` and `other`'s `b`: for int8 the exact integer of [`Metric`], for float
-    /// the squared Euclidean distance or `1 - cos`.
+    /// the squared Euclidean distance or `1 - cos`. Where `other` are templates, the allowance of `b` is taken off, as
+    /// [`Gallery`](shared::gallery::Gallery) does.
     pub fn distance(&self, a: usize, other: &Embedded, b: usize) -> f64 {
         let (a, b) = (a * self.dim..(a + 1) * self.dim, b * other.dim..(b + 1) * other.dim);
-        match (&self.vectors, &other.vectors) {
-            (Vectors::Int8(x), Vectors::Int8(y)) => f64::from(self.metric.distance(&x[a], &y[b]).0),
-            (Vectors::Float(x), Vectors::Float(y)) => f64::from(float_distance(self.metric, &x[a], &y[b])),
+        let distance = match (&self.vectors, &other.vectors) {
+            (Vectors::Int8(x), Vectors::Int8(y)) => f64::from(self.metric.distance(&x[a], &y[b.clone()]).0),
+            (Vectors::Float(x), Vectors::Float(y)) => f64::from(float_distance(self.metric, &x[a], &y[b.clone()])),
             _ => f64::NAN,
+        };
+        match other.allowances.get(b.start / other.dim.max(1)) {
+            Some(allowance) => (distance - allowance).max(0.0),
+            None => distance,
+        }
+    }
+
+    /// What is taken off the distances from a template of `set`, samples of one identity of which `usual` is the usual spread.
+    fn allowance(&self, set: &[usize], usual: f64) -> f64 {
+        let pairs = set.iter().enumerate().flat_map(|(index, &a)| set[..index].iter().map(move |&b| (a, b)));
+        let distances: Vec<f64> = pairs.map(|(a, b)| self.distance(a, self, b)).collect();
+        let mean = distances.iter().sum::<f64>() / distances.len() as f64;
+        match self.vectors {
+            _ if distances.is_empty() => 0.0,
+            Vectors::Int8(_) => ((mean.floor() - usual) / 2.0).floor(),
+            Vectors::Float(_) => (mean - usual) / 2.0,
         }
     }
 
@@ -276,7 +335,12 @@ impl Embedded {
             }
         };
         let forged = vec![false; identities.len()];
-        Embedded { metric: self.metric, dim: self.dim, identities, forged, vectors }
+        let allowances = match self.usual_spread {
+            Some(usual) => sets.iter().map(|set| self.allowance(set, usual)).collect(),
+            None => Vec::new(),
+        };
+        let (metric, dim, usual_spread) = (self.metric, self.dim, self.usual_spread);
+        Embedded { metric, dim, identities, forged, vectors, usual_spread, allowances }
     }
 
     /// The genuine samples of each identity that has any, by index.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 use super::Embedded;
-use super::bootstrap::{Interval, Resampling, mean_interval};
+use super::bootstrap::{Interval, Resampling, figure_interval, holding, mean_interval};
 use super::comparisons::{capped, with_probes};
 use super::templates::enrol;
 use crate::metrics::Scores;
@@ -14,7 +14,8 @@ use crate::metrics::Scores;
 const OPERATING_POINTS: [(&str, f64); 2] = [("0.1", 0.1), ("0.01", 0.01)];
 
 /// The rates of an identification, fractions (ISO/IEC 19795-1, section 8.4). Every genuine sample that made no template is a
-/// probe, twice: once with its identity enrolled, once as a stranger with that identity taken out of the gallery.
+/// probe, twice: once with its identity enrolled, once as a stranger with that identity taken out of the gallery. Intervals draw
+/// the probes' identities anew; who is enrolled stays.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Identification {
     /// Closed set: share of probes whose nearest template is their identity's; ties count as the chance of a draw.
@@ -24,6 +25,9 @@ pub struct Identification {
     pub rank1_interval: Option<Interval>,
     /// Closed set: share of probes with fewer than five templates nearer than their identity's.
     pub rank5: f64,
+    /// Its interval, by identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rank5_interval: Option<Interval>,
     /// Identities enrolled.
     pub identities: usize,
     /// Samples that made each template.
@@ -32,6 +36,9 @@ pub struct Identification {
     pub probes: usize,
     /// Open set: share of enrolled probes that are not found where one stranger in the key's inverse is taken for somebody.
     pub fnir_at_fpir: BTreeMap<String, f64>,
+    /// Their intervals, by identity.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fnir_at_fpir_interval: Option<BTreeMap<String, Interval>>,
     /// The rates at the sealed threshold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<SearchesAtThreshold>,
@@ -111,14 +118,23 @@ pub fn identify(
         let t = strangers.threshold_below(fpir);
         mean(&|search| 1.0 - search.found(t))
     };
+    let mut by_stranger: Vec<&Search> = searches.iter().collect();
+    by_stranger.sort_unstable_by(|a, b| a.other.total_cmp(&b.other));
+    let fnir_at_interval = |fpir: f64| {
+        let interval = figure_interval(groups.len(), how, |times| drawn_fnir(&by_stranger, fpir, times))?;
+        Some(holding(interval, fnir_at(fpir)))
+    };
+    let intervals = OPERATING_POINTS.map(|(name, fpir)| Some((name.to_string(), fnir_at_interval(fpir)?)));
     Some(Identification {
         rank1: mean(&|search| search.hit(1)),
         rank1_interval: interval(&|search| search.hit(1)),
         rank5: mean(&|search| search.hit(5)),
+        rank5_interval: interval(&|search| search.hit(5)),
         identities: groups.len(),
         references: references.max(1),
         probes: searches.len(),
         fnir_at_fpir: OPERATING_POINTS.map(|(name, fpir)| (name.to_string(), fnir_at(fpir))).into(),
+        fnir_at_fpir_interval: intervals.into_iter().collect(),
         threshold: threshold.map(at_threshold),
     })
 }
@@ -150,6 +166,20 @@ fn searches(embedded: &Embedded, groups: &[Vec<usize>], references: usize) -> Ve
         probes.map(search).collect::<Vec<_>>()
     });
     searches.collect()
+}
+
+/// The FNIR where the FPIR is `fpir`, of searches by rising distance of their strangers, each identity's counting as many times
+/// as it was drawn: the threshold is that of the draw.
+fn drawn_fnir(by_stranger: &[&Search], fpir: f64, times: &[f64]) -> Option<f64> {
+    let all: f64 = by_stranger.iter().map(|search| times[search.group]).sum();
+    let mut accepted = 0.0;
+    let first = by_stranger.iter().find(|search| {
+        accepted += times[search.group];
+        accepted > fpir * all + 1e-9
+    });
+    let t = first.map_or(f64::INFINITY, |search| search.other.next_down());
+    let lost: f64 = by_stranger.iter().map(|search| times[search.group] * (1.0 - search.found(t))).sum();
+    (all > 0.0).then(|| lost / all)
 }
 
 fn by_group(searches: &[Search], groups: usize, figure: &dyn Fn(&Search) -> f64) -> Vec<(f64, usize)> {
@@ -198,6 +228,23 @@ mod tests {
         assert!((found.rank1 - 5.0 / 6.0).abs() < 1e-12);
         // Strangers' nearest: 16, 81, 81 and 121, 16, 81.
         assert!((found.threshold.unwrap().fpir - 5.0 / 6.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn each_draw_has_its_own_threshold() {
+        // Strangers' nearest: 16, 36, 1764 and 36, 16, 1156. Just below 16 the last identity, 49 from itself, is lost; in a draw
+        // of it alone the threshold is just below 1156 and finds it, so never more than two thirds are lost.
+        let found = run(&[0, 1, 5, 6, 40, 47], &[0, 0, 1, 1, 2, 2], 16);
+        assert_eq!(found.fnir_at_fpir["0.1"], 2.0 / 6.0);
+        assert_eq!(found.fnir_at_fpir_interval.unwrap()["0.1"], [0.0, 4.0 / 6.0]);
+        assert_eq!((found.rank1_interval, found.rank5_interval), (Some([1.0, 1.0]), Some([1.0, 1.0])));
+    }
+
+    #[test]
+    fn two_identities_have_no_interval() {
+        let found = run(&[0, 1, 50, 51], &[0, 0, 1, 1], 2);
+        let text = serde_json::to_string(&found).unwrap();
+        assert!(text.contains("fnir_at_fpir") && !text.contains("interval"), "{text}");
     }
 
     #[test]

@@ -4,18 +4,24 @@ use rayon::prelude::*;
 
 use super::Embedded;
 
-/// The share of `queries` whose label wins the vote of their `k` nearest gallery samples. Samples as far as the k-th vote too
-/// (int8 embeddings do tie); among labels with as many votes, the one with the nearest sample wins, then the lower label.
-/// Both sides' labels must be of one numbering (see [`super::gallery`]). None where there is no query or no gallery.
-pub fn knn_accuracy(queries: &Embedded, gallery: &Embedded, k: usize) -> Option<f64> {
-    if queries.is_empty() || gallery.is_empty() || k == 0 {
+/// Of each identity's genuine samples in `queries` how many are named wrongly, and how many there are: named by the label that
+/// wins the vote of the `k` nearest gallery samples. Samples as far as the k-th vote too (int8 embeddings do tie); among labels
+/// with as many votes, the one with the nearest sample wins, then the lower label. Both sides' labels must be of one numbering
+/// (see [`super::gallery`]). None where there is no query or no gallery.
+pub fn knn(queries: &Embedded, gallery: &Embedded, k: usize) -> Option<Vec<(f64, usize)>> {
+    let groups = queries.by_identity();
+    if groups.is_empty() || gallery.is_empty() || k == 0 {
         return None;
     }
-    let right = (0..queries.len()).into_par_iter().filter(|&query| {
+    let wrong = |query: usize| {
         let distances: Vec<f64> = (0..gallery.len()).map(|b| queries.distance(query, gallery, b)).collect();
-        vote(&distances, &gallery.identities, k) == queries.identities[query]
+        vote(&distances, &gallery.identities, k) != queries.identities[query]
+    };
+    let counts = groups.iter().map(|group| {
+        let count = group.par_iter().filter(|&&query| wrong(query)).count();
+        (count as f64, group.len())
     });
-    Some(right.count() as f64 / queries.len() as f64)
+    Some(counts.collect())
 }
 
 fn vote(distances: &[f64], labels: &[usize], k: usize) -> usize {
@@ -48,9 +54,11 @@ mod tests {
     }
 
     #[test]
-    fn accuracy_is_a_share() {
+    fn wrong_names_are_counted_by_identity() {
         let gallery = Embedded::int8(Metric::Euclidean, 1, vec![0, 10], vec![0, 1]);
-        let queries = Embedded::int8(Metric::Euclidean, 1, vec![1, 2, 9, 1], vec![0, 0, 1, 1]);
-        assert_eq!(knn_accuracy(&queries, &gallery, 1), Some(0.75));
+        let mut queries = Embedded::int8(Metric::Euclidean, 1, vec![1, 2, 9, 1, 1], vec![0, 0, 1, 1, 1]);
+        assert_eq!(knn(&queries, &gallery, 1), Some(vec![(0.0, 2), (2.0, 3)]));
+        queries.forged[4] = true;
+        assert_eq!(knn(&queries, &gallery, 1), Some(vec![(0.0, 2), (1.0, 2)]), "a forgery has no name to be found");
     }
 }

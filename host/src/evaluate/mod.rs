@@ -12,13 +12,13 @@ mod samples;
 mod templates;
 mod verify;
 
-pub use bootstrap::{Bootstrap, Interval, Resampling, mean_interval};
+pub use bootstrap::{Bootstrap, Interval, MIN_GROUPS, Resampling, mean_interval, no_interval};
 pub use comparisons::{Block, Comparisons, MAX_SAMPLES};
 pub(crate) use engine::float_tensor;
 pub use engine::{Embedded, Engine, EngineError, EngineKind};
 pub use forgeries::{Forgeries, forgeries};
 pub use identify::{Identification, SearchesAtThreshold, identify};
-pub use knn::knn_accuracy;
+pub use knn::knn;
 pub use nway::{NWay, nway, nway_accuracy};
 pub use one_shot_runs::{Run, RunsError, errors, runs};
 pub use samples::{Choice, Selected, Selection, SelectionError, gallery, unseen};

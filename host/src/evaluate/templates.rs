@@ -38,7 +38,7 @@ pub fn enrol(embedded: &Embedded, groups: &[Vec<usize>], references: usize) -> (
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::embedding::Metric;
+    use shared::embedding::{Distance, Metric};
 
     #[test]
     fn every_sample_is_a_reference_in_its_turn() {
@@ -50,6 +50,27 @@ mod tests {
         let below = Embedded::int8(Metric::Euclidean, 1, vec![-2, -1, -128, -128], vec![0; 4]);
         let (templates, _) = enrol(&below, &[vec![0, 1, 2, 3]], 2);
         assert_eq!((templates.vector(0), templates.vector(1)), (Some([-1].as_slice()), Some([-128].as_slice())));
+    }
+
+    #[test]
+    fn a_template_is_compared_as_the_board_compares_it() {
+        let usual = Distance(30_001);
+        let vectors = vec![0, 3, 3, -2, 40, 41, 41, 47, -9, 80, 2, 2];
+        let embedded =
+            Embedded::int8(Metric::Cosine, 2, vectors.clone(), vec![0, 0, 1, 1, 2, 2]).with_usual_spread(Some(usual));
+        let (templates, enrolled) = enrol(&embedded, &embedded.by_identity(), 2);
+        for (template, one) in enrolled.iter().enumerate() {
+            let samples: Vec<&[i8]> = one.references.iter().filter_map(|&index| embedded.vector(index)).collect();
+            let own = Metric::Cosine.spread(&samples).unwrap();
+            for probe in 0..embedded.len() {
+                let (a, b) = (embedded.vector(probe).unwrap(), templates.vector(template).unwrap());
+                let expected = Metric::Cosine.distance(a, b).with_allowance(own, usual);
+                assert_eq!(embedded.distance(probe, &templates, template), f64::from(expected.0));
+            }
+        }
+        let (templates, _) = enrol(&embedded, &embedded.by_identity(), 1);
+        let plain = Embedded::int8(Metric::Cosine, 2, vectors, vec![0, 0, 1, 1, 2, 2]);
+        assert_eq!(embedded.distance(5, &templates, 0), plain.distance(5, &plain, 0));
     }
 
     #[test]

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Embedded;
-use super::bootstrap::{Bootstrap, Interval, Resampling};
+use super::bootstrap::{Bootstrap, Interval, Resampling, holding};
 use super::comparisons::Comparisons;
 use crate::metrics::{Scores, fmr_bound, fnmr_bound};
 
 /// The false-match rates at which the false-non-match rate is given.
 pub const OPERATING_POINTS: [(&str, f64); 3] = [("0.1", 0.1), ("0.01", 0.01), ("0.001", 0.001)];
 
-/// The rates of a verification, fractions; intervals hold 95 % of the replicates of a bootstrap by identity.
+/// The rates of a verification, fractions; intervals hold 95 % of the replicates of a bootstrap by identity, and are none where
+/// there are too few identities for one.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verification {
     /// Equal error rate.
@@ -138,10 +139,6 @@ pub fn verify_resampled(
     Some((rates, scores, bootstrap))
 }
 
-fn holding([low, high]: Interval, value: f64) -> Interval {
-    [low.min(value), high.max(value)]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +156,21 @@ mod tests {
         // Roots 1, 1, 2, 3 and 9, 10, 11, 12, 12, 13: means 7/4 and 67/6, variances 11/16 and 65/36.
         let expected = (67.0 / 6.0 - 1.75) / ((0.6875 + 65.0 / 36.0) / 2.0f64).sqrt();
         assert!((rates.d_prime.unwrap() - expected).abs() < 1e-9, "{:?} {expected}", rates.d_prime);
+    }
+
+    #[test]
+    fn two_identities_have_rates_and_no_intervals() {
+        let json = |values: &[i8], identities: &[usize]| {
+            let embedded = Embedded::int8(Metric::Euclidean, 1, values.to_vec(), identities.to_vec());
+            let how = Resampling::default();
+            let (rates, _, bootstrap) = verify_resampled(&Comparisons::pairs(&embedded), Some(4), how).unwrap();
+            assert_eq!(bootstrap.is_some(), rates.eer_interval.is_some());
+            serde_json::to_string(&rates).unwrap()
+        };
+        let two = json(&[0, 1, 10, 12], &[0, 0, 1, 1]);
+        assert!(two.contains("\"eer\"") && !two.contains("interval"), "{two}");
+        let three = json(&[0, 1, 10, 12, 20, 23], &[0, 0, 1, 1, 2, 2]);
+        assert!(three.contains("\"eer_interval\"") && three.contains("\"fnmr_interval\""), "{three}");
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub fn bundle_bytes(graph: &Graph, name: &str, frontend: FrontEnd, metric: Metri
         input_at: plan.input_at,
         embedding_scale: graph.embedding_scale(),
         threshold: None,
+        spread: None,
     };
     let mut bytes = BundleBytes::zeroed(encoded_len(&header, &sources));
     encode(&header, &sources, bytes.as_mut_slice())?;

@@ -1,7 +1,7 @@
 //! The golden vectors of a model: real samples with everything that must come out of them, and a script of decisions.
 
 use shared::bundle::Bundle;
-use shared::gallery::Gallery;
+use shared::gallery::{Gallery, Template};
 use shared::golden::{self, Outcome, Sample, Step, label};
 
 use crate::data::{Dataset, input_tensor};
@@ -61,7 +61,7 @@ fn script(bundle: &Bundle<'_>, groups: &[Vec<usize>], samples: &[Sample<'_>]) ->
     steps.push(identify(&gallery, 0));
     for (identity, &sample) in starts.iter().enumerate().take(enrolled) {
         // A fresh gallery with room takes a new label with the model's own embedding.
-        let _ = gallery.enrol(&label(identity as u16), samples[sample].embedding);
+        let _ = gallery.enrol(Template::of_one(&label(identity as u16), samples[sample].embedding));
         steps.push(Step::Enrol { sample: sample as u16, identity: identity as u16 });
     }
     for (sample, probe) in samples.iter().enumerate() {

@@ -32,7 +32,7 @@ pub use layers::LayerReport;
 pub use origin::{ORIGIN, Origin, OriginError, check_origin};
 
 /// By how much the int8 EER may exceed the float EER before the export refuses, a fraction.
-pub const MAX_EER_GAP: f64 = 0.005;
+pub const MAX_EER_GAP: f64 = 0.003;
 
 /// What an export may do.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -141,8 +141,9 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     }
     let train = &recipe.data.split.train;
     let unseen = recipe.data.threshold_source.is_some() || part.identities.iter().all(|name| !train.matches(name));
+    let spread = recipe.export.spread.then(|| usual_spread(&comparisons)).flatten();
     let threshold = threshold(&scores, recipe.export.target_fmr, int8.identities, unseen);
-    seal(bytes.as_mut_slice(), threshold)?;
+    seal(bytes.as_mut_slice(), threshold, spread)?;
     let bundle = bytes.bundle()?;
     let header = bundle.header();
 
@@ -233,6 +234,13 @@ fn threshold(scores: &Scores, target: f64, identities: usize, unseen: bool) -> T
         false_matches: count(scores.false_matches(at)),
     };
     Threshold { distance: Distance(value), evidence }
+}
+
+/// The mean over identities of the mean distance between their samples, rounded down.
+fn usual_spread(comparisons: &Comparisons) -> Option<Distance> {
+    let own = comparisons.blocks.iter().filter(|block| block.genuine && !block.distances.is_empty());
+    let means: Vec<f64> = own.map(|block| block.distances.iter().sum::<f64>() / block.distances.len() as f64).collect();
+    (!means.is_empty()).then(|| Distance((means.iter().sum::<f64>() / means.len() as f64) as u32))
 }
 
 /// What a threshold rests on, for people.

@@ -3,8 +3,9 @@
 use shared::embedding::MAX_DIM;
 use shared::frontend::FrontEnd;
 
-use super::{Contrast, Input, Loss, Recipe, RecipeError};
-use crate::data::{DataError, Sampling, Spec};
+use super::{Contrast, Family, Input, Loss, Pool, Recipe, RecipeError};
+use crate::data::made::Maker;
+use crate::data::{DataError, Sampling};
 
 /// Most samples of a batch.
 const MAX_BATCH: usize = 65_536;
@@ -34,17 +35,19 @@ impl Recipe {
                 return range(key, side, "between 1 and 1024");
             }
         }
-        let (sounds, speech) = (self.input.sound.is_some(), matches!(self.data.source, Spec::Speech(..)));
-        if sounds != speech {
-            let expected = "there for `speech:DIR`, and for no other source";
+        let (sounds, recordings) = (self.input.sound.is_some(), self.data.source.is_sound());
+        if sounds != recordings {
+            let expected = "there for sources of recordings, and for no other source";
             return range("input.sound", if sounds { "there" } else { "missing" }, expected);
         }
-        if self.data.reversals_as_classes && !speech {
-            return range("data.reversals_as_classes", true, "false for pictures");
+        // What is spoken anew in every epoch is neither reversed nor given other voices.
+        let stored = recordings && Maker::of(&self.data.source).is_none();
+        if self.data.reversals_as_classes && !stored {
+            return range("data.reversals_as_classes", true, "false for pictures and for utterances");
         }
         let voices = self.data.voices_as_classes;
-        if voices > 0 && !speech {
-            return range("data.voices_as_classes", voices, "0 for pictures");
+        if voices > 0 && !stored {
+            return range("data.voices_as_classes", voices, "0 for pictures and for utterances");
         }
         if let FrontEnd::LogMel(log_mel) = self.front_end() {
             log_mel.check()?;
@@ -57,6 +60,14 @@ impl Recipe {
         if !(1.0 / 16.0..=16.0).contains(&self.net.width_multiplier) {
             let value = self.net.width_multiplier;
             return range("net.width_multiplier", value, "between 0.0625 and 16");
+        }
+        if self.net.family == Family::Article {
+            if self.net.width_multiplier != 1.0 {
+                return range("net.width_multiplier", self.net.width_multiplier, "1 for the article's network");
+            }
+            if self.net.pool != Pool::Average {
+                return range("net.pool", "weighted", "average for the article's network");
+            }
         }
         if !(1..=MAX_DIM).contains(&self.net.embedding) {
             return range("net.embedding", self.net.embedding, "between 1 and 512, the most that a bundle holds");
@@ -147,6 +158,54 @@ fn sampling(key: &'static str, sampling: Sampling) -> Result<(), RecipeError> {
 mod tests {
     use super::*;
     use crate::recipe::tests::recipe;
+    use crate::recipe::{Choices, SoundInput};
+
+    #[test]
+    fn sources_without_files_have_recipes() {
+        for text in ["glyphs", "utterances", "utterances#word", "utterances#both", "espeak"] {
+            let recipe = Choices::new(text.parse().unwrap(), "made").recipe();
+            let recipe = recipe.unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(recipe.input.sound.is_some(), text != "glyphs", "{text}");
+        }
+    }
+
+    #[test]
+    fn pictures_and_recordings_are_not_confused() {
+        let with = |text: &str, change: fn(&mut Recipe)| {
+            let mut recipe = Choices::new(text.parse().unwrap(), "made").recipe().unwrap();
+            change(&mut recipe);
+            recipe.check().map_err(|error| error.to_string())
+        };
+        let heard = with("glyphs", |r| r.input.sound = Some(SoundInput::default())).unwrap_err();
+        let unheard = with("espeak", |r| r.input.sound = None).unwrap_err();
+        for message in [heard, unheard] {
+            assert!(message.contains("input.sound") && message.contains("sources of recordings"), "{message}");
+        }
+        type Change = (&'static str, fn(&mut Recipe));
+        let changes: [Change; 2] = [
+            ("data.reversals_as_classes", |r| r.data.reversals_as_classes = true),
+            ("data.voices_as_classes", |r| r.data.voices_as_classes = 8),
+        ];
+        for (key, change) in changes {
+            for text in ["glyphs", "utterances"] {
+                assert!(with(text, change).unwrap_err().contains(key), "{key} of {text}");
+            }
+            assert_eq!(with("espeak", change), Ok(()));
+        }
+    }
+
+    #[test]
+    fn the_article_s_network_has_neither_width_nor_pool() {
+        let wrong = |change: fn(&mut Recipe)| {
+            let mut recipe = recipe();
+            recipe.net.family = Family::Article;
+            recipe.check().unwrap();
+            change(&mut recipe);
+            recipe.check().unwrap_err().to_string()
+        };
+        assert!(wrong(|r| r.net.width_multiplier = 2.0).contains("net.width_multiplier"));
+        assert!(wrong(|r| r.net.pool = Pool::Weighted).contains("net.pool"));
+    }
 
     #[test]
     fn values_out_of_range_are_named() {

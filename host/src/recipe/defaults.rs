@@ -76,6 +76,7 @@ impl Choices {
                 source: self.source.clone(),
                 name: None,
                 licence: None,
+                note: None,
                 world: 0,
                 // A turned character is another one; a turned face is not.
                 rotations_as_classes: matches!(self.source, Spec::Omniglot(_)) && input.width == input.height,
@@ -104,9 +105,12 @@ impl Choices {
             },
             augment: self.default_augment(),
             sound_augment: self.default_sound_augment(),
-            optimizer: Optimizer { weight_decay: 1e-4, average: 0.0 },
+            optimizer: match self.source {
+                Spec::Mnist(_) => Optimizer { weight_decay: 5e-4, average: 0.999 },
+                _ => Optimizer { weight_decay: 1e-4, average: 0.0 },
+            },
             validation: Validation { every_steps: 100, samples: 1000, pairs: 20_000, patience: 0, keep: Keep::Best },
-            export: Export { target_fmr: 0.01, calibration_samples: 500 },
+            export: Export { target_fmr: 0.01, calibration_samples: 500, spread: false },
             phases: phases.map(|method| self.default_phase(method, metric, identities)).collect(),
         };
         recipe.check()?;
@@ -120,7 +124,7 @@ impl Choices {
             Spec::Glyphs => Input { invert: true, ..plain },
             Spec::Omniglot(_) => Input { width: 40, height: 40, invert: true, ..plain },
             Spec::Signatures(_) => Input { width: 128, height: 88, invert: true, stretch: true, ..plain },
-            Spec::Speech(..) | Spec::Utterances(_) => {
+            Spec::Speech(..) | Spec::Utterances(_) | Spec::Espeak => {
                 Input { width: 48, height: 40, sound: Some(SoundInput::default()), ..plain }
             }
             Spec::Images(_) => {
@@ -158,7 +162,7 @@ impl Choices {
                 ..Augment::default()
             },
             // See `default_sound_augment`.
-            Spec::Speech(..) | Spec::Utterances(_) => Augment::default(),
+            Spec::Speech(..) | Spec::Utterances(_) | Spec::Espeak => Augment::default(),
             Spec::Images(_) => Augment {
                 shift: 0.08,
                 scale: 0.12,
@@ -172,19 +176,21 @@ impl Choices {
     }
 
     fn default_sound_augment(&self) -> SoundAugment {
-        match self.source {
-            Spec::Speech(_, task) | Spec::Utterances(task) => SoundAugment {
-                // A voice is its pitch and its colour; a word is neither.
-                speed: if task == Task::Word { 0.2 } else { 0.02 },
-                resonance: if task == Task::Word { 6.0 } else { 0.0 },
-                gain: 3.0,
-                noise: 0.1,
-                mix: 0.1,
-                shift: 0.1,
-                time_mask: 0.15,
-                frequency_mask: 0.15,
-            },
-            _ => SoundAugment::default(),
+        let task = match self.source {
+            Spec::Speech(_, task) | Spec::Utterances(task) => task,
+            Spec::Espeak => Task::Word,
+            _ => return SoundAugment::default(),
+        };
+        SoundAugment {
+            // A voice is its pitch and its colour; a word is neither.
+            speed: if task == Task::Word { 0.2 } else { 0.02 },
+            resonance: if task == Task::Word { 6.0 } else { 0.0 },
+            gain: 3.0,
+            noise: 0.1,
+            mix: 0.1,
+            shift: 0.1,
+            time_mask: 0.15,
+            frequency_mask: 0.15,
         }
     }
 
@@ -193,30 +199,36 @@ impl Choices {
         let identities = identities.clamp(1, 32);
         let samples = (128usize.div_ceil(identities)).min(16);
         let epochs = match self.source {
-            // Pairs teach less than triplets or classes do.
-            Spec::Mnist(_) if method == Method::Contrastive => 12,
-            Spec::Mnist(_) => 6,
-            Spec::Glyphs | Spec::Utterances(_) => 10,
+            Spec::Mnist(_) => 12,
+            Spec::Glyphs | Spec::Utterances(_) | Spec::Espeak => 10,
             Spec::Omniglot(_) => 40,
             Spec::Signatures(_) => 150,
             Spec::Speech(..) => 10,
             Spec::Images(_) => 200,
         };
+        // In a plane or a space, where classes have few directions to part in, a step's noise must be small beside the margin.
+        let few = self.embedding <= 3;
         let loss = match (method, metric) {
-            (Method::Contrastive, Metric::Euclidean) => Loss::Contrastive { margin: 1.0, mining: Mining::Random },
+            (Method::Contrastive, Metric::Euclidean) => {
+                Loss::Contrastive { margin: if few { 10.0 } else { 1.0 }, mining: Mining::Random }
+            }
             (Method::Contrastive, Metric::Cosine) => Loss::Contrastive { margin: 1.0, mining: Mining::Hard },
-            (Method::Triplet, Metric::Euclidean) => Loss::Triplet { margin: 1.0, mining: Mining::SemiHard },
+            (Method::Triplet, Metric::Euclidean) => {
+                Loss::Triplet { margin: if few { 100.0 } else { 1.0 }, mining: Mining::SemiHard }
+            }
             (Method::Triplet, Metric::Cosine) => Loss::Triplet { margin: 0.3, mining: Mining::SemiHard },
             (Method::Softmax, _) => Loss::Softmax,
             (Method::Sphereface, _) => Loss::Sphereface { margin: 4, lambda_min: 5.0 },
             // With fewer directions classes are nearer to each other, and a wide margin cannot be kept.
-            (Method::Cosface, _) => Loss::Cosface { scale: 30.0, margin: if self.embedding <= 3 { 0.1 } else { 0.35 } },
-            (Method::Arcface, _) => Loss::Arcface { scale: 30.0, margin: if self.embedding <= 3 { 0.1 } else { 0.3 } },
+            (Method::Cosface, _) if few => Loss::Cosface { scale: 64.0, margin: 0.1 },
+            (Method::Cosface, _) => Loss::Cosface { scale: 30.0, margin: 0.35 },
+            (Method::Arcface, _) if few => Loss::Arcface { scale: 64.0, margin: 0.1 },
+            (Method::Arcface, _) => Loss::Arcface { scale: 30.0, margin: 0.3 },
         };
         Phase {
             epochs,
             learning_rate: match self.source {
-                Spec::Mnist(_) if method == Method::Contrastive => 4e-3,
+                Spec::Mnist(_) if method.classifies() => 4e-3,
                 Spec::Mnist(_) => 2e-3,
                 _ => 6e-3,
             },

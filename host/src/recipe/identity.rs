@@ -8,7 +8,7 @@ use crate::checksum::crc64;
 impl Recipe {
     /// 16 hexadecimal digits that tell trainings apart: a CRC-64 of what a network is trained on and how.
     ///
-    /// Names, licences, the folders that files lie in, the identities that choose the threshold or test, and what only the export
+    /// Names, licences, notes, the folders that files lie in, the identities that choose the threshold or test, and what only the export
     /// heeds are left out. A new key must not be written at its default, or the fingerprints of older models change.
     pub fn fingerprint(&self) -> String {
         let mut table = self.table();
@@ -48,6 +48,7 @@ impl Recipe {
 fn without_places(data: &mut Table) {
     data.remove("name");
     data.remove("licence");
+    data.remove("note");
     for (key, value) in data.iter_mut().filter(|(key, _)| key.ends_with("source")) {
         if let Value::String(source) = value
             && let Some((kind, place)) = source.split_once(':')
@@ -96,6 +97,7 @@ mod tests {
         let same = |change: fn(&mut Recipe)| changed(change).fingerprint() == recipe().fingerprint();
         assert!(same(|r| r.name = "others".into()));
         assert!(same(|r| r.data.licence = Some("MIT".into())));
+        assert!(same(|r| r.data.note = Some("Chosen in hindsight.".into())));
         assert!(same(|r| r.export.target_fmr = 0.5));
         assert!(!same(|r| r.seed += 1));
         assert!(same(|r| r.data.split.test = "7-9".parse().unwrap()));

@@ -70,6 +70,16 @@ impl Method {
     pub fn classifies(self) -> bool {
         !matches!(self, Method::Contrastive | Method::Triplet)
     }
+
+    /// Whether it has a margin; no two methods mean the same by it.
+    pub fn has_margin(self) -> bool {
+        self != Method::Softmax
+    }
+
+    /// Whether it chooses among the pairs or triplets of a batch.
+    pub fn mines(self) -> bool {
+        !self.classifies()
+    }
 }
 
 impl std::fmt::Display for Method {

@@ -137,23 +137,124 @@ fn one_line(error: &toml::de::Error, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Sampling, Spec, Split};
+    use crate::mining::Mining;
 
     pub(super) fn recipe() -> Recipe {
         Choices::new("glyphs".parse().unwrap(), "letters").recipe().unwrap()
     }
 
     #[test]
-    fn a_saved_recipe_is_commented_and_comes_back() {
+    fn a_saved_recipe_comes_back() {
         let folder = tempfile::tempdir().unwrap();
         let recipe = recipe();
         recipe.save(folder.path()).unwrap();
         let path = folder.path().join(FILE_NAME);
         assert_eq!(Recipe::load(&path).unwrap(), recipe);
-        let text = fs::read_to_string(path).unwrap();
-        for key in ["seed", "embedding", "learning_rate", "target_fmr", "world"] {
-            let at = text.find(&format!("\n{key} = ")).expect(key);
-            let before = text[..at].lines().last().unwrap();
-            assert!(before.starts_with("# "), "{key} has no comment");
+        assert_eq!(fs::read_to_string(path).unwrap(), recipe.to_toml());
+    }
+
+    /// A recipe with every key that there is, written out so that a new one is missed here; no training could use it.
+    fn everything() -> Recipe {
+        let some = |text: &str| Some(text.to_string());
+        let balanced = Sampling::Balanced { identities: 8, samples: 4 };
+        let also = Also {
+            source: Spec::Glyphs,
+            name: some("Glyphs"),
+            licence: some("MIT"),
+            identities: "0-9".parse().unwrap(),
+            invert: true,
+            rotations_as_classes: true,
+            sampling: balanced,
+        };
+        let phase = |loss, sampling, contrast| Phase {
+            epochs: 2,
+            learning_rate: 0.5,
+            warmup_steps: 3,
+            final_learning_rate: 0.25,
+            sampling,
+            loss,
+            contrast,
+        };
+        let (margin, scale, mining) = (0.5, 30.0, Mining::Hard);
+        let shuffled = Sampling::Shuffled { batch: 32 };
+        Recipe {
+            name: "all".to_string(),
+            seed: 1,
+            data: Data {
+                source: Spec::Espeak,
+                name: some("Words"),
+                licence: some("GPL"),
+                note: some("Spoken by a program."),
+                world: 1,
+                rotations_as_classes: true,
+                mirrors_as_classes: true,
+                forgeries_as_classes: true,
+                halves_as_classes: true,
+                reversals_as_classes: true,
+                voices_as_classes: 8,
+                threshold_source: Some(Spec::Glyphs),
+                threshold_inverted: true,
+                split: Split {
+                    train: "0-9".parse().unwrap(),
+                    threshold: "10-19".parse().unwrap(),
+                    test: "20-29".parse().unwrap(),
+                },
+                also: vec![also.clone(), also],
+            },
+            input: Input {
+                width: 48,
+                height: 40,
+                channels: 1,
+                invert: true,
+                stretch: true,
+                sound: Some(SoundInput::default()),
+            },
+            net: Network {
+                family: Family::Compact,
+                width_multiplier: 1.5,
+                pool: Pool::Weighted,
+                embedding: 64,
+                metric: Metric::Cosine,
+                start: Some("models/other".into()),
+            },
+            augment: Augment::default(),
+            sound_augment: SoundAugment {
+                speed: 0.5,
+                resonance: 6.0,
+                gain: 3.0,
+                noise: 0.5,
+                mix: 0.5,
+                shift: 0.5,
+                time_mask: 0.5,
+                frequency_mask: 0.5,
+            },
+            optimizer: Optimizer { weight_decay: 0.5, average: 0.5 },
+            validation: Validation { every_steps: 100, samples: 1000, pairs: 2000, patience: 3, keep: Keep::Last },
+            export: Export { target_fmr: 0.5, calibration_samples: 500, spread: true },
+            phases: vec![
+                phase(Loss::Contrastive { margin, mining }, balanced, None),
+                phase(Loss::Triplet { margin, mining }, balanced, None),
+                phase(Loss::Softmax, shuffled, Some(Contrast { weight: 1.0, temperature: 0.5 })),
+                phase(Loss::Sphereface { margin: 4, lambda_min: 5.0 }, shuffled, None),
+                phase(Loss::Cosface { scale, margin }, shuffled, None),
+                phase(Loss::Arcface { scale, margin }, shuffled, None),
+            ],
+        }
+    }
+
+    #[test]
+    fn every_table_and_key_has_a_comment_and_every_comment_a_key() {
+        let text = everything().to_toml();
+        assert_eq!(toml::from_str::<Recipe>(&text).unwrap(), everything());
+        let lines: Vec<&str> = text.lines().collect();
+        for (before, line) in lines.iter().zip(&lines[1..]) {
+            let explained = line.is_empty() || line.starts_with('#') || before.starts_with("# ");
+            assert!(explained, "`{line}` has no comment");
+        }
+        for (table, key, comment) in comments::COMMENTS {
+            let line = if key.is_empty() { "[".to_string() } else { format!("{key} = ") };
+            assert!(text.contains(&format!("# {comment}\n{line}")), "[{table}] {key} is not in the recipe");
         }
     }
 

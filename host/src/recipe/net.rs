@@ -17,14 +17,14 @@ pub enum Family {
     Article,
 }
 
-/// How the compact network makes one vector of the last picture.
+/// How the compact network makes one vector of the last picture: see [`Architecture::with_weighted_pool`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pool {
     /// The mean over all positions.
     #[default]
     Average,
-    /// A mean with learned weights: see [`Architecture::with_weighted_pool`].
+    /// A mean with learned weights.
     Weighted,
 }
 

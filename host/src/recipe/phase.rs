@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Loss;
+use super::{Loss, is_false};
 use crate::data::Sampling;
 
 /// Settings of Adam with decoupled weight decay.
@@ -38,7 +38,7 @@ pub struct Validation {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Keep {
-    /// That of the lowest equal error rate on the threshold part.
+    /// That of the lowest equal error rate on the threshold part, of those of the last phase.
     #[default]
     Best,
     /// The last one: where the threshold part has so few identities that its lowest rate is chance.
@@ -53,6 +53,9 @@ pub struct Export {
     pub target_fmr: f64,
     /// Samples of the train part that the quantization ranges are taken from.
     pub calibration_samples: usize,
+    /// Whether a template of several samples is compared by how much these differ: see [`shared::gallery::Gallery`].
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub spread: bool,
 }
 
 /// One training.

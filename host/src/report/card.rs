@@ -1,6 +1,6 @@
 //! The model card (Mitchell et al. 2019, "Model cards for model reporting").
 
-use super::figures::{bounds, rows};
+use super::figures::{bounds, intervals, rows};
 use super::page::summary;
 use super::{CARD, PAGE, Reported};
 use crate::data::Spec;
@@ -29,6 +29,7 @@ fn source(source: &Spec, name: Option<&str>, licence: Option<&str>) -> String {
         None => match source {
             Spec::Glyphs => "Glyphs, drawn by this program".to_string(),
             Spec::Utterances(_) => "Utterances, spoken by this program".to_string(),
+            Spec::Espeak => "Words, spoken by espeak-ng".to_string(),
             files => files.to_string(),
         },
     };
@@ -66,7 +67,7 @@ enum Subject {
 fn subject(recipe: &Recipe) -> Subject {
     match &recipe.data.source {
         Spec::Glyphs | Spec::Mnist(_) | Spec::Omniglot(_) => Subject::Things,
-        Spec::Utterances(Task::Word) | Spec::Speech(_, Task::Word) => Subject::Words,
+        Spec::Utterances(Task::Word) | Spec::Speech(_, Task::Word) | Spec::Espeak => Subject::Words,
         Spec::Utterances(Task::Both) | Spec::Speech(_, Task::Both) => Subject::SpokenBy,
         Spec::Utterances(Task::Speaker) | Spec::Speech(_, Task::Speaker) | Spec::Signatures(_) => Subject::People,
         Spec::Images(_) => Subject::Unknown,
@@ -143,7 +144,10 @@ pub fn card(reported: &Reported) -> String {
     for row in rows(report) {
         card += &format!("| {} | {} | {} | {} |\n", row.name, row.value, row.interval, row.float);
     }
-    card += &format!("\n{} Intervals are bootstraps by identity.\n\n", bounds(&report.int8));
+    card += &format!("\n{} {}\n\n", bounds(&report.int8), intervals(report));
+    if let Some(note) = &recipe.data.note {
+        card += &format!("{note}\n\n");
+    }
     if let Some((_, evidence)) = &facts.threshold {
         card += &format!("Threshold: {evidence}.\n\n");
     }

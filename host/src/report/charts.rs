@@ -10,6 +10,8 @@ const RATES: [f64; 11] = [1e-5, 1e-4, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0
 const DECADES: [f64; 6] = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0];
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 340.0;
+/// Colours that curves are told apart by.
+pub(super) const COLOURS: usize = 12;
 /// The rates that a DET plot spans at most.
 const DET_HIGH: f64 = 0.6;
 
@@ -45,20 +47,36 @@ pub(super) fn histogram(histogram: &Histogram, threshold: Option<f64>) -> Markup
     frame.draw("histogram of genuine and impostor distances", marks)
 }
 
-/// FNMR over FMR on normal deviate axes.
-pub(super) fn det(report: &Report) -> Markup {
-    let bound = report.int8.fmr_bound;
+/// The lowest FMR and FNMR of a model's DET plot.
+fn det_ends(report: &Report) -> (f64, f64) {
     // One decade beyond what so few identities can show is enough.
+    let bound = report.int8.fmr_bound;
     let least = report.curve.first().map_or(1e-4, |point| point.fmr).max(bound / 10.0).clamp(1e-5, 1e-2);
     let lowest = report.curve.iter().map(|point| point.fnmr).filter(|&fnmr| fnmr > 0.0).fold(0.02, f64::min).max(1e-4);
-    let frame = Frame {
+    (least, lowest)
+}
+
+fn det_frame(least: f64, lowest: f64) -> Frame {
+    Frame {
         width: WIDTH,
         height: HEIGHT + 60.0,
         x: Axis::rates("false-match rate", Scale::Probit, least, DET_HIGH, &RATES),
         y: Axis::rates("false-non-match rate", Scale::Probit, lowest, DET_HIGH, &RATES),
-    };
+    }
+}
+
+/// The points of a model's curve that a DET plot from the FMR `least` on shows.
+fn det_points(report: &Report, least: f64) -> Vec<&CurvePoint> {
     let shown = |point: &&CurvePoint| (least..=DET_HIGH).contains(&point.fmr) && point.fnmr <= DET_HIGH;
-    let curve: Vec<&CurvePoint> = report.curve.iter().filter(shown).collect();
+    report.curve.iter().filter(shown).collect()
+}
+
+/// FNMR over FMR on normal deviate axes.
+pub(super) fn det(report: &Report) -> Markup {
+    let bound = report.int8.fmr_bound;
+    let (least, lowest) = det_ends(report);
+    let frame = det_frame(least, lowest);
+    let curve = det_points(report, least);
     let marks = html! {
         @if bound > least {
             rect class="beyond" x=(frame.x(least)) y=(frame.top()) width=(short(frame.x(bound) - frame.x(least), 1))
@@ -72,6 +90,23 @@ pub(super) fn det(report: &Report) -> Markup {
         }
     };
     frame.draw("detection error trade-off", marks)
+}
+
+/// The DET curves of several bundles, number `n` in the colour of class `cn`, each from its own lowest FMR on.
+pub(super) fn dets(reports: &[&Report]) -> Markup {
+    let ends: Vec<(f64, f64)> = reports.iter().map(|report| det_ends(report)).collect();
+    let (least, lowest) = ends.iter().fold((0.01, 0.02), |(a, b): (f64, f64), (c, d)| (a.min(*c), b.min(*d)));
+    let frame = det_frame(least, lowest);
+    let curve = |report: &Report, least: f64| {
+        frame.line(det_points(report, least).into_iter().map(|point| (point.fmr, point.fnmr)))
+    };
+    let marks = html! {
+        path class="diagonal" d=(frame.line([(least.max(lowest), least.max(lowest)), (DET_HIGH, DET_HIGH)])) {}
+        @for (number, (report, (least, _))) in reports.iter().zip(&ends).enumerate() {
+            path class=(format!("curve c{}", number % COLOURS)) d=(curve(report, *least)) { title { (report.name) } }
+        }
+    };
+    frame.draw("detection error trade-off of every model", marks)
 }
 
 /// True-match rate over FMR.

@@ -12,11 +12,11 @@ use super::pictures::{Look, Pictures};
 use super::{CurvePoint, Facts, Histogram, Report, ReportError, Reported, Task, Training};
 use crate::data::{Dataset, Part, RawSample, Spec};
 use crate::evaluate::{
-    Bootstrap, Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, errors, forgeries, gallery, identify,
-    knn_accuracy, mean_interval, nway, runs, verify, verify_resampled,
+    Bootstrap, Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, errors, forgeries, gallery, identify, knn,
+    mean_interval, nway, runs, verify, verify_resampled,
 };
 use crate::export::{check_origin, evidence_sentence, layer_errors};
-use crate::metrics::{Scores, share_interval};
+use crate::metrics::Scores;
 use crate::model::{BUNDLE, BundleBytes, ModelError, ONNX};
 use crate::recipe::{self, Recipe};
 use crate::train::read_log;
@@ -184,32 +184,31 @@ fn tasks(
         let task = NWay { ways, shots, trials: 10_000, seed: how.seed };
         if let Some(answers) = nway(embedded, task) {
             let wrong: Vec<_> = answers.iter().map(|&(right, queries)| (queries as f64 - right, queries)).collect();
-            let error = wrong.iter().map(|(wrong, _)| wrong).sum::<f64>() / task.trials as f64;
-            let error_interval = mean_interval(&wrong, how);
-            tasks.push(Task { name: format!("{ways}-way {shots}-shot"), error, error_interval, trials: task.trials });
+            tasks.push(asked(format!("{ways}-way {shots}-shot"), false, &wrong, how));
         }
     }
     let trained = |name: &String| recipe.data.split.train.matches(name);
     if matches!(recipe.data.source, Spec::Mnist(_)) && names.iter().all(trained) {
         let known = engine.embed(&gallery(None, recipe, names)?)?;
-        if let Some(accuracy) = knn_accuracy(embedded, &known, 5) {
-            let trials = embedded.len();
-            let error_interval = Some(share_interval((1.0 - accuracy) * trials as f64, trials));
+        if let Some(wrong) = knn(embedded, &known, 5) {
             let name = "5 nearest neighbours among the training samples".to_string();
-            tasks.insert(0, Task { name, error: 1.0 - accuracy, error_interval, trials });
+            tasks.insert(0, asked(name, false, &wrong, how));
         }
     }
     let source = recipe.data.source.to_string();
     if let Some((_, folder)) = source.split_once(':').filter(|(kind, _)| *kind == "omniglot")
         && let Ok(runs) = runs(Path::new(folder))
     {
-        let answers = errors(engine, &runs)?;
-        let (wrong, trials) = answers.iter().fold((0.0, 0), |(a, b), (c, d)| (a + c, b + d));
         let name = format!("Lake's 20-way one-shot, {} runs", runs.len());
-        let error_interval = mean_interval(&answers, how);
-        tasks.insert(0, Task { name, error: wrong / trials as f64, error_interval, trials });
+        tasks.insert(0, asked(name, true, &errors(engine, &runs)?, how));
     }
     Ok(tasks)
+}
+
+/// A task of which `wrong` has the wrong answers and the questions of each identity, or of each run.
+fn asked(name: String, by_run: bool, wrong: &[(f64, usize)], how: Resampling) -> Task {
+    let (errors, trials) = wrong.iter().fold((0.0, 0), |(a, b), (c, d)| (a + c, b + d));
+    Task { name, error: errors / trials as f64, error_interval: mean_interval(wrong, how), by_run, trials }
 }
 
 /// The course of the training; empty where its log is not there.

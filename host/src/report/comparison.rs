@@ -2,10 +2,11 @@
 
 use maud::{Markup, html};
 
-use super::Reported;
 use super::chart::short;
+use super::charts::{COLOURS, dets};
 use super::figures::range;
 use super::page::{document, summary};
+use super::{Report, Reported};
 use crate::cmd::percent;
 
 /// The page of several models.
@@ -14,7 +15,7 @@ pub fn comparison(all: &[Reported]) -> String {
         header {
             div.eyebrow { "Doppel comparison" }
             h1 { (all.len()) " models side by side" }
-            p.lead { "Embedding maps and figures of the int8 bundles, each on the test part of its own recipe." }
+            p.lead { "Embedding maps, figures and curves of the int8 bundles, each on the test part of its own recipe." }
         }
         section id="map" {
             h2 { "Embedding maps" }
@@ -29,6 +30,14 @@ pub fn comparison(all: &[Reported]) -> String {
             }
         }
         section id="figures" { h2 { "Figures" } (table(all)) }
+        section id="errors" {
+            h2 { "Error rates" }
+            p.caption { "DET, on normal deviate axes." }
+            div.split {
+                (dets(&all.iter().map(|one| &one.report).collect::<Vec<&Report>>()))
+                (legend(all))
+            }
+        }
         section id="model" {
             h2 { "The models" }
             div.scroll { table.facts { tbody {
@@ -39,6 +48,17 @@ pub fn comparison(all: &[Reported]) -> String {
         }
     };
     document("comparison", body)
+}
+
+/// Which curve is whose.
+fn legend(all: &[Reported]) -> Markup {
+    html! {
+        ul.legend {
+            @for (number, Reported { report, .. }) in all.iter().enumerate() {
+                li { span class=(format!("swatch c{}", number % COLOURS)) {} span { (report.name) } }
+            }
+        }
+    }
 }
 
 fn methods(recipe: &crate::recipe::Recipe) -> String {
@@ -68,7 +88,7 @@ fn table(all: &[Reported]) -> Markup {
                             td { (report.name) }
                             td { (methods(recipe)) }
                             td."num strong" { (percent(report.int8.eer)) }
-                            td."num muted" { (report.int8.eer_interval.map_or(String::new(), range)) }
+                            td."num muted" { (range(report.int8.eer_interval)) }
                             td."num muted" { (percent(report.float.eer)) }
                             td.num { (report.int8.fnmr_at_fmr.get("0.01").copied().map_or(String::new(), percent)) }
                             td.num { (report.int8.d_prime.map_or(String::new(), |d| short(d, 2))) }

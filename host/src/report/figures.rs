@@ -1,9 +1,9 @@
 //! The figures of a report as rows of a table, for page and card alike.
 
-use super::Report;
 use super::chart::short;
+use super::{Report, Task};
 use crate::cmd::percent;
-use crate::evaluate::{Interval, Verification};
+use crate::evaluate::{Interval, Verification, no_interval};
 
 /// One figure.
 pub(super) struct Row {
@@ -22,15 +22,32 @@ impl Row {
         Row {
             name: name.into(),
             value: percent(value),
-            interval: interval.map_or(String::new(), range),
+            interval: range(interval),
             float: float.map_or(String::new(), percent),
         }
     }
 }
 
-/// `low to high %`.
-pub(super) fn range([low, high]: Interval) -> String {
-    format!("{:.2} – {}", low * 100.0, percent(high))
+/// `low – high %`, or that there are too few identities for it.
+pub(super) fn range(interval: Option<Interval>) -> String {
+    range_by("identities", interval)
+}
+
+fn range_by(groups: &str, interval: Option<Interval>) -> String {
+    let range = |[low, high]: Interval| format!("{:.2} – {}", low * 100.0, percent(high));
+    interval.map_or_else(|| no_interval(groups), range)
+}
+
+/// The interval of a task's error.
+pub(super) fn task_range(task: &Task) -> String {
+    range_by(if task.by_run { "runs" } else { "identities" }, task.error_interval)
+}
+
+/// What intervals are, in a sentence.
+pub(super) fn intervals(report: &Report) -> String {
+    let by_run = report.tasks.iter().any(|task| task.by_run);
+    let runs = if by_run { ", that of Lake's runs by run" } else { "" };
+    format!("Intervals are bootstraps by identity{runs}.")
 }
 
 /// The rates of verification, of identification, and of the other questions.
@@ -66,7 +83,7 @@ pub(super) fn rows(report: &Report) -> Vec<Row> {
     }
     for task in &report.tasks {
         let name = format!("{}, error", task.name);
-        rows.push(Row::rate(name, task.error, task.error_interval, None));
+        rows.push(Row { interval: task_range(task), ..Row::rate(name, task.error, task.error_interval, None) });
     }
     rows
 }
@@ -80,7 +97,9 @@ fn plain(
     digits: usize,
 ) -> Row {
     let text = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.digits$}"));
-    let interval = interval.map_or(String::new(), |[low, high]| format!("{low:.digits$} – {high:.digits$}"));
+    let range = |[low, high]: Interval| format!("{low:.digits$} – {high:.digits$}");
+    // A value that there is none of has no interval whatever the identities.
+    let interval = of(int8).map_or(String::new(), |_| interval.map_or_else(|| no_interval("identities"), range));
     Row { name: name.to_string(), value: text(of(int8)), interval, float: text(of(float)) }
 }
 

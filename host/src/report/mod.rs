@@ -141,6 +141,9 @@ pub struct Task {
     /// Its interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_interval: Option<Interval>,
+    /// Whether the interval draws runs, not identities.
+    #[serde(skip)]
+    pub by_run: bool,
     /// Questions.
     pub trials: usize,
 }
@@ -153,6 +156,7 @@ pub struct CurvePoint {
     /// False-non-match rate of the bundle there.
     pub fnmr: f64,
     /// Its interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<Interval>,
     /// False-non-match rate of the float network there.
     pub float: f64,

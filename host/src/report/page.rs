@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::short;
 use super::charts::{self, grouped};
-use super::figures::{bounds, range, rows};
+use super::figures::{bounds, intervals, range, rows, task_range};
 use super::mistakes::gallery;
 use super::{Report, Reported};
 use crate::evaluate::Interval;
@@ -26,7 +26,8 @@ pub fn page(reported: &Reported) -> String {
             h2 { "Figures" }
             p.caption { (capitalized(&report.protocol.replace('`', ""))) "." }
             (figures(report))
-            p.caption { (bounds(&report.int8)) " Intervals hold the central 95 % of a bootstrap that draws identities anew." }
+            p.caption { (bounds(&report.int8)) " " (intervals(report)) }
+            @if let Some(note) = &recipe.data.note { p.caption { (note) } }
         }
         section id="map" {
             h2 { "Embedding map" }
@@ -44,7 +45,9 @@ pub fn page(reported: &Reported) -> String {
         section id="errors" {
             h2 { "Error rates" }
             div.key {
-                span { "int8 bundle" } span.kb { "95 % by identity" } span."k2 dash" { "float network" }
+                span { "int8 bundle" }
+                @if report.curve.iter().any(|point| point.interval.is_some()) { span.kb { "95 % by identity" } }
+                span."k2 dash" { "float network" }
                 span.kx { "fewer false matches than so few identities can show" }
             }
             div.columns {
@@ -101,14 +104,15 @@ fn hero(report: &Report) -> Markup {
             div { div.what { (what) } div.figure { (figure) @if !unit.is_empty() { " " small { (unit) } } } div.range { (range) } }
         }
     };
-    let rate = |what: &str, value: f64, interval: Option<Interval>| {
-        card(what, &short(value * 100.0, 2), "%", interval.map_or(String::new(), range))
-    };
+    let rate =
+        |what: &str, value: f64, interval: Option<Interval>| card(what, &short(value * 100.0, 2), "%", range(interval));
     let (int8, facts) = (&report.int8, &report.facts);
     html! {
         div.hero {
             @match report.tasks.first().filter(|task| !task.name.contains("-shot") || task.name.starts_with("Lake")) {
-                Some(task) => (rate(&format!("error, {}", task.name), task.error, task.error_interval)),
+                Some(task) => {
+                    (card(&format!("error, {}", task.name), &short(task.error * 100.0, 2), "%", task_range(task)))
+                },
                 None => {},
             }
             @match &report.forgeries {

@@ -13,7 +13,7 @@ use crate::model::BundleBytes;
 /// How a tensor is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// As the picture that it is, grey or coloured.
+    /// As the grey picture that it is.
     Picture,
     /// As a spectrogram: loud is bright, and the first row, the lowest band, is at the bottom.
     Spectrogram,
@@ -58,18 +58,13 @@ impl Pictures<'_> {
     }
 }
 
-/// The input tensor, CHW, as the URI of a PNG; none where the tensor is not as long as its shape says.
+/// The input tensor, of one channel, as the URI of a PNG; none where the tensor is not as long as its shape says.
 pub fn data_uri(tensor: &[u8], shape: Shape, look: Look) -> Option<String> {
     let (width, height) = (u32::from(shape.width), u32::from(shape.height));
     let plane = width as usize * height as usize;
-    let picture = match (shape.channels, look) {
-        (3, _) => {
-            let at = |c: usize, i: usize| tensor.get(c * plane + i).copied().unwrap_or(0);
-            let pixels = (0..plane).flat_map(|i| [at(0, i), at(1, i), at(2, i)]).collect();
-            DynamicImage::from(RgbImage::from_raw(width, height, pixels)?)
-        }
-        (_, Look::Picture) => GrayImage::from_raw(width, height, tensor.get(..plane)?.to_vec())?.into(),
-        (_, Look::Spectrogram) => {
+    let picture: DynamicImage = match look {
+        Look::Picture => GrayImage::from_raw(width, height, tensor.get(..plane)?.to_vec())?.into(),
+        Look::Spectrogram => {
             let rows = tensor.get(..plane)?.chunks(width.max(1) as usize).rev();
             let colours = rows.flatten().flat_map(|&level| heat(level)).collect();
             RgbImage::from_raw(width, height, colours)?.into()
@@ -103,9 +98,6 @@ mod tests {
         let shape = Shape { height: 2, width: 1, channels: 1 };
         let grey = decode(&data_uri(&[7, 200], shape, Look::Picture).unwrap());
         assert_eq!(grey.into_luma8().into_raw(), [7, 200]);
-        let shape = Shape { height: 1, width: 2, channels: 3 };
-        let colours = decode(&data_uri(&[1, 2, 3, 4, 5, 6], shape, Look::Picture).unwrap());
-        assert_eq!(colours.into_rgb8().into_raw(), [1, 3, 5, 2, 4, 6]);
         assert_eq!(data_uri(&[1], Shape { height: 2, width: 1, channels: 1 }, Look::Picture), None);
     }
 

@@ -40,7 +40,7 @@ pub(super) struct State {
     pub(super) phase: usize,
     /// Steps done in it.
     pub(super) step_in_phase: usize,
-    /// The lowest equal error rate so far and its step.
+    /// The lowest equal error rate of the phase that was measured last, and its step, counted as `step` is.
     pub(super) best: Option<(f64, usize)>,
     /// CRC-32 of `network.bpk`; older checkpoints have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,7 +50,7 @@ pub(super) struct State {
 /// Which of the two checkpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Of the lowest equal error rate.
+    /// Of the network that is kept: see [`crate::recipe::Keep`].
     Best,
     /// Of the last measurement, to go on from.
     Last,

@@ -75,7 +75,7 @@ pub enum Event<'a> {
         loss: f32,
         /// The rate, a fraction.
         eer: f64,
-        /// No measurement before had a lower rate.
+        /// No measurement of the phase before had a lower rate.
         lowest: bool,
         /// The network of this measurement is kept.
         kept: bool,

@@ -296,7 +296,10 @@ impl Run<'_> {
         let averaged = stepper.average.as_ref().map(|average| average.net(&stepper.net));
         let net = averaged.clone().unwrap_or_else(|| stepper.net.valid());
         let eer = self.validation.eer(&net, stepper.metric).unwrap_or(1.0);
-        let lowest = self.state.best.is_none_or(|(lowest, _)| eer <= lowest);
+        let phase_started = self.state.step - self.state.step_in_phase;
+        // A phase is measured by itself, so that the network that is kept is of the last one.
+        let best = self.state.best.filter(|(_, step)| *step > phase_started);
+        let lowest = best.is_none_or(|(lowest, _)| eer <= lowest);
         let kept = lowest || self.recipe.validation.keep == Keep::Last;
         let (number, step) = (self.state.phase, self.state.step_in_phase);
         let mut line = Line::new(number, self.state.step);
@@ -305,10 +308,9 @@ impl Run<'_> {
         if lowest {
             self.state.best = Some((eer, self.state.step));
         }
-        let phase_started = self.state.step - self.state.step_in_phase;
-        let improved = self.state.best.map_or(0, |(_, step)| step).max(phase_started);
+        let improved = self.state.best.map_or(phase_started, |(_, step)| step);
         let Validation { patience, every_steps, .. } = self.recipe.validation;
-        let last = last || (patience > 0 && self.state.step - improved >= patience * every_steps);
+        let last = last || (patience > 0 && self.state.step - improved >= patience.saturating_mul(every_steps));
         if last {
             self.state.phase += 1;
             self.state.step_in_phase = 0;

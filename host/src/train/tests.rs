@@ -318,24 +318,62 @@ fn a_checkpoint_of_another_training_and_a_changed_byte_are_told() {
 }
 
 #[test]
-fn the_lowest_rate_counts_whichever_network_is_kept() {
-    let mut recipe = recipe();
-    recipe.validation.keep = recipe::Keep::Last;
+fn the_lowest_rate_of_a_phase_counts_whichever_network_is_kept() {
+    for keep in [recipe::Keep::Best, recipe::Keep::Last] {
+        let mut recipe = recipe();
+        recipe.validation.keep = keep;
+        let folder = tempfile::tempdir().unwrap();
+        let mut measured = Vec::new();
+        train(&recipe, folder.path(), false, |event| {
+            if let Event::Validation { phase, eer, lowest, kept, .. } = event {
+                measured.push((phase, eer, lowest, kept));
+            }
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        let mut least = [f64::INFINITY; 2];
+        for (phase, eer, lowest, kept) in measured {
+            let least = &mut least[phase];
+            assert_eq!(lowest, eer <= *least, "{eer} after {least}");
+            assert_eq!(kept, lowest || keep == recipe::Keep::Last);
+            *least = least.min(eer);
+        }
+    }
+}
+
+#[test]
+fn the_network_that_is_kept_is_of_the_last_phase_however_good_the_first_was() {
     let folder = tempfile::tempdir().unwrap();
-    let mut measured = Vec::new();
-    train(&recipe, folder.path(), false, |event| {
-        if let Event::Validation { eer, lowest, kept, .. } = event {
-            measured.push((eer, lowest, kept));
+    // A phase has 12 steps, so this is the first one of the second phase.
+    let mut steps = 0;
+    let stopped = train(&recipe(), folder.path(), false, |event| {
+        steps += usize::from(matches!(event, Event::Step { .. }));
+        match steps {
+            ..13 => ControlFlow::Continue(()),
+            _ => ControlFlow::Break(()),
+        }
+    });
+    assert!(matches!(stopped, Err(TrainError::Stopped { step: 13, .. })));
+    // As if the first phase had ended with a rate that no measurement finds.
+    let (mut state, _) = loaded(folder.path(), Kind::Last);
+    state.best = Some((-1.0, 12));
+    let path = folder.path().join("checkpoint/last-000000013/state.json");
+    fs::write(path, serde_json::to_vec(&state).unwrap()).unwrap();
+
+    let (mut least, mut best) = (f64::INFINITY, 0);
+    train(&recipe(), folder.path(), true, |event| {
+        if let Event::Validation { phase, step, eer, kept, .. } = event {
+            assert_eq!((phase, kept), (1, eer <= least), "{eer} after {least}");
+            if kept {
+                (least, best) = (eer, 12 + step);
+            }
         }
         ControlFlow::Continue(())
     })
     .unwrap();
-    let mut least = f64::INFINITY;
-    for (eer, lowest, kept) in measured {
-        assert!(kept);
-        assert_eq!(lowest, eer <= least, "{eer} after {least}");
-        least = least.min(eer);
-    }
+    assert!(best > 13, "the second phase was measured");
+    let (state, _) = loaded(folder.path(), Kind::Best);
+    assert_eq!((state.step, state.best.map(|(_, step)| step)), (best, Some(best)));
 }
 
 #[test]

@@ -57,6 +57,8 @@ pub struct Header {
     pub embedding_scale: f32,
     /// The threshold, once it was measured.
     pub threshold: Option<Threshold>,
+    /// How much samples of one identity usually differ, where templates' own spreads are heeded: see [`crate::gallery::Gallery`].
+    pub spread: Option<Distance>,
 }
 
 impl Header {

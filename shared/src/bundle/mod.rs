@@ -11,7 +11,7 @@
 //!  16  model id               u64   64  impostor comparisons                   u32
 //!  24  input height           u16   68  impostor comparisons accepted          u32
 //!  26  input width            u16   72  real value of one embedding step       f32
-//!  28  input channels         u8    76  reserved, zero                         u32
+//!  28  input channels         u8    76  spread of one identity's samples, or 0 u32
 //!  29  front end: see below   u8    80  name, UTF-8, zero-padded               16 bytes
 //!  30  flags: see below       u8    96  settings of a log-mel front end, then the layer table, 48 bytes each:
 //!  31  metric                 u8           0 kind u8, kernel rows u8, kernel columns u8, stride u8

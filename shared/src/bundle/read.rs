@@ -47,6 +47,7 @@ pub(super) fn read_header(bytes: &[u8]) -> Option<Header> {
         input_at: u32_at(bytes, 40),
         embedding_scale: scale,
         threshold: (flags & SEALED != 0).then_some(threshold),
+        spread: Some(Distance(u32_at(bytes, 76))).filter(|spread| spread.0 > 0),
     })
 }
 

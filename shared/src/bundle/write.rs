@@ -178,6 +178,7 @@ fn put_header(header: &Header, layers: usize, out: &mut [u8]) {
         (64, evidence.impostor),
         (68, evidence.false_matches),
         (72, header.embedding_scale.to_bits()),
+        (76, header.spread.map_or(0, |spread| spread.0)),
     ];
     for (at, word) in words {
         put(out, at, &word.to_le_bytes());
@@ -203,10 +204,10 @@ fn log_mel_bytes(log_mel: &LogMel) -> [u8; LOG_MEL_LEN] {
     bytes
 }
 
-/// Seals `threshold` into the bundle in `bytes`, in place: the same network, front end and id.
-pub fn seal(bytes: &mut [u8], threshold: Threshold) -> Result<(), BundleError> {
+/// Seals `threshold` and [`Header::spread`] into the bundle in `bytes`, in place: the same network, front end and id.
+pub fn seal(bytes: &mut [u8], threshold: Threshold, spread: Option<Distance>) -> Result<(), BundleError> {
     let bundle = Bundle::check(bytes)?;
-    let (header, layers) = (Header { threshold: Some(threshold), ..*bundle.header() }, bundle.layers);
+    let (header, layers) = (Header { threshold: Some(threshold), spread, ..*bundle.header() }, bundle.layers);
     put_header(&header, layers, bytes);
     Ok(())
 }

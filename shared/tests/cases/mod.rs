@@ -326,6 +326,7 @@ fn header(input: Shape, arena: u32, input_at: u32) -> Header {
         arena,
         input_at,
         embedding_scale: 1.0,
+        spread: None,
         threshold: None,
     }
 }

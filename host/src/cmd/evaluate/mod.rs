@@ -11,10 +11,9 @@ use super::{MAX_REFERENCES, MAX_REPLICATES, print_json, within};
 use crate::data::{Pattern, Spec};
 use crate::evaluate::{
     Choice, Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, Selected, Selection, errors, forgeries,
-    gallery, identify, knn_accuracy, mean_interval, nway, runs, unseen, verify_resampled,
+    gallery, identify, knn, nway, runs, unseen, verify_resampled,
 };
 use crate::export::check_origin;
-use crate::metrics::share_interval;
 use crate::model::BundleBytes;
 use crate::recipe::{self, Recipe};
 
@@ -42,7 +41,8 @@ pub enum Protocol {
 pub struct Args {
     /// The model's folder
     pub model: PathBuf,
-    /// The samples: glyphs, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR; by default the recipe's
+    /// The samples: glyphs, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR (utterances and
+    /// speech also with #word, #both); by default the recipe's
     #[arg(long)]
     pub data: Option<Spec>,
     /// Identities to use; by default those that the recipe neither trained on nor chose the threshold with
@@ -82,6 +82,9 @@ pub struct Args {
 
 /// Measures and prints.
 pub fn run(args: Args) -> anyhow::Result<()> {
+    if !args.model.is_dir() {
+        bail!("there is no model folder {}: give the one that `doppel train` wrote", args.model.display());
+    }
     let engine = Engine::open(&args.model, args.engine)?;
     let recipe = Recipe::load(&args.model.join(recipe::FILE_NAME))?;
     if args.engine != EngineKind::Float {
@@ -111,18 +114,8 @@ fn one_shot_runs(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Resul
     let Some((_, folder)) = spec.split_once(':') else {
         bail!("{spec} has no one-shot runs: give their folder with --data omniglot:DIR");
     };
-    let answers = errors(engine, &runs(Path::new(folder))?)?;
-    let (wrong, trials) = answers.iter().fold((0.0, 0), |(a, b), (c, d)| (a + c, b + d));
-    let error = wrong / trials as f64;
-    let interval = mean_interval(&answers, resampling(args));
-    Ok(Rates::Accuracy(Accuracy {
-        accuracy: 1.0 - error,
-        error,
-        error_interval: interval,
-        trials,
-        identities: None,
-        runs: Some(answers.len()),
-    }))
+    let wrong = errors(engine, &runs(Path::new(folder))?)?;
+    Ok(Rates::Accuracy(Accuracy { runs: Some(wrong.len()), ..Accuracy::new(&wrong, resampling(args)) }))
 }
 
 fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Result<(Choice, Rates)> {
@@ -158,29 +151,14 @@ fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Res
             let answers = nway(&embedded, task).with_context(|| {
                 format!("{}: lower --ways or --shots, or give more with --data", too_few(args.ways, args.shots))
             })?;
-            let accuracy = answers.iter().map(|(right, _)| right).sum::<f64>() / args.trials as f64;
             let wrong: Vec<_> = answers.iter().map(|&(right, queries)| (queries as f64 - right, queries)).collect();
-            Rates::Accuracy(Accuracy {
-                accuracy,
-                error: 1.0 - accuracy,
-                error_interval: mean_interval(&wrong, resampling(args)),
-                trials: args.trials,
-                identities: Some(embedded.by_identity().len()),
-                runs: None,
-            })
+            let identities = Some(embedded.by_identity().len());
+            Rates::Accuracy(Accuracy { identities, ..Accuracy::new(&wrong, resampling(args)) })
         }
         Protocol::Knn => {
             let gallery = engine.embed(&gallery(args.data.as_ref(), recipe, &data.identities)?)?;
-            let accuracy = knn_accuracy(&embedded, &gallery, args.k).context("the data has no sample to name")?;
-            let trials = embedded.len();
-            Rates::Accuracy(Accuracy {
-                accuracy,
-                error: 1.0 - accuracy,
-                error_interval: Some(share_interval((1.0 - accuracy) * trials as f64, trials)),
-                trials,
-                identities: Some(embedded.by_identity().len()),
-                runs: None,
-            })
+            let wrong = knn(&embedded, &gallery, args.k).context("the data has no sample to name")?;
+            Rates::Accuracy(Accuracy { identities: Some(wrong.len()), ..Accuracy::new(&wrong, resampling(args)) })
         }
         Protocol::OneShotRuns => bail!("one-shot runs are not measured over identities"),
     };

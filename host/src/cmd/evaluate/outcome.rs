@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use crate::cmd::{OutputError, percent};
-use crate::evaluate::{Choice, Forgeries, Identification, Interval, Verification};
+use crate::evaluate::{
+    Choice, Forgeries, Identification, Interval, Resampling, Verification, mean_interval, no_interval,
+};
 
 /// What came out, as JSON gives it.
 #[derive(Serialize)]
@@ -32,6 +34,7 @@ pub(super) struct Verified {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) references: Option<usize>,
     pub(super) rank1: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rank1_interval: Option<Interval>,
     #[serde(flatten)]
     pub(super) forgeries: Option<Forgeries>,
@@ -41,12 +44,23 @@ pub(super) struct Verified {
 pub(super) struct Accuracy {
     pub(super) accuracy: f64,
     pub(super) error: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) error_interval: Option<Interval>,
     pub(super) trials: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) identities: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) runs: Option<usize>,
+}
+
+impl Accuracy {
+    /// Of the wrong answers and the queries of each identity or run.
+    pub(super) fn new(wrong: &[(f64, usize)], how: Resampling) -> Self {
+        let (errors, trials) = wrong.iter().fold((0.0, 0), |(a, b), (c, d)| (a + c, b + d));
+        let error = errors / trials as f64;
+        let error_interval = mean_interval(wrong, how);
+        Accuracy { accuracy: 1.0 - error, error, error_interval, trials, identities: None, runs: None }
+    }
 }
 
 impl Outcome {
@@ -59,9 +73,11 @@ impl Outcome {
                 let Accuracy { accuracy, error, error_interval, trials, .. } = counted;
                 let (protocol, engine) = (&self.protocol, &self.engine);
                 let runs = counted.runs.map_or(String::new(), |runs| format!(" of {runs} runs"));
+                let (group, groups) = if counted.runs.is_some() { ("run", "runs") } else { ("identity", "identities") };
                 say!("{protocol}, {engine}, {trials} queries{runs}")?;
-                row("error", *error, *error_interval)?;
-                row("accuracy", *accuracy, error_interval.map(|[low, high]| [1.0 - high, 1.0 - low]))
+                heading(group)?;
+                row_by(groups, "error", *error, *error_interval)?;
+                row_by(groups, "accuracy", *accuracy, error_interval.map(|[low, high]| [1.0 - high, 1.0 - low]))
             }
         }
     }
@@ -94,7 +110,7 @@ impl Verified {
 }
 
 fn print_verification(rates: &Verification) -> Result<(), OutputError> {
-    say!("{:<30}{:>10}   95 % by identity", "", "")?;
+    heading("identity")?;
     row("EER", rates.eer, rates.eer_interval)?;
     for (fmr, fnmr) in rates.fnmr_at_fmr.iter().rev() {
         let interval = rates.fnmr_at_fmr_interval.as_ref().and_then(|all| all.get(fmr)).copied();
@@ -114,12 +130,14 @@ fn print_verification(rates: &Verification) -> Result<(), OutputError> {
 fn print_identified(found: &Identification) -> Result<(), OutputError> {
     let Identification { identities, references, probes, .. } = found;
     say!("{identities} identities enrolled from {references} samples each, {probes} probes\n")?;
+    heading("identity")?;
     say!("closed set: the probe's identity is enrolled")?;
     row("rank 1", found.rank1, found.rank1_interval)?;
-    row("rank 5", found.rank5, None)?;
+    row("rank 5", found.rank5, found.rank5_interval)?;
     say!("\nopen set: the same probes as strangers, their identity taken out")?;
     for (fpir, fnir) in found.fnir_at_fpir.iter().rev() {
-        row(&format!("FNIR at FPIR {fpir}"), *fnir, None)?;
+        let interval = found.fnir_at_fpir_interval.as_ref().and_then(|all| all.get(fpir)).copied();
+        row(&format!("FNIR at FPIR {fpir}"), *fnir, interval)?;
     }
     if let Some(at) = &found.threshold {
         row(&format!("FPIR, sealed threshold {}", at.value), at.fpir, at.fpir_interval)?;
@@ -128,12 +146,21 @@ fn print_identified(found: &Identification) -> Result<(), OutputError> {
     Ok(())
 }
 
+/// What the intervals below are drawn by.
+fn heading(group: &str) -> Result<(), OutputError> {
+    say!("{:<30}{:>10}   95 % by {group}", "", "")
+}
+
 fn row(name: &str, rate: f64, interval: Option<Interval>) -> Result<(), OutputError> {
-    let interval = interval.map_or(String::new(), |[low, high]| format!("{} to {}", percent(low), percent(high)));
-    say!("{name:<30}{:>10}   {interval}", percent(rate))
+    row_by("identities", name, rate, interval)
+}
+
+fn row_by(groups: &str, name: &str, rate: f64, interval: Option<Interval>) -> Result<(), OutputError> {
+    let range = |[low, high]: Interval| format!("{} to {}", percent(low), percent(high));
+    say!("{name:<30}{:>10}   {}", percent(rate), interval.map_or_else(|| no_interval(groups), range))
 }
 
 fn plain(name: &str, value: f64, interval: Option<Interval>, digits: usize) -> Result<(), OutputError> {
-    let interval = interval.map_or(String::new(), |[low, high]| format!("{low:.digits$} to {high:.digits$}"));
-    say!("{name:<30}{value:>10.digits$}   {interval}")
+    let range = |[low, high]: Interval| format!("{low:.digits$} to {high:.digits$}");
+    say!("{name:<30}{value:>10.digits$}   {}", interval.map_or_else(|| no_interval("identities"), range))
 }
