@@ -51,6 +51,22 @@ prepare() {
   rustup target add "${targets[@]}" >/dev/null 2>&1 || fail "a Rust target cannot be added: run \`rustup target add ${targets[*]}\`"
   install qemu-system-arm qemu-system-arm qemu
   install qemu-system-riscv32 qemu-system-misc qemu
+  install espeak-ng espeak-ng espeak-ng
+}
+
+# The README's way from a clone to decisions on the emulated board, by the program that is built without training.
+quickstart() {
+  local dir=target/quickstart answer
+  rm -rf "$dir" && mkdir -p "$dir"
+  cargo build -q --release --no-default-features
+  target/release/doppel draw "$dir/glyphs"
+  local board=(target/release/doppel device --qemu --flash "$dir/flash.bin" --key "$dir/doppel.key")
+  "${board[@]}" provision
+  "${board[@]}" enroll --as anna "$dir"/glyphs/1000000/[01].png
+  for answer in accepted:1000000/2 rejected:1000001/0; do
+    "${board[@]}" verify --as anna "$dir/glyphs/${answer#*:}.png" | tee "$dir/answer"
+    grep -q "${answer%:*}" "$dir/answer" || fail "the emulated board should have ${answer%:*} glyph ${answer#*:}"
+  done
 }
 
 # Every program for every board; the self-test of the STM32F405 also runs, in the emulator that knows this chip.
@@ -102,6 +118,8 @@ case "${1:-all}" in
     say "the golden vectors on the emulated Cortex-M4F: of pictures, then of recordings"
     cargo run -q "${board[@]}" --bin selftest
     DOPPEL_MODEL=models/voices cargo run -q "${board[@]}" --bin selftest
+    say "from a clone to decisions, without what trains"
+    quickstart
     say "ONNX Runtime, the referee"
     cargo run -q --release -p parity --example vectors -- target/referee models/glyphs
     .venv/bin/python tests/referee/referee.py target/referee
