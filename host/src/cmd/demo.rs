@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::Context;
 use indicatif::HumanDuration;
 
-use super::percent;
+use super::numbers::percent;
 use super::train::Progress;
 use crate::data::{Dataset, Part, Spec};
 use crate::evaluate::{Comparisons, Engine, EngineKind, NWay, Verification, nway_accuracy, verify};

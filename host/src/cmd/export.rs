@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{OutputError, percent, print_json};
+use super::numbers::percent;
+use super::{OutputError, print_json};
 use crate::export::{self, Exported, MAX_EER_GAP, Options};
 
 /// Arguments of `export`.

@@ -25,6 +25,8 @@ pub mod evaluate;
 pub mod export;
 pub mod gallery;
 #[cfg(feature = "training")]
+pub(crate) mod numbers;
+#[cfg(feature = "training")]
 pub mod report;
 #[cfg(feature = "training")]
 pub mod serve;
@@ -33,9 +35,7 @@ pub mod train;
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
-use std::ops::RangeInclusive;
 
-use clap::builder::RangedU64ValueParser;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -43,16 +43,6 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
-
-/// Takes whole numbers of a range from the command line.
-fn within(range: RangeInclusive<u64>) -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(range)
-}
-
-/// Most replicates of a bootstrap that the command line takes.
-const MAX_REPLICATES: u64 = 100_000;
-/// Most samples that an identity is enrolled from.
-const MAX_REFERENCES: u64 = 10_000;
 
 /// Why nothing more can be printed.
 #[derive(Debug, Error)]
@@ -85,11 +75,6 @@ pub fn sentence(error: &anyhow::Error) -> String {
         () if told.contains(&cause) => told,
         () => format!("{told}: {cause}"),
     })
-}
-
-/// A fraction as a percentage.
-pub(crate) fn percent(fraction: f64) -> String {
-    format!("{:.2} %", fraction * 100.0)
 }
 
 #[cfg(test)]

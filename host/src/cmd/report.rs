@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::{MAX_REFERENCES, MAX_REPLICATES, UsageError, print_json, within};
+use super::numbers::{MAX_REFERENCES, MAX_REPLICATES, within};
+use super::{UsageError, print_json};
 use crate::evaluate::Resampling;
 use crate::model::write_all;
 use crate::report::{CARD, FIGURES, Options, PAGE, Reported, card, collect, comparison, page};

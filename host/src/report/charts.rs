@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::chart::{Axis, Frame, Scale, short};
 use super::{CurvePoint, Histogram, Report, Training};
-use crate::cmd::percent;
+use crate::cmd::numbers::percent;
 
 const RATES: [f64; 11] = [1e-5, 1e-4, 0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8];
 const DECADES: [f64; 6] = [1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0];

@@ -7,7 +7,7 @@ use super::charts::{COLOURS, dets};
 use super::figures::range;
 use super::page::{document, summary};
 use super::{Report, Reported};
-use crate::cmd::percent;
+use crate::cmd::numbers::percent;
 
 /// The page of several models.
 pub fn comparison(all: &[Reported]) -> String {

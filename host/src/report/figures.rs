@@ -2,7 +2,7 @@
 
 use super::chart::short;
 use super::{Report, Task};
-use crate::cmd::percent;
+use crate::cmd::numbers::percent;
 use crate::evaluate::{Interval, Verification, no_interval};
 
 /// One figure.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
-use super::{MAX_REFERENCES, MAX_REPLICATES, print_json, within};
+use super::numbers::{MAX_REFERENCES, MAX_REPLICATES, within};
+use super::print_json;
 use crate::data::{Pattern, Spec};
 use crate::evaluate::{
     Choice, Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, Selected, Selection, errors, forgeries,

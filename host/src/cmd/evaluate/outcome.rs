@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::cmd::{OutputError, percent};
+use crate::cmd::OutputError;
+use crate::cmd::numbers::percent;
 use crate::evaluate::{
     Choice, Forgeries, Identification, Interval, Resampling, Verification, mean_interval, no_interval,
 };
