@@ -49,6 +49,10 @@ enum Command {
     /// Be a board on the desktop: the same app over TCP, with tract running the ONNX
     #[cfg(feature = "training")]
     Serve(serve::Args),
+    /// What only a program with training knows
+    #[cfg(not(feature = "training"))]
+    #[command(external_subcommand)]
+    Other(Vec<String>),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +76,12 @@ fn main() -> ExitCode {
         Command::Device(args) => device::run(args),
         #[cfg(feature = "training")]
         Command::Serve(args) => serve::run(args),
+        #[cfg(not(feature = "training"))]
+        Command::Other(words) => Err(UsageError(format!(
+            "there is no `{}` in this program, which was built without training: leave out --no-default-features",
+            words.first().map_or("", String::as_str)
+        ))
+        .into()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
