@@ -31,8 +31,12 @@ impl Distance {
     /// This distance from a template whose samples differ by `own`, less half of what that is above the `usual`: more where it
     /// is below.
     pub fn with_allowance(self, own: Distance, usual: Distance) -> Distance {
-        let allowance = (i64::from(own.0) - i64::from(usual.0)) >> 1;
-        Distance((i64::from(self.0) - allowance).clamp(0, u32::MAX.into()) as u32)
+        Distance((i64::from(self.0) - own.allowance(usual)).clamp(0, u32::MAX.into()) as u32)
+    }
+
+    /// What is taken off the distances from a template whose samples differ by this, where others' differ by `usual`.
+    pub fn allowance(self, usual: Distance) -> i64 {
+        (i64::from(self.0) - i64::from(usual.0)) >> 1
     }
 }
 

@@ -344,8 +344,8 @@ mod tests {
             let mut gallery = gallery(metric, dim, usual);
             for ((what, number, elements, shift), spread) in steps.into_iter().zip(spreads) {
                 let embedding: Vec<i8> = elements[..dim].iter().map(|&element| element << shift).collect();
-                let label_of_this = label(number);
-                let template = Template { label: &label_of_this, embedding: &embedding, spread };
+                let name = label(number);
+                let template = Template { label: &name, embedding: &embedding, spread };
                 match what {
                     0 => gallery.clear(),
                     1..4 => {

@@ -306,13 +306,15 @@ impl Embedded {
 
     /// What is taken off the distances from a template of `set`, samples of one identity of which `usual` is the usual spread.
     fn allowance(&self, set: &[usize], usual: f64) -> f64 {
+        if let Vectors::Int8(_) = self.vectors {
+            let samples: Vec<&[i8]> = set.iter().filter_map(|&index| self.vector(index)).collect();
+            return self.metric.spread(&samples).map_or(0.0, |own| own.allowance(Distance(usual as u32)) as f64);
+        }
         let pairs = set.iter().enumerate().flat_map(|(index, &a)| set[..index].iter().map(move |&b| (a, b)));
         let distances: Vec<f64> = pairs.map(|(a, b)| self.distance(a, self, b)).collect();
-        let mean = distances.iter().sum::<f64>() / distances.len() as f64;
-        match self.vectors {
-            _ if distances.is_empty() => 0.0,
-            Vectors::Int8(_) => ((mean.floor() - usual) / 2.0).floor(),
-            Vectors::Float(_) => (mean - usual) / 2.0,
+        match distances.len() {
+            0 => 0.0,
+            count => (distances.iter().sum::<f64>() / count as f64 - usual) / 2.0,
         }
     }
 
