@@ -16,7 +16,7 @@ const PROGRAMS: [&str; 3] = ["device", "bench", "selftest"];
 /// Most bytes of code of `device`, without model and golden vectors: the promise is kept on the emulated board; on the others a
 /// HAL with its drivers, and those of the panel, come on top.
 const CODE: u64 = 48 * 1024;
-const CODE_WITH_HAL: u64 = 60 * 1024;
+const CODE_WITH_HAL: u64 = 64 * 1024;
 /// Most bytes of static memory of `device`, without the arena; the HAL's buffers for the link come on top.
 const DATA: u64 = 8 * 1024;
 const DATA_WITH_HAL: u64 = 9 * 1024;

@@ -1,20 +1,22 @@
 //! What the boards by embassy's HALs share.
 #![allow(unsafe_code)] // two symbols of the memory map, and a timer
 
+use core::cell::RefCell;
 use core::future::Future;
 use core::pin::pin;
+use core::ptr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
 
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_rt::exception;
 use defmt_rtt as _;
+use embassy_embedded_hal::flash::partition::BlockingPartition;
+use embassy_sync::blocking_mutex::Mutex;
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_time::Instant;
 use embedded_io::{ErrorType, Read, ReadReady, Write};
-use embedded_storage::nor_flash::{self, NorFlash, ReadNorFlash};
-use shared::bundle::Bundle;
-
-use crate::platform::Platform;
+use embedded_storage::nor_flash::NorFlash;
 
 pub use cortex_m::singleton;
 pub use cortex_m_rt::entry;
@@ -110,107 +112,46 @@ impl<U: embedded_io_async::Write> Write for Uart<U> {
     }
 }
 
-/// The part of a flash that the memory map calls `STORE`.
-#[derive(Debug)]
-pub struct Region<F> {
-    flash: F,
-    /// Of the region in `flash`.
-    start: u32,
-    len: u32,
-}
+/// A flash whose parts have several owners.
+pub(super) type Shared<F> = Mutex<NoopRawMutex, RefCell<F>>;
+/// A part of the flash.
+pub(super) type Region<F> = BlockingPartition<'static, NoopRawMutex, F>;
 
 unsafe extern "C" {
-    /// The region's ends, by the memory map; nothing lies there that Rust knows.
+    /// Where store and slots lie, by the memory map; there is nothing that Rust knows.
     static __store_start: u8;
     static __store_end: u8;
+    static __slots_start: u8;
+    static __slots_end: u8;
 }
 
-impl<F> Region<F> {
-    /// The region in `flash`, which the core sees from the address `base` on.
-    pub(super) fn new(flash: F, base: u32) -> Self {
-        let (start, end) = (&raw const __store_start as u32, &raw const __store_end as u32);
-        Region { flash, start: start - base, len: end - start }
-    }
-
-    /// Where `offset` lies in the flash; past its end where it lies outside of the region.
-    fn at(&self, offset: u32) -> u32 {
-        if offset <= self.len { self.start + offset } else { u32::MAX }
-    }
+/// Where the memory map puts both slots, and how long each is.
+fn slots() -> (u32, u32) {
+    let (start, end) = (&raw const __slots_start as u32, &raw const __slots_end as u32);
+    (start, (end - start) / 2)
 }
 
-impl<F: nor_flash::ErrorType> nor_flash::ErrorType for Region<F> {
-    type Error = F::Error;
+/// A flash that is cut in parts.
+pub(super) fn shared<F>(flash: F) -> Shared<F> {
+    Mutex::new(RefCell::new(flash))
 }
 
-impl<F: ReadNorFlash> ReadNorFlash for Region<F> {
-    const READ_SIZE: usize = F::READ_SIZE;
-
-    fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), F::Error> {
-        self.flash.read(self.at(offset), bytes)
-    }
-
-    fn capacity(&self) -> usize {
-        self.len as usize
-    }
+/// The store's part and the slots of `flash`, which the core sees from the address `base` on.
+pub(super) fn regions<F: NorFlash>(flash: &'static Shared<F>, base: u32) -> (Region<F>, [Region<F>; 2]) {
+    let (start, end) = (&raw const __store_start as u32, &raw const __store_end as u32);
+    let (first, len) = slots();
+    let part = |start: u32, len| Region::new(flash, start - base, len);
+    (part(start, end - start), [part(first, len), part(first + len, len)])
 }
 
-impl<F: NorFlash> NorFlash for Region<F> {
-    const WRITE_SIZE: usize = F::WRITE_SIZE;
-    const ERASE_SIZE: usize = F::ERASE_SIZE;
-
-    fn erase(&mut self, from: u32, to: u32) -> Result<(), F::Error> {
-        self.flash.erase(self.at(from), self.at(to))
-    }
-
-    fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), F::Error> {
-        self.flash.write(self.at(offset), bytes)
-    }
+/// The memory of slot 1 or 2.
+pub(super) fn slot_memory(slot: u8) -> *const [u8] {
+    let (start, len) = slots();
+    let start = if slot == 2 { start + len } else { start };
+    ptr::slice_from_raw_parts(start as *const u8, len as usize)
 }
 
-/// These boards have no slots: another model is built in.
-pub type Slots = ();
-
-/// None: there are no slots.
-pub fn slot_model<F>(_store: &mut crate::store::Store<F>) -> Option<(u8, Bundle<'static>, &'static [u8])> {
-    None
-}
-
-/// The board to the app.
-#[derive(Debug)]
-pub struct BoardPlatform {
-    golden: &'static [u8],
-    /// Milliseconds that the counter has turned over, and what it showed last.
-    turned: u64,
-    last: Millis,
-}
-
-impl BoardPlatform {
-    /// A board whose model has the vectors `golden`.
-    pub fn new(_slots: Slots, golden: &'static [u8], _in_use: u8) -> Self {
-        BoardPlatform { golden, turned: 0, last: 0 }
-    }
-
-    /// The slots, to start again with.
-    pub fn stop(self) -> Slots {}
-}
-
-impl Platform for BoardPlatform {
-    const NAME: &'static str = super::chosen::NAME;
-
-    fn micros(&mut self) -> u64 {
-        let now = millis();
-        if now < self.last {
-            self.turned += 1 << 32;
-        }
-        self.last = now;
-        (self.turned + u64::from(now)) * 1000
-    }
-
-    fn footprint(&self) -> (u32, u32) {
-        super::footprint()
-    }
-
-    fn golden(&self) -> Option<&[u8]> {
-        Some(self.golden)
-    }
+/// Microseconds since the board was started.
+pub(super) fn micros() -> u64 {
+    Instant::now().as_micros()
 }

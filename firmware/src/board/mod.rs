@@ -21,6 +21,8 @@ mod qemu_riscv;
 mod rp2350;
 #[cfg(thumb2)]
 mod runtime;
+#[cfg(feature = "link")]
+mod slots;
 #[cfg(feature = "stm32f4")]
 mod stm32f4;
 
@@ -32,7 +34,7 @@ use nrf52840 as chosen;
 #[cfg(feature = "qemu")]
 use qemu as chosen;
 #[cfg(feature = "qemu")]
-pub use qemu_flash::{QemuFlash as StoreFlash, QemuPlatform as BoardPlatform, Slots, slot_model};
+pub use qemu_flash::QemuFlash as StoreFlash;
 #[cfg(feature = "qemu-m33")]
 pub use qemu_m33::{entry, prepare, println, singleton};
 #[cfg(feature = "qemu-riscv")]
@@ -43,15 +45,15 @@ use rp2350 as chosen;
 use stm32f4 as chosen;
 
 #[cfg(feature = "embassy")]
-pub use chosen::Flash as StoreFlash;
+pub use chosen::SlotFlash as StoreFlash;
 #[cfg(feature = "link")]
 pub use chosen::{Bus, In, Link, Out, take};
-#[cfg(feature = "embassy")]
-pub use embassy::{BoardPlatform, Slots, slot_model};
 #[cfg(feature = "embassy")]
 pub use embassy::{entry, idle, millis, prepare, println, singleton};
 #[cfg(feature = "qemu")]
 pub use qemu::{entry, idle, millis, prepare, println, singleton};
+#[cfg(feature = "link")]
+pub use slots::{BoardPlatform, Slots, slot_model};
 
 use core::hint::black_box;
 

@@ -16,7 +16,8 @@ use embassy_nrf::{bind_interrupts, config, peripherals, uarte};
 use embedded_hal_bus::spi::{ExclusiveDevice, NoDelay};
 
 use super::Wiring;
-use super::embassy::{Region, Uart, buffers};
+use super::embassy::{Region, Shared, Uart, buffers, regions, shared, singleton};
+pub(super) use super::embassy::{micros, slot_memory};
 use crate::capture::xpt2046::{Panel, Xpt2046};
 use crate::pins::{ACCEPT_MS, Active, Button, Outputs, Pulse, REJECT_MS};
 
@@ -32,8 +33,10 @@ const FLASH: u32 = 0;
 pub type Link = Uart<BufferedUarte<'static>>;
 /// The board's name.
 pub(super) const NAME: &str = "nRF52840-DK";
-/// The store's flash.
-pub type Flash = Region<Nvmc<'static>>;
+/// The flash's driver.
+type Driver = Nvmc<'static>;
+/// A part of the flash: the store's, or a slot.
+pub type SlotFlash = Region<Driver>;
 /// An output.
 pub type Out = Output<'static>;
 /// The touch panel's bus.
@@ -68,9 +71,10 @@ pub fn take() -> Option<Wiring> {
     let select = Output::new(p.P1_12, Level::High, OutputDrive::Standard);
     let Ok(bus) = ExclusiveDevice::new_no_delay(bus, select);
     let pen = Input::new(p.P1_11, Pull::Up);
+    let flash = singleton!(: Shared<Driver> = shared(Nvmc::new(p.NVMC)))?;
     Some(Wiring {
         link: Uart(link),
-        flash: (Region::new(Nvmc::new(p.NVMC), FLASH), ()),
+        flash: regions(flash, FLASH),
         outputs: Outputs::new(
             Pulse::new(Output::new(p.P0_13, Level::High, OutputDrive::Standard), Active::Low, ACCEPT_MS).ok()?,
             Pulse::new(Output::new(p.P0_14, Level::High, OutputDrive::Standard), Active::Low, REJECT_MS).ok()?,

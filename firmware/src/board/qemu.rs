@@ -13,6 +13,7 @@ pub use cortex_m_rt::entry;
 pub use cortex_m_semihosting::hprintln as println;
 
 use super::Wiring;
+pub(super) use super::qemu_flash::{QemuFlash as SlotFlash, slot_memory};
 use crate::pins::{Absent, Active, Button, Millis, Outputs, Pulse, Unwired};
 
 /// The link.
@@ -24,8 +25,17 @@ pub type Bus = Absent;
 /// An input.
 pub type In = Unwired;
 
-/// A counter of the board that counts a hundred times a second.
+/// The board's name.
+pub(super) const NAME: &str = "qemu mps2-an386";
+
+/// Registers of the board's FPGA: seconds and hundredths of them since the start, a counter of the core's clock, and its divider
+/// less one.
+const SECONDS: *const u32 = 0x4002_8010 as *const u32;
 const CENTISECONDS: *const u32 = 0x4002_8014 as *const u32;
+const COUNTER: *mut u32 = 0x4002_8018 as *mut u32;
+const PRESCALE: *mut u32 = 0x4002_801c as *mut u32;
+/// Ticks of the core's clock a microsecond.
+const MHZ: u32 = 25;
 
 /// UART0's registers: data, state, control, interrupt status and clear, baud divider; one word each.
 const UART0: *mut u32 = 0x4000_4000 as *mut u32;
@@ -137,6 +147,8 @@ impl ReadReady for Uart {
 
 /// Everything that is wired to the board, for the first caller: the link.
 pub fn take() -> Option<Wiring> {
+    // SAFETY: the register is nobody else's.
+    unsafe { PRESCALE.write_volatile(MHZ - 1) };
     Some(Wiring {
         link: Uart::take()?,
         flash: super::qemu_flash::flash()?,
@@ -150,6 +162,16 @@ pub fn take() -> Option<Wiring> {
 pub fn millis() -> Millis {
     // SAFETY: a counter of the board, read only.
     unsafe { CENTISECONDS.read_volatile() }.wrapping_mul(10)
+}
+
+/// Microseconds since the board was started.
+pub(super) fn micros() -> u64 {
+    // SAFETY: counters of the board, read only.
+    let (seconds, counter) = unsafe { (SECONDS.read_volatile(), COUNTER.read_volatile()) };
+    // The counter turns over every 71 minutes; the seconds say how often it has.
+    let behind = (u64::from(seconds) * 1_000_000).saturating_sub(counter.into());
+    let turns = (behind + (1 << 31)) >> 32;
+    (turns << 32) + u64::from(counter)
 }
 
 /// Sleeps until a byte comes.

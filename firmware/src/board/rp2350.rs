@@ -15,7 +15,8 @@ use embassy_rp::{bind_interrupts, config, peripherals};
 use embedded_hal_bus::spi::{ExclusiveDevice, NoDelay};
 
 use super::Wiring;
-use super::embassy::{Region, Uart, buffers};
+use super::embassy::{Region, Shared, Uart, buffers, regions, shared, singleton};
+pub(super) use super::embassy::{micros, slot_memory};
 use crate::capture::xpt2046::{Panel, Xpt2046};
 use crate::pins::{ACCEPT_MS, Active, Button, Outputs, Pulse, REJECT_MS};
 
@@ -34,8 +35,10 @@ const BUS_HZ: u32 = 2_000_000;
 pub type Link = Uart<BufferedUart>;
 /// The board's name.
 pub(super) const NAME: &str = "Raspberry Pi Pico 2";
-/// The store's flash.
-pub type Flash = Region<flash::Flash<'static, peripherals::FLASH, Blocking, FLASH_SIZE>>;
+/// The flash's driver.
+type Driver = flash::Flash<'static, peripherals::FLASH, Blocking, FLASH_SIZE>;
+/// A part of the flash: the store's, or a slot.
+pub type SlotFlash = Region<Driver>;
 /// An output.
 pub type Out = Output<'static>;
 /// The touch panel's bus.
@@ -52,9 +55,10 @@ pub fn take() -> Option<Wiring> {
     bus.frequency = BUS_HZ;
     let bus = Spi::new_blocking(p.SPI0, p.PIN_18, p.PIN_19, p.PIN_16, bus);
     let Ok(bus) = ExclusiveDevice::new_no_delay(bus, Output::new(p.PIN_17, Level::High));
+    let flash = singleton!(: Shared<Driver> = shared(flash::Flash::new_blocking(p.FLASH)))?;
     Some(Wiring {
         link: Uart(link),
-        flash: (Region::new(flash::Flash::new_blocking(p.FLASH), FLASH), ()),
+        flash: regions(flash, FLASH),
         outputs: Outputs::new(
             Pulse::new(Output::new(p.PIN_25, Level::Low), Active::High, ACCEPT_MS).ok()?,
             Pulse::new(Output::new(p.PIN_15, Level::Low), Active::High, REJECT_MS).ok()?,

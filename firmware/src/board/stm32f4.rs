@@ -18,7 +18,8 @@ use embassy_stm32::{Config, bind_interrupts, mode, pac, peripherals};
 use embedded_hal_bus::spi::{ExclusiveDevice, NoDelay};
 
 use super::Wiring;
-use super::embassy::{Region, Uart, buffers};
+use super::embassy::{Region, Shared, Uart, buffers, regions, shared, singleton};
+pub(super) use super::embassy::{micros, slot_memory};
 use crate::capture::xpt2046::{Panel, Xpt2046};
 use crate::pins::{ACCEPT_MS, Active, Button, Outputs, Pulse, REJECT_MS};
 
@@ -35,8 +36,10 @@ const BUS: Hertz = Hertz(2_000_000);
 pub type Link = Uart<BufferedUart<'static>>;
 /// The board's name.
 pub(super) const NAME: &str = "STM32F4";
-/// The store's flash.
-pub type Flash = Region<Bank1Region3<'static, Blocking>>;
+/// The flash's driver.
+type Driver = Bank1Region3<'static, Blocking>;
+/// A part of the flash: the store's, or a slot.
+pub type SlotFlash = Region<Driver>;
 /// An output.
 pub type Out = Output<'static>;
 /// The touch panel's bus.
@@ -75,9 +78,10 @@ pub fn take() -> Option<Wiring> {
     let bus = Spi::new_blocking(p.SPI2, p.PB13, p.PB15, p.PB14, bus);
     let Ok(bus) = ExclusiveDevice::new_no_delay(bus, Output::new(p.PB12, Level::High, Speed::Low));
     let flash = flash::Flash::new_blocking(p.FLASH).into_blocking_regions().bank1_region3;
+    let flash = singleton!(: Shared<Driver> = shared(flash))?;
     Some(Wiring {
         link: Uart(link),
-        flash: (Region::new(flash, FLASH), ()),
+        flash: regions(flash, FLASH),
         outputs: Outputs::new(
             Pulse::new(Output::new(p.PC8, Level::Low, Speed::Low), Active::High, ACCEPT_MS).ok()?,
             Pulse::new(Output::new(p.PC9, Level::Low, Speed::Low), Active::High, REJECT_MS).ok()?,
