@@ -1,7 +1,7 @@
 """PyTorch's side of `tests/run.sh bench-train`: the reference nets in eager mode on the processor.
 
 Prints its version and one line `NET PARAMETERS` for each net, then answers every line `NET SECONDS` on standard input by training
-for so long and printing `STEPS SECONDS`. A step is forward, triplet loss, backward, Adam, on one batch of random images.
+for so long and printing `STEPS SECONDS PROCESSOR_SECONDS`. A step is forward, triplet loss, backward, Adam, on one batch of random images.
 `train_speed.py BATCH THREADS`.
 """
 
@@ -77,12 +77,12 @@ def main() -> int:
         print(name, sum(weights.numel() for weights in trainer.net.parameters()), flush=True)
     for line in sys.stdin:
         name, seconds = line.split()
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         steps = 0
         while time.perf_counter() - start < float(seconds):
             trainers[name].step()
             steps += 1
-        print(steps, time.perf_counter() - start, flush=True)
+        print(steps, time.perf_counter() - start, time.process_time() - busy, flush=True)
     return 0
 
 
