@@ -14,15 +14,16 @@ use shared::frontend::RawHeader;
 use shared::gallery::{Candidate, Decision};
 use shared::wire::{Adjustment, Fault, Request, Response, StoreState, Update};
 
-fn candidate(label: &str, distance: u32, runner_up: Option<u32>) -> Candidate {
-    Candidate { label: label.parse().unwrap(), distance: Distance(distance), runner_up: runner_up.map(Distance) }
+fn candidate(label: &str, distance: u32, runner_up: Option<(&str, u32)>) -> Candidate {
+    let runner_up = runner_up.map(|(label, distance)| (label.parse().unwrap(), Distance(distance)));
+    Candidate { label: label.parse().unwrap(), distance: Distance(distance), runner_up }
 }
 
-fn matched(label: &str, distance: u32, runner_up: Option<u32>) -> Response<'static> {
+fn matched(label: &str, distance: u32, runner_up: Option<(&str, u32)>) -> Response<'static> {
     Response::Decision(Decision::Match(candidate(label, distance, runner_up)))
 }
 
-fn unknown(label: &str, distance: u32, runner_up: Option<u32>) -> Response<'static> {
+fn unknown(label: &str, distance: u32, runner_up: Option<(&str, u32)>) -> Response<'static> {
     Response::Decision(Decision::Unknown(Some(candidate(label, distance, runner_up))))
 }
 
@@ -40,9 +41,9 @@ fn enrols_verifies_identifies_and_deletes() {
     send(&mut app, &[4, 2, 3, 40]);
     assert_eq!(app.answer(&Request::Verify { label: "ann" }), matched("ann", 9, None));
     assert_eq!(app.answer(&Request::Verify { label: "bob" }), unknown("bob", 25, None));
-    assert_eq!(app.answer(&Request::Identify), matched("ann", 9, Some(25)));
+    assert_eq!(app.answer(&Request::Identify), matched("ann", 9, Some(("bob", 25))));
     // It is within the threshold of somebody else.
-    let resembles = Some(candidate("ann", 9, Some(25)));
+    let resembles = Some(candidate("ann", 9, Some(("bob", 25))));
     assert_eq!(app.answer(&Request::Enrol { label: "eve" }), Response::Enrolled { identities: 3, resembles });
     assert_eq!(app.answer(&Request::Delete { label: "ann" }), Response::Done(2));
     assert_eq!(app.answer(&Request::Delete { label: "eve" }), Response::Done(1));
@@ -76,7 +77,7 @@ fn a_template_of_several_samples_has_an_allowance() {
     asked(18, matched("ann", 36 - 2, None), &mut app);
     asked(13, matched("ann", 0, None), &mut app);
     send(&mut app, &[18, 2, 3, 40]);
-    assert_eq!(app.answer(&Request::Identify), matched("ann", 34, Some(82 * 82)));
+    assert_eq!(app.answer(&Request::Identify), matched("ann", 34, Some(("bob", 82 * 82))));
     drop(app);
     let mut app = start(&mut flash, &mut memory, usual(16), TestPlatform::default());
     asked(18, matched("ann", 36 + 4, None), &mut app);
@@ -169,7 +170,7 @@ fn the_quality_gate() {
         assert_eq!(app.answer(&Request::Collect), Response::Done(samples));
     }
     send(&mut app, &[0, 61, 0, 0]);
-    let unlike = Fault::Unlike { distance: Distance(4 + 121), threshold: Distance(100) };
+    let unlike = Fault::Unlike { distance: Distance(4 + 121), gate: Distance(100) };
     assert_eq!(fault(&mut app, Request::Collect), unlike);
     for samples in [4, 5] {
         send(&mut app, &[4, 50, 0, 1]);
@@ -401,8 +402,8 @@ fn only_confident_matches_move_a_template_and_only_if_asked() {
     // Somebody else is as near.
     app.answer(&Request::Enrol { label: "b" });
     send(&mut app, &[10, 0, 0, 40]);
-    assert_eq!(app.answer(&Request::Identify), matched("a", 9, Some(25)));
-    assert_eq!(app.answer(&Request::Identify), matched("a", 9, Some(25)));
+    assert_eq!(app.answer(&Request::Identify), matched("a", 9, Some(("b", 25))));
+    assert_eq!(app.answer(&Request::Identify), matched("a", 9, Some(("b", 25))));
     assert_eq!(app.answer(&Request::Verify { label: "a" }), matched("a", 9, None));
     assert_eq!(app.answer(&Request::Verify { label: "a" }), matched("a", 9, None));
     drop(app);

@@ -18,7 +18,7 @@ const MODEL: u64 = 77;
 type TestGallery = Gallery<ROOM, DIM>;
 
 fn gallery() -> TestGallery {
-    let threshold = Threshold { distance: Distance(10), evidence: Evidence::default() };
+    let threshold = Threshold { distance: Distance(10), ..Threshold::default() };
     let header = Header {
         model_id: MODEL,
         name: [0; NAME_LEN],

@@ -48,8 +48,8 @@ pub struct Candidate {
     pub label: Label,
     /// Its distance from the probe, less the template's allowance: see [`Gallery`].
     pub distance: Distance,
-    /// The distance of the next identity, where there is one.
-    pub runner_up: Option<Distance>,
+    /// The next identity and its distance, where all were compared and there is one.
+    pub runner_up: Option<(Label, Distance)>,
 }
 
 /// Why an identity could not be enrolled.
@@ -244,7 +244,7 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
             Some(Nearest { index, distance, runner_up }) => self.decide(Candidate {
                 label: self.labels[index].clone(),
                 distance: Distance(distance),
-                runner_up: runner_up.map(Distance),
+                runner_up: runner_up.map(|(index, distance)| (self.labels[index].clone(), Distance(distance))),
             }),
             None => Decision::Unknown(None),
         }
@@ -296,7 +296,7 @@ mod tests {
             input_at: 0,
             embedding_scale: 1.0,
             spread,
-            threshold: Some(Threshold { distance: Distance(30_000), evidence: Evidence::default() }),
+            threshold: Some(Threshold { distance: Distance(30_000), ..Threshold::default() }),
         };
         Gallery::new(&header).unwrap()
     }
@@ -319,10 +319,10 @@ mod tests {
             let label = Label::try_from(label.as_str()).unwrap();
             best = match best {
                 Some(best) if distance >= best.distance => {
-                    let runner_up = Some(best.runner_up.map_or(distance, |second| second.min(distance)));
-                    Some(Candidate { runner_up, ..best })
+                    let nearer = best.runner_up.filter(|(_, second)| *second <= distance);
+                    Some(Candidate { runner_up: nearer.or(Some((label, distance))), ..best })
                 }
-                best => Some(Candidate { label, distance, runner_up: best.map(|best| best.distance) }),
+                best => Some(Candidate { label, distance, runner_up: best.map(|best| (best.label, best.distance)) }),
             };
         }
         match best {

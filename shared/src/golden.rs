@@ -139,7 +139,7 @@ impl Outcome {
             accepted,
             identity: candidate.label.parse().ok()?,
             distance: candidate.distance,
-            runner_up: candidate.runner_up,
+            runner_up: candidate.runner_up.as_ref().map(|&(_, distance)| distance),
         })
     }
 }

@@ -16,8 +16,8 @@ pub(crate) struct Nearest {
     pub(crate) index: usize,
     /// Its distance.
     pub(crate) distance: u32,
-    /// The distance of the next one.
-    pub(crate) runner_up: Option<u32>,
+    /// The next one, the first one among equals, and its distance.
+    pub(crate) runner_up: Option<(usize, u32)>,
 }
 
 impl Nearest {
@@ -30,10 +30,10 @@ impl Nearest {
     fn with(nearest: Option<Nearest>, index: usize, distance: u32) -> Nearest {
         match nearest {
             Some(best) if distance >= best.distance => {
-                let runner_up = best.runner_up.map_or(distance, |second| second.min(distance));
-                Nearest { runner_up: Some(runner_up), ..best }
+                let earlier = best.runner_up.filter(|&(_, second)| second <= distance);
+                Nearest { runner_up: Some(earlier.unwrap_or((index, distance))), ..best }
             }
-            _ => Nearest { index, distance, runner_up: nearest.map(|best| best.distance) },
+            _ => Nearest { index, distance, runner_up: nearest.map(|best| (best.index, best.distance)) },
         }
     }
 }
@@ -66,8 +66,8 @@ pub(crate) fn nearest(metric: Metric, probe: &[i8], rows: &[i8], stride: usize, 
         nearest = Some(now);
         from += found.index + 1;
         match now.runner_up {
-            Some(0) => break,
-            Some(second) => bar = own.bar(second),
+            Some((_, 0)) => break,
+            Some((_, second)) => bar = own.bar(second),
             None => {}
         }
     }

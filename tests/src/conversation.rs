@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use firmware::session;
 use shared::embedding::Distance;
-use shared::frontend::RawHeader;
+use shared::frontend::{Raw, RawHeader, Sound};
 use shared::wire::{
     Adjustment, Decoder, KEY_LEN, LogLevel, MAX_CHUNK, MAX_FRAME, Request, Response, Update, Wire, encode,
 };
@@ -39,7 +39,7 @@ pub fn script(pictures: &[Picture]) -> Vec<Item> {
     }
     script.say(Request::Begin(RawHeader::Sound { rate: 16000, samples: 100 }));
     // Who may do what.
-    script.send(&pictures[0]);
+    script.send(pictures[0].raw());
     script.say(Request::Enrol { label: "ann" });
     script.say(Request::Challenge);
     script.say(Request::Provision { key: KEY });
@@ -48,7 +48,7 @@ pub fn script(pictures: &[Picture]) -> Vec<Item> {
     script.say(Request::Unlock { proof: [0; 32] });
     script.unlock();
     for (picture, label) in pictures.iter().zip(NAMES) {
-        script.send(picture);
+        script.send(picture.raw());
         script.say(Request::Embed);
         script.say(Request::Identify);
         script.say(Request::Collect);
@@ -63,7 +63,7 @@ pub fn script(pictures: &[Picture]) -> Vec<Item> {
     script.say(Request::List { first: 0 });
     script.say(Request::List { first: 2 });
     for picture in pictures {
-        script.send(picture);
+        script.send(picture.raw());
         script.say(Request::Identify);
         for label in NAMES {
             script.say(Request::Verify { label });
@@ -86,7 +86,7 @@ pub fn script(pictures: &[Picture]) -> Vec<Item> {
     script.say(Request::Update(Update::Finish));
     script.say(Request::Update(Update::Begin { bytes: u32::MAX }));
     // A part of a sample, then requests that need the whole.
-    script.begin(&pictures[0]);
+    script.say(Request::Begin(pictures[0].raw().header()));
     script.say(Request::Chunk { offset: 0, bytes: &pictures[0].pixels[..7] });
     script.say(Request::Chunk { offset: 9, bytes: &[0] });
     script.say(Request::Identify);
@@ -113,7 +113,7 @@ pub fn second_script(pictures: &[Picture]) -> Vec<Item> {
     script.say(Request::Provision { key: KEY });
     script.unlock();
     for picture in pictures {
-        script.send(picture);
+        script.send(picture.raw());
         script.say(Request::Identify);
     }
     script.say(Request::Threshold(Some(Adjustment { distance: None, loosen: false })));
@@ -122,6 +122,52 @@ pub fn second_script(pictures: &[Picture]) -> Vec<Item> {
     script.say(Request::Wipe);
     script.say(Request::List { first: 0 });
     script.say(Request::Identify);
+    script.0
+}
+
+/// The conversation with an empty board that was built for recordings: enrols two from two `recordings` each, verifies, identifies,
+/// deletes, lists. It leaves the second one enrolled.
+pub fn script_of_recordings(recordings: &[Raw<'_>]) -> Vec<Item> {
+    let mut script = Script::default();
+    script.say(Request::Info);
+    script.say(Request::Provision { key: KEY });
+    script.unlock();
+    for (pair, label) in recordings.chunks(2).zip(NAMES).take(2) {
+        for recording in pair {
+            script.send(*recording);
+            script.say(Request::Embed);
+            script.say(Request::Collect);
+        }
+        script.say(Request::Enrol { label });
+    }
+    // Silence, a click, a picture, and half of a recording.
+    for samples in [&[0; 16_000][..], &[0, 64, 0, 192][..]] {
+        script.send(Raw::Sound(Sound { rate: 8000, samples }));
+        script.say(Request::Enrol { label: "nobody" });
+    }
+    script.say(Request::Begin(RawHeader::Image { width: 28, height: 28, channels: 1 }));
+    script.say(Request::Begin(RawHeader::Sound { rate: 8000, samples: 4000 }));
+    script.say(Request::Chunk { offset: 0, bytes: &[3; 200] });
+    script.say(Request::Identify);
+    for recording in recordings {
+        script.send(*recording);
+        script.say(Request::Identify);
+        script.say(Request::Verify { label: NAMES[0] });
+    }
+    script.say(Request::Delete { label: NAMES[0] });
+    script.say(Request::List { first: 0 });
+    script.say(Request::SelfTest);
+    script.0
+}
+
+/// After the power was off.
+pub fn second_script_of_recordings(recordings: &[Raw<'_>]) -> Vec<Item> {
+    let mut script = Script::default();
+    script.say(Request::List { first: 0 });
+    for recording in recordings {
+        script.send(*recording);
+        script.say(Request::Identify);
+    }
     script.0
 }
 
@@ -147,13 +193,9 @@ impl Script {
         self.0.push(Item::Proof(self.sequence()));
     }
 
-    fn begin(&mut self, picture: &Picture) {
-        self.say(Request::Begin(picture.raw().header()));
-    }
-
-    fn send(&mut self, picture: &Picture) {
-        self.begin(picture);
-        for (index, bytes) in picture.pixels.chunks(MAX_CHUNK).enumerate() {
+    fn send(&mut self, sample: Raw<'_>) {
+        self.say(Request::Begin(sample.header()));
+        for (index, bytes) in sample.bytes().chunks(MAX_CHUNK).enumerate() {
             let offset = (index * MAX_CHUNK) as u32;
             self.say(Request::Chunk { offset, bytes });
         }
@@ -161,7 +203,7 @@ impl Script {
 
     /// A picture that shows nothing.
     fn blank(&mut self) {
-        self.send(&Picture { width: 28, height: 28, channels: 1, pixels: vec![200; 28 * 28] });
+        self.send(Picture { width: 28, height: 28, channels: 1, pixels: vec![200; 28 * 28] }.raw());
     }
 }
 

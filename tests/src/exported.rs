@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Context;
 use firmware::onnx;
 use host::export::bundle_bytes;
+use host::model::{BUNDLE, GOLDEN, ONNX};
 use host::net::{Architecture, FloatLayer, FloatNet, weight_dims};
 use host::quantize::quantize;
 use prost::Message;
@@ -32,6 +33,14 @@ pub struct Exported {
     pub golden: Vec<u8>,
 }
 
+impl Exported {
+    /// The model in the folder `dir`.
+    pub fn read(dir: &Path) -> anyhow::Result<Exported> {
+        let read = |name| fs::read(dir.join(name)).with_context(|| dir.join(name).display().to_string());
+        Ok(Exported { bundle: Aligned::new(&read(BUNDLE)?), onnx: read(ONNX)?, golden: read(GOLDEN)? })
+    }
+}
+
 /// Quantizes and exports `architecture` with random weights.
 pub fn export(architecture: &Architecture, seed: u64) -> anyhow::Result<Exported> {
     let mut rng = StdRng::seed_from_u64(seed);
@@ -48,10 +57,8 @@ pub fn export(architecture: &Architecture, seed: u64) -> anyhow::Result<Exported
         stretch: true,
     };
     let bytes = bundle_bytes(&graph, "random", frontend.into(), Metric::Euclidean)?;
-    let threshold = Threshold {
-        distance: median_distance(&Bundle::check(bytes.as_slice())?, seed)?,
-        evidence: Evidence::default(),
-    };
+    let distance = median_distance(&Bundle::check(bytes.as_slice())?, seed)?;
+    let threshold = Threshold { distance, gate: distance, evidence: Evidence::default() };
     let mut bundle = Aligned::new(bytes.as_slice());
     seal(bundle.bytes_mut(), threshold, None)?;
     let checked = Bundle::check(bundle.bytes())?;

@@ -181,6 +181,7 @@ pub fn build(net: &Net, seed: u64) -> Aligned {
         spread: None,
         threshold: Some(Threshold {
             distance: Distance(20_000),
+            gate: Distance(30_000),
             evidence: Evidence { target_fmr_ppm: 10_000, identities: 3, ..Evidence::default() },
         }),
     };

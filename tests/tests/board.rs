@@ -8,12 +8,15 @@ use std::process::Stdio;
 use std::thread;
 
 use firmware::desktop::{DesktopApp, DesktopMemory, DesktopPlatform, FlashImage, TractEngine, serve_stream};
+use firmware::image::SLOT_LEN;
 use firmware::onnx::OnnxModel;
 use firmware::store::Store;
+use host::data::Spec;
+use host::data::speech::Task;
 use host::device::{Client, DeviceError, Emulator};
 use host::net::{Architecture, Shape};
 use parity::board::{Device, build, footprint, run};
-use parity::conversation::{Item, KEY, hold, script, second_script};
+use parity::conversation::{Item, KEY, hold, script, script_of_recordings, second_script, second_script_of_recordings};
 use parity::exported::{Exported, export};
 use parity::model::{Aligned, pictures};
 use shared::bundle::Bundle;
@@ -117,26 +120,12 @@ fn on_the_desktop(exported: &Exported, flash: &Path, script: &[Item]) -> Vec<Vec
 #[test]
 fn board_and_desktop_answer_alike_and_after_the_power_was_off() {
     let (dir, exported) = model();
-    let flashes = tempfile::tempdir().unwrap();
-    let (board_flash, desktop_flash) = (flashes.path().join("board"), flashes.path().join("desktop"));
     let mut pictures = pictures(5, 12, 1);
     // The smallest ones are not to be enrolled.
     pictures.retain(|picture| picture.width >= 7 && picture.height >= 7);
     pictures.truncate(6);
     assert_eq!(pictures.len(), 6);
-    let elf = build("device", &dir).unwrap();
-    let mut seen = HashSet::new();
-    for script in [script(&pictures), second_script(&pictures)] {
-        // The emulator is killed at the end of each, which is as hard as pulling the plug.
-        let board = hold(&mut Device::start(&elf, &board_flash).unwrap().link, &script).unwrap();
-        let desktop = on_the_desktop(&exported, &desktop_flash, &script);
-        assert_eq!(board.len(), script.len());
-        for (index, (board, desktop)) in board.iter().zip(&desktop).enumerate() {
-            assert_eq!(kind(board), kind(desktop), "answer {index}");
-            assert_eq!(board, desktop, "answer {index}");
-        }
-        seen.extend(board.iter().map(|answer| kind(answer)));
-    }
+    let seen = alike(&dir, &exported, &[script(&pictures), second_script(&pictures)]);
     // Two that only ever failed would agree as well.
     let expected = [
         "info",
@@ -173,7 +162,60 @@ fn board_and_desktop_answer_alike_and_after_the_power_was_off() {
         "slot room",
     ];
     assert_eq!(seen, expected.into_iter().map(String::from).collect());
+}
+
+/// From the samples of recordings to decisions.
+#[test]
+fn board_and_desktop_hear_alike() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/voices");
+    let voices = Spec::Utterances(Task::Speaker).load_all(&"0-1".parse().unwrap(), 7).unwrap();
+    let of = |voice| voices.samples.iter().filter(move |sample| sample.identity == voice).take(3);
+    // Two of each to enrol, then one more of each.
+    let (known, new): (Vec<_>, Vec<_>) =
+        (0..2).flat_map(|voice| of(voice).enumerate()).partition(|&(index, _)| index < 2);
+    let recordings: Vec<_> = known.iter().chain(&new).map(|(_, sample)| sample.raw.as_raw()).collect();
+    assert_eq!(recordings.len(), 6);
+    let scripts = [script_of_recordings(&recordings), second_script_of_recordings(&recordings)];
+    let seen = alike(&dir, &Exported::read(&dir).unwrap(), &scripts);
+    let expected = [
+        "info",
+        "received",
+        "embedding",
+        "done",
+        "enrolled",
+        "match",
+        "unknown",
+        "identities",
+        "challenge",
+        "self-test",
+        "not sound",
+        "incomplete",
+        "blank",
+        "short",
+    ];
+    assert_eq!(seen, expected.into_iter().map(String::from).collect());
+}
+
+/// Plays `scripts` one after the other on the emulated board and on the desktop, which begin with nobody enrolled; the kinds of
+/// their answers, which are the same, as is what stays in their flashes.
+fn alike(dir: &Path, exported: &Exported, scripts: &[Vec<Item>]) -> HashSet<String> {
+    let flashes = tempfile::tempdir().unwrap();
+    let (board_flash, desktop_flash) = (flashes.path().join("board"), flashes.path().join("desktop"));
+    let elf = build("device", dir).unwrap();
+    let mut seen = HashSet::new();
+    for script in scripts {
+        // The emulator is killed at the end of each, which is as hard as pulling the plug.
+        let board = hold(&mut Device::start(&elf, &board_flash).unwrap().link, script).unwrap();
+        let desktop = on_the_desktop(exported, &desktop_flash, script);
+        assert_eq!(board.len(), script.len());
+        for (index, (board, desktop)) in board.iter().zip(&desktop).enumerate() {
+            assert_eq!(kind(board), kind(desktop), "answer {index}");
+            assert_eq!(board, desktop, "answer {index}");
+        }
+        seen.extend(board.iter().map(|answer| kind(answer)));
+    }
     assert_eq!(fs::read(&board_flash).unwrap(), fs::read(&desktop_flash).unwrap());
+    seen
 }
 
 /// The kind of an answer.
@@ -207,6 +249,8 @@ fn kind(answer: &[u8]) -> String {
                 Response::Fault(Fault::Size) => "size",
                 Response::Fault(Fault::Channels { .. }) => "channels",
                 Response::Fault(Fault::NotImage) => "not image",
+                Response::Fault(Fault::NotSound) => "not sound",
+                Response::Fault(Fault::Short) => "short",
                 Response::Fault(Fault::Chunk { .. }) => "chunk",
                 Response::Fault(Fault::NoSample) => "no sample",
                 Response::Fault(Fault::Incomplete { .. }) => "incomplete",
@@ -321,6 +365,20 @@ fn the_device_is_small_and_links_neither_heap_nor_formatting() {
     println!("{} bytes of flash without the model, {} of RAM beside arena and stack", size.flash, size.ram);
     assert!(size.flash <= MOST_FLASH, "{size:?}: the app takes more flash than {MOST_FLASH} bytes without its model");
     assert!(size.ram <= 8 * 1024, "{size:?}: the app takes more RAM than 8 KiB beside the arena");
+}
+
+/// An update brings a model with its golden vectors.
+#[test]
+fn every_committed_model_fits_a_slot() {
+    let models = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models")).unwrap();
+    let mut count = 0;
+    for dir in models.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+        let [bundle, golden] = ["model.bundle", "golden.bin"].map(|name| fs::metadata(dir.join(name)).unwrap().len());
+        let len = bundle.next_multiple_of(4) + golden;
+        assert!(len <= SLOT_LEN as u64, "{} takes {len} bytes", dir.display());
+        count += 1;
+    }
+    assert!(count > 0);
 }
 
 /// The committed model on the board.

@@ -1,7 +1,8 @@
 //! Comparing: decisions, the delay after failed ones, and what confident ones may change.
 
 use embedded_storage::nor_flash::NorFlash;
-use shared::gallery::{Candidate, Decision, NotEnrolled, Template};
+use shared::embedding::Distance;
+use shared::gallery::{Candidate, Decision, Label, NotEnrolled, Template};
 use shared::wire::{Event, Fault, Response};
 
 use super::{App, outcome};
@@ -85,13 +86,12 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
             return;
         };
         let threshold = gallery.threshold();
+        let far = |next: &Option<(Label, Distance)>| next.as_ref().is_none_or(|&(_, distance)| distance > threshold);
         let alone = match candidate.runner_up {
-            Some(distance) => distance > threshold,
+            Some(_) => far(&candidate.runner_up),
             // A verification compares with one identity only.
             None => match self.sample.embed(&mut self.engine).map(|embedding| gallery.identify(embedding)) {
-                Ok(Decision::Match(nearest)) => {
-                    nearest.label == candidate.label && nearest.runner_up.is_none_or(|distance| distance > threshold)
-                }
+                Ok(Decision::Match(nearest)) => nearest.label == candidate.label && far(&nearest.runner_up),
                 _ => false,
             },
         };

@@ -27,10 +27,10 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         }
         if !self.memory.collected.is_empty() {
             let mean = mean(&self.memory.collected);
-            let gallery = self.gallery()?;
-            let (distance, threshold) = (gallery.distance(&mean, &padded), gallery.threshold());
-            if distance > threshold {
-                return Err(Fault::Unlike { distance, threshold });
+            let gate = self.engine.header().threshold.unwrap_or_default().gate;
+            let distance = self.gallery()?.distance(&mean, &padded);
+            if distance > gate {
+                return Err(Fault::Unlike { distance, gate });
             }
         }
         self.memory.collected.push(padded).map_err(|_| Fault::Samples)?;

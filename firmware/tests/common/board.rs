@@ -124,7 +124,11 @@ pub fn header(model_id: u64, threshold: Option<u32>) -> Header {
         input_at: 0,
         embedding_scale: 1.0,
         spread: None,
-        threshold: threshold.map(|distance| Threshold { distance: Distance(distance), evidence: Evidence::default() }),
+        threshold: threshold.map(|distance| Threshold {
+            distance: Distance(distance),
+            gate: Distance(distance),
+            evidence: Evidence::default(),
+        }),
     }
 }
 

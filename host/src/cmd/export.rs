@@ -66,6 +66,7 @@ pub(super) fn print(exported: &Exported) -> Result<(), OutputError> {
         percent(exported.int8.eer)
     )?;
     say!("threshold: {}", exported.evidence)?;
+    say!("enrolment gate: samples of one template are at distance <= {}", exported.gate)?;
     say!(
         "bundle {} bytes, arena {} bytes, {} MACs; ONNX {} bytes",
         exported.bundle,

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use serde::Serialize;
 use shared::bundle::{Bundle, Header};
 use shared::embedding::{self, Embedding};
 use shared::frontend::Quality;
 use shared::gallery::{Candidate, Decision, EnrolError, Template};
 use shared::network::{self, NetworkError};
-use shared::wire::MAX_SAMPLES;
+use shared::wire::{Fault, MAX_SAMPLES};
 
+use super::decision::{self, Yardstick};
 use super::print_json;
 use crate::data;
 use crate::gallery;
@@ -68,23 +68,13 @@ pub struct IdentifyArgs {
     files: Vec<PathBuf>,
 }
 
-#[derive(Serialize)]
-struct Row<'a> {
-    file: &'a str,
-    accepted: bool,
-    label: Option<&'a str>,
-    distance: Option<u32>,
-    runner_up: Option<u32>,
-    threshold: u32,
-}
-
 impl Common {
     fn gallery_path(&self) -> PathBuf {
         self.gallery.clone().unwrap_or_else(|| self.model.join("gallery.json"))
     }
 }
 
-/// Enrols one identity. A sample that a board refuses as blank or clipped is refused here as well.
+/// Enrols one identity. A sample that a board refuses, as blank or unlike the others, is refused here as well.
 pub fn enroll(args: EnrollArgs) -> anyhow::Result<()> {
     let bytes = BundleBytes::open(&args.common.model)?;
     let bundle = bytes.bundle()?;
@@ -97,10 +87,14 @@ pub fn enroll(args: EnrollArgs) -> anyhow::Result<()> {
         if let Some(flaw) = quality.flaw() {
             bail!("{}: {flaw}; enrol another sample", path.display());
         }
+        let gate = header.threshold.unwrap_or_default().gate;
+        let distance = gallery.distance(&mean(&samples, header), &embedding);
+        if !samples.is_empty() && distance > gate {
+            bail!("{}: {}", path.display(), Fault::Unlike { distance, gate });
+        }
         samples.push(embedding);
     }
-    let mean = |element: usize| embedding::mean(samples.iter().map(|sample| sample[element]));
-    let template: Embedding = (0..usize::from(header.dim)).map(mean).collect();
+    let template = mean(&samples, header);
     if let Decision::Match(Candidate { label: other, distance, .. }) = gallery.identify(&template)
         && other != label
     {
@@ -123,57 +117,39 @@ pub fn enroll(args: EnrollArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The mean of `samples`, element by element.
+fn mean(samples: &[Embedding], header: &Header) -> Embedding {
+    let mean = |element: usize| embedding::mean(samples.iter().map(|sample| sample[element]));
+    (0..usize::from(header.dim)).map(mean).collect()
+}
+
 /// Compares files with one identity.
 pub fn verify(args: VerifyArgs) -> anyhow::Result<()> {
     let label = args.label;
-    decide(&args.common, &args.files, |gallery, probe| {
+    decide_all(&args.common, &args.files, |gallery, probe| {
         gallery.verify(&label, probe).map_err(|error| anyhow::anyhow!("{label}: {error}"))
     })
 }
 
 /// Compares files with every identity.
 pub fn identify(args: IdentifyArgs) -> anyhow::Result<()> {
-    decide(&args.common, &args.files, |gallery, probe| Ok(gallery.identify(probe)))
+    decide_all(&args.common, &args.files, |gallery, probe| Ok(gallery.identify(probe)))
 }
 
-fn decide(
+fn decide_all(
     common: &Common,
     files: &[PathBuf],
-    decision: impl Fn(&gallery::DesktopGallery, &Embedding) -> anyhow::Result<Decision>,
+    decide: impl Fn(&gallery::DesktopGallery, &Embedding) -> anyhow::Result<Decision>,
 ) -> anyhow::Result<()> {
     let bytes = BundleBytes::open(&common.model)?;
     let bundle = bytes.bundle()?;
-    let gallery = gallery::open(&common.gallery_path(), bundle.header())?;
+    let header = bundle.header();
+    let gallery = gallery::open(&common.gallery_path(), header)?;
+    let by =
+        Yardstick { metric: header.metric, embedding_scale: header.embedding_scale, threshold: gallery.threshold() };
     for path in files {
-        let decision = decision(&gallery, &embed(&bundle, path)?)?;
-        print_decision(common.json, path, &decision, bundle.header(), gallery.threshold().0)?;
-    }
-    Ok(())
-}
-
-fn print_decision(json: bool, path: &Path, decision: &Decision, header: &Header, threshold: u32) -> anyhow::Result<()> {
-    let file = path.display().to_string();
-    let (accepted, candidate) = match decision {
-        Decision::Match(candidate) => (true, Some(candidate)),
-        Decision::Unknown(candidate) => (false, candidate.as_ref()),
-    };
-    if json {
-        return print_json(&Row {
-            file: &file,
-            accepted,
-            label: candidate.map(|c| c.label.as_str()),
-            distance: candidate.map(|c| c.distance.0),
-            runner_up: candidate.and_then(|c| c.runner_up).map(|d| d.0),
-            threshold,
-        });
-    }
-    let verdict = if accepted { "accepted" } else { "rejected" };
-    match candidate {
-        Some(c) => {
-            let real = header.metric.real(c.distance, header.embedding_scale);
-            say!("{file}: {verdict}, {} at {real:.4} (distance {}, threshold {threshold})", c.label, c.distance.0)?;
-        }
-        None => say!("{file}: {verdict}, nobody is enrolled")?,
+        let decision = decide(&gallery, &embed(&bundle, path)?)?;
+        decision::print(common.json, &path.display().to_string(), &decision, by)?;
     }
     Ok(())
 }

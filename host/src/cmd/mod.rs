@@ -13,6 +13,7 @@ macro_rules! note {
     }};
 }
 
+mod decision;
 #[cfg(feature = "training")]
 pub mod demo;
 pub mod device;

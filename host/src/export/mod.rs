@@ -4,6 +4,7 @@ mod bundle;
 mod golden;
 mod layers;
 mod origin;
+mod threshold;
 
 use std::path::Path;
 
@@ -13,8 +14,7 @@ use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use shared::bundle::{BundleError, Evidence, Threshold, seal};
-use shared::embedding::Distance;
+use shared::bundle::{BundleError, seal};
 use shared::frontend::FrontendError;
 use thiserror::Error;
 
@@ -25,11 +25,14 @@ use crate::model::{BUNDLE, BundleBytes, GOLDEN, ModelError, ONNX, write_all};
 use crate::net::FloatNet;
 use crate::onnx;
 use crate::quantize::{Graph, QuantizeError, quantize};
+use crate::recipe::{Impostors, Metric};
 use crate::train::{TrainError, Trained};
 
 pub use bundle::bundle_bytes;
 pub use layers::LayerReport;
 pub use origin::{ORIGIN, Origin, OriginError, check_origin};
+pub use threshold::evidence_sentence;
+use threshold::{compared, gate, threshold, usual_spread};
 
 /// By how much the int8 EER may exceed the float EER before the export refuses, a fraction.
 pub const MAX_EER_GAP: f64 = 0.003;
@@ -66,6 +69,8 @@ pub struct Exported {
     pub macs: u64,
     /// The false-match rate that the threshold was chosen for, a fraction.
     pub target_fmr: f64,
+    /// The enrolment gate: the largest distance at which samples are enrolled together.
+    pub gate: u32,
     /// The sealed threshold's evidence in words.
     pub evidence: String,
 }
@@ -108,6 +113,12 @@ pub enum ExportError {
         "the threshold part of the data has no two samples of one identity, or only one identity: widen `threshold` in the recipe's split"
     )]
     NoComparisons,
+    /// Nothing to measure the threshold with.
+    #[error(
+        "the threshold part of the data has no identity with more samples than `references`, or no forgeries: widen `threshold` in \
+         the recipe's split, or change `references` or `against` in its [export]"
+    )]
+    NoTemplates,
     /// int8 is too much worse than float.
     #[error(
         "the int8 network's EER of {int8:.2} % exceeds the float network's {float:.2} % by more than {allowed:.2} points: \
@@ -130,8 +141,9 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     let Quantized { net, tensors, graph, mut bytes } = quantized(&trained)?;
 
     let part = recipe.threshold_part()?;
+    let engine = Engine::Int8(bytes.clone());
     let (float, _) = measure(&Engine::float(&trained), &part)?;
-    let (int8, (embedded, comparisons, scores)) = measure(&Engine::Int8(bytes.clone()), &part)?;
+    let (int8, (embedded, comparisons, pairs)) = measure(&engine, &part)?;
     if int8.eer > float.eer + options.max_eer_gap {
         return Err(ExportError::EerGap {
             int8: int8.eer * 100.0,
@@ -142,7 +154,16 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     let train = &recipe.data.split.train;
     let unseen = recipe.data.threshold_source.is_some() || part.identities.iter().all(|name| !train.matches(name));
     let spread = recipe.export.spread.then(|| usual_spread(&comparisons)).flatten();
-    let threshold = threshold(&scores, recipe.export.target_fmr, int8.identities, unseen);
+    let mut tried = embedded.clone().with_usual_spread(spread);
+    if recipe.export.against == Impostors::Forgeries {
+        tried = tried.with_forgeries(engine.embed(&part.clone().take_forgeries())?);
+    }
+    let compared = compared(&recipe.export, &tried)?;
+    let (scores, identities) = match &compared {
+        Some(compared) => (&compared.scores(), compared.identities),
+        None => (&pairs, int8.identities),
+    };
+    let threshold = threshold(&recipe.export, scores, identities, unseen, gate(&pairs));
     seal(bytes.as_mut_slice(), threshold, spread)?;
     let bundle = bytes.bundle()?;
     let header = bundle.header();
@@ -156,12 +177,13 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     let exported = Exported {
         layers,
         float,
-        int8: verify(&comparisons, &scores, Some(threshold.distance.0)).unwrap_or(int8),
+        int8: verify(&comparisons, &pairs, Some(threshold.distance.0)).unwrap_or(int8),
         bundle: bytes.as_slice().len(),
         onnx: onnx.len(),
         arena: header.arena,
         macs: bundle.macs(),
         target_fmr: recipe.export.target_fmr,
+        gate: threshold.gate.0,
         evidence: evidence_sentence(&threshold),
     };
     let mut files = vec![(BUNDLE, bytes.as_slice()), (ONNX, onnx.as_slice()), (GOLDEN, golden.as_slice())];
@@ -190,11 +212,14 @@ struct Quantized {
 fn quantized(trained: &Trained) -> Result<Quantized, ExportError> {
     let recipe = &trained.recipe;
     let (data, split) = (&recipe.data, &recipe.data.split);
-    let net = trained.net.fold();
+    let mut net = trained.net.fold();
     let calibration = sample(data.source.load(Part::Train, split, data.world)?, recipe.export.calibration_samples);
     let frontend = recipe.front_end();
     let tensors = calibration.samples.iter().map(|sample| crate::evaluate::float_tensor(frontend, sample));
     let tensors = tensors.collect::<Result<Vec<_>, _>>()?;
+    if recipe.net.metric == Metric::Euclidean {
+        net.centre(&tensors);
+    }
     let graph = quantize(&net, &tensors)?;
     let bytes = bundle_bytes(&graph, &recipe.name, frontend, recipe.net.metric.into())?;
     Ok(Quantized { net, tensors, graph, bytes })
@@ -217,47 +242,4 @@ fn sample(mut dataset: Dataset, count: usize) -> Dataset {
     let chosen = index::sample(&mut rng, all, count.min(all));
     dataset.samples = chosen.iter().map(|index| dataset.samples[index].clone()).collect();
     dataset
-}
-
-/// The largest distance whose FMR stays within `target`, with its evidence.
-fn threshold(scores: &Scores, target: f64, identities: usize, unseen: bool) -> Threshold {
-    let value = scores.integer_threshold(target);
-    let at = f64::from(value);
-    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let evidence = Evidence {
-        target_fmr_ppm: (target * 1e6).round() as u32,
-        identities: count(identities),
-        unseen,
-        genuine: count(scores.genuine().len()),
-        false_non_matches: count(scores.false_non_matches(at)),
-        impostor: count(scores.impostor().len()),
-        false_matches: count(scores.false_matches(at)),
-    };
-    Threshold { distance: Distance(value), evidence }
-}
-
-/// The mean over identities of the mean distance between their samples, rounded down.
-fn usual_spread(comparisons: &Comparisons) -> Option<Distance> {
-    let own = comparisons.blocks.iter().filter(|block| block.genuine && !block.distances.is_empty());
-    let means: Vec<f64> = own.map(|block| block.distances.iter().sum::<f64>() / block.distances.len() as f64).collect();
-    (!means.is_empty()).then(|| Distance((means.iter().sum::<f64>() / means.len() as f64) as u32))
-}
-
-/// What a threshold rests on, for people.
-pub fn evidence_sentence(threshold: &Threshold) -> String {
-    let evidence = &threshold.evidence;
-    let percent = |part: u32, whole: u32| 100.0 * f64::from(part) / f64::from(whole.max(1));
-    format!(
-        "distance <= {} was chosen for FMR <= {} %: {:.3} % of {} impostor and {:.2} % of {} genuine comparisons fail, over {} \
-         identities {}; so many identities support no claim below an FMR of {:.4} % at 95 %",
-        threshold.distance.0,
-        f64::from(evidence.target_fmr_ppm) / 1e4,
-        percent(evidence.false_matches, evidence.impostor),
-        evidence.impostor,
-        percent(evidence.false_non_matches, evidence.genuine),
-        evidence.genuine,
-        evidence.identities,
-        if evidence.unseen { "that were not trained on" } else { "THAT WERE TRAINED ON" },
-        crate::metrics::fmr_bound(evidence.identities as usize) * 100.0,
-    )
 }

@@ -6,6 +6,9 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Activation, Architecture, Layer, LayerSpec, Net, Shape, activate, values};
 
+/// Samples whose embeddings are computed at once.
+const CENTRE_BATCH: usize = 64;
+
 /// Which side of a layer's activation is observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -89,6 +92,28 @@ impl FloatNet {
         }
         values(&x)
     }
+
+    /// Moves all embeddings, by the last layer's bias, until those of `samples` lie around the origin: the middle of each element's
+    /// range becomes 0. Euclidean distances stay, and a quantized element, whose zero point is the middle byte, has twice the
+    /// resolution at most.
+    pub fn centre(&mut self, samples: &[Vec<f32>]) {
+        let mut ranges: Vec<(f32, f32)> = Vec::new();
+        for batch in samples.chunks(CENTRE_BATCH) {
+            let embeddings = self.forward(&batch.concat(), batch.len(), |_, _, _| ());
+            let elements = embeddings.len() / batch.len().max(1);
+            ranges.resize(elements, (f32::INFINITY, f32::NEG_INFINITY));
+            for embedding in embeddings.chunks_exact(elements.max(1)) {
+                for ((low, high), &element) in ranges.iter_mut().zip(embedding) {
+                    (*low, *high) = (low.min(element), high.max(element));
+                }
+            }
+        }
+        if let Some(last) = self.layers.last_mut() {
+            for (bias, (low, high)) in last.bias.iter_mut().zip(ranges) {
+                *bias -= low / 2.0 + high / 2.0;
+            }
+        }
+    }
 }
 
 impl FloatLayer {
@@ -171,6 +196,32 @@ mod tests {
     fn folding_keeps_the_embedding() {
         agrees(&Architecture::article(Shape::new(1, 12, 10), 3));
         agrees(&Architecture::compact(Shape::new(3, 16, 16), 0.5, 4));
+    }
+
+    #[test]
+    fn a_centred_net_keeps_its_distances() {
+        let device = Device::flex();
+        device.seed(5);
+        let net = Net::new(&Architecture::article(Shape::new(1, 8, 8), 3), 3, &device).unwrap().fold();
+        let mut centred = net.clone();
+        // Elements far from the origin.
+        let last = centred.layers.last_mut().unwrap();
+        last.bias.copy_from_slice(&[40.0, -3.0, 0.5]);
+        let samples: Vec<Vec<f32>> =
+            (0..100).map(|i| (0..64).map(|j| ((i * j) % 17) as f32 / 17.0).collect()).collect();
+        centred.centre(&samples);
+        let embed = |net: &FloatNet| net.forward(&samples.concat(), samples.len(), |_, _, _| ());
+        let (before, after) = (embed(&net), embed(&centred));
+        for element in 0..3 {
+            let column = |all: &[f32]| all.iter().skip(element).step_by(3).copied().collect::<Vec<_>>();
+            let (before, after) = (column(&before), column(&after));
+            let low = after.iter().copied().fold(f32::INFINITY, f32::min);
+            let high = after.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            assert!((low + high).abs() < 1e-5, "{low} {high}");
+            for (before, after) in before.windows(2).zip(after.windows(2)) {
+                assert!(((before[1] - before[0]) - (after[1] - after[0])).abs() < 1e-4);
+            }
+        }
     }
 
     #[test]

@@ -132,6 +132,11 @@ impl Recipe {
         if self.data.rotations_as_classes && height != width {
             return Err(DataError::Rotations { height: height.into(), width: width.into() }.into());
         }
+        // Of a recording, halves are joined before there is a picture that could be turned.
+        let turned = self.data.rotations_as_classes || self.data.mirrors_as_classes;
+        if turned && self.data.halves_as_classes && matches!(self.front_end(), FrontEnd::LogMel(_)) {
+            return range("data.halves_as_classes", "true", "false for recordings that are turned or mirrored");
+        }
         self.data.source.check(&self.data.split)?;
         self.architecture().shapes()?;
         Ok(())
@@ -192,6 +197,8 @@ mod tests {
             }
             assert_eq!(with("espeak", change), Ok(()));
         }
+        let halves = with("espeak", |r| (r.data.halves_as_classes, r.data.mirrors_as_classes) = (true, true));
+        assert!(halves.unwrap_err().contains("data.halves_as_classes"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Recipe, is_false};
+use super::{Recipe, is_default, is_false};
 use crate::data::{DataError, Dataset, Part, Pattern, Sampling, Spec, Split};
 
 /// Where samples come from.
@@ -39,7 +39,7 @@ pub struct Data {
     #[serde(default, skip_serializing_if = "is_false")]
     pub reversals_as_classes: bool,
     /// Every voice that trains becomes so many: as it is, and at other pitches behind other filters. 0 for as it is.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub voices_as_classes: u16,
     /// The source of the identities that choose the threshold, where the main one has too few to spare.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,10 +87,6 @@ impl Recipe {
         let part = other.load_all(&split.threshold, *world)?;
         Ok(if *threshold_inverted { part.inverted() } else { part })
     }
-}
-
-fn is_zero(value: &u16) -> bool {
-    *value == 0
 }
 
 #[cfg(test)]

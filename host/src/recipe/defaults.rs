@@ -7,8 +7,8 @@ use crate::data::{Part, Sampling, Spec, Split};
 use crate::mining::Mining;
 
 use super::{
-    Data, Export, Family, Input, Keep, Loss, Method, Metric, Network, Optimizer, Phase, Pool, Recipe, RecipeError,
-    SoundInput, Validation,
+    Data, Export, Family, Impostors, Input, Keep, Loss, Method, Metric, Network, Optimizer, Phase, Pool, Recipe,
+    RecipeError, SoundInput, Validation,
 };
 
 /// The choices that most decide a recipe; the others follow from them.
@@ -110,7 +110,13 @@ impl Choices {
                 _ => Optimizer { weight_decay: 1e-4, average: 0.0 },
             },
             validation: Validation { every_steps: 100, samples: 1000, pairs: 20_000, patience: 0, keep: Keep::Best },
-            export: Export { target_fmr: 0.01, calibration_samples: 500, spread: false },
+            export: Export {
+                target_fmr: 0.01,
+                against: Impostors::Others,
+                references: 0,
+                calibration_samples: 500,
+                spread: false,
+            },
             phases: phases.map(|method| self.default_phase(method, metric, identities)).collect(),
         };
         recipe.check()?;
@@ -227,6 +233,7 @@ impl Choices {
         };
         Phase {
             epochs,
+            steps: 0,
             learning_rate: match self.source {
                 Spec::Mnist(_) if method.classifies() => 4e-3,
                 Spec::Mnist(_) => 2e-3,

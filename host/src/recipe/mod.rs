@@ -27,7 +27,7 @@ pub use error::RecipeError;
 pub use input::{Input, SoundInput};
 pub use loss::{Loss, Method};
 pub use net::{Family, Metric, Network, Pool};
-pub use phase::{Contrast, Export, Keep, Optimizer, Phase, Validation};
+pub use phase::{Contrast, Export, Impostors, Keep, Optimizer, Phase, Validation};
 
 /// Name of a recipe in a model's folder.
 pub const FILE_NAME: &str = "recipe.toml";
@@ -122,6 +122,10 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// Where the text is wrong and why, in one line.
 fn one_line(error: &toml::de::Error, text: &str) -> String {
     let message = error.message().replace('\n', " ");
@@ -169,6 +173,7 @@ mod tests {
         };
         let phase = |loss, sampling, contrast| Phase {
             epochs: 2,
+            steps: 1000,
             learning_rate: 0.5,
             warmup_steps: 3,
             final_learning_rate: 0.25,
@@ -231,7 +236,13 @@ mod tests {
             },
             optimizer: Optimizer { weight_decay: 0.5, average: 0.5 },
             validation: Validation { every_steps: 100, samples: 1000, pairs: 2000, patience: 3, keep: Keep::Last },
-            export: Export { target_fmr: 0.5, calibration_samples: 500, spread: true },
+            export: Export {
+                target_fmr: 0.5,
+                against: Impostors::Forgeries,
+                references: 5,
+                calibration_samples: 500,
+                spread: true,
+            },
             phases: vec![
                 phase(Loss::Contrastive { margin, mining }, balanced, None),
                 phase(Loss::Triplet { margin, mining }, balanced, None),

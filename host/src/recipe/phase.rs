@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Loss, is_false};
+use super::{Loss, is_default, is_false};
 use crate::data::Sampling;
 
 /// Settings of Adam with decoupled weight decay.
@@ -45,12 +45,29 @@ pub enum Keep {
     Last,
 }
 
+/// Who tries to be taken for somebody else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Impostors {
+    /// Others, by their own samples.
+    #[default]
+    Others,
+    /// Those who imitate, by skilled forgeries.
+    Forgeries,
+}
+
 /// What the export does with the trained network.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Export {
     /// False-match rate that the decision threshold is chosen for.
     pub target_fmr: f64,
+    /// Whom the threshold keeps out at that rate.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub against: Impostors,
+    /// Samples of each template that it is measured with; 0 for every pair of samples.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub references: usize,
     /// Samples of the train part that the quantization ranges are taken from.
     pub calibration_samples: usize,
     /// Whether a template of several samples is compared by how much these differ: see [`shared::gallery::Gallery`].
@@ -64,6 +81,9 @@ pub struct Export {
 pub struct Phase {
     /// Passes over the data.
     pub epochs: usize,
+    /// Steps after which it ends before its epochs do, where these are long; 0 for never.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub steps: usize,
     /// Highest learning rate.
     pub learning_rate: f64,
     /// Steps in which the learning rate rises from 0 to its highest.

@@ -179,7 +179,8 @@ impl Run<'_> {
         let (Some(phase), Some(data)) = (self.recipe.phases.get(number), data) else {
             return Ok(net);
         };
-        let steps = data.batches().saturating_mul(phase.epochs);
+        let all = data.batches().saturating_mul(phase.epochs);
+        let steps = if phase.steps > 0 { all.min(phase.steps) } else { all };
         let first = self.state.step_in_phase;
         // The data may have become less since the checkpoint was kept.
         if first >= steps {

@@ -17,6 +17,8 @@ pub struct Evidence {
     pub identities: u32,
     /// Whether none of them was trained on.
     pub unseen: bool,
+    /// Whether the impostors are skilled forgeries, not samples of others.
+    pub forged: bool,
     /// Genuine comparisons, and how many of them the threshold rejects.
     pub genuine: u32,
     /// Genuine comparisons rejected.
@@ -28,10 +30,12 @@ pub struct Evidence {
 }
 
 /// A decision threshold with what it rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Threshold {
     /// The largest distance that is still accepted.
     pub distance: Distance,
+    /// The enrolment gate: how far a sample may be from the mean of those that it is enrolled with.
+    pub gate: Distance,
     /// How it was measured.
     pub evidence: Evidence,
 }

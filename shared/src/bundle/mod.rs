@@ -13,12 +13,13 @@
 //!  26  input width            u16   72  real value of one embedding step       f32
 //!  28  input channels         u8    76  spread of one identity's samples, or 0 u32
 //!  29  front end: see below   u8    80  name, UTF-8, zero-padded               16 bytes
-//!  30  flags: see below       u8    96  settings of a log-mel front end, then the layer table, 48 bytes each:
-//!  31  metric                 u8           0 kind u8, kernel rows u8, kernel columns u8, stride u8
-//!  32  embedding dimension    u16          4 padding above, left, below, right: u8 each
-//!  34  reserved, zero         u16          8 input height, width, channels; output height, width, channels: u16 each
-//!  36  arena, bytes           u32         20 input zero point u8, output zero point u8, output layout u8, flags u8
-//!  40  input's place in arena u32         24 places in the file: weights, channels, table: u32 each
+//!  30  flags: see below       u8    96  enrolment gate: largest distance       u32
+//!  31  metric                 u8   100  settings of a log-mel front end, then the layer table, 48 bytes each:
+//!  32  embedding dimension    u16          0 kind u8, kernel rows u8, kernel columns u8, stride u8
+//!  34  reserved, zero         u16          4 padding above, left, below, right: u8 each
+//!  36  arena, bytes           u32          8 input height, width, channels; output height, width, channels: u16 each
+//!  40  input's place in arena u32         20 input zero point u8, output zero point u8, output layout u8, flags u8
+//!                                         24 places in the file: weights, channels, table: u32 each
 //!                                         36 places in the arena: input, output, scratch: u32 each
 //!
 //! front end 0, pixels: height, width and channels of the input, flags 1 and 2; no further settings
@@ -26,7 +27,8 @@
 //!   0 rate, 2 window, 4 hop, 6 low, 8 high: u16 each; 10 range u8, 11 trim u8, 12 flags u8, 13 reserved, zero
 //!   flags: 1 pre-emphasis, 2 repeated to fill the frames, 4 drawn out over them
 //!
-//! header flags: 1 inverted, 2 stretched, 4 threshold sealed, 8 identities of the threshold were not trained on
+//! header flags: 1 inverted, 2 stretched, 4 threshold sealed, 8 identities of the threshold were not trained on, 16 its impostors
+//!               are skilled forgeries
 //! layer flags:  1 a table of 256 bytes follows the requantisation, 2 the layer's rows go straight into the next layer's ring
 //! ```
 //!
@@ -61,9 +63,9 @@ pub use layer::{Entry, Layer, Order};
 pub use write::{LayerSource, WriteError, encode, encoded_len, seal};
 
 /// The version that this code reads and writes.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes of the header, without the settings of a log-mel front end.
-pub const HEADER_LEN: usize = 96;
+pub const HEADER_LEN: usize = 100;
 /// Bytes of the settings of a log-mel front end.
 pub const LOG_MEL_LEN: usize = 16;
 /// Bytes of one entry of the layer table.
@@ -83,6 +85,7 @@ const INVERT: u8 = 1;
 const STRETCH: u8 = 2;
 const SEALED: u8 = 4;
 const UNSEEN: u8 = 8;
+const FORGED: u8 = 16;
 const PIXELS: u8 = 0;
 const LOG_MEL: u8 = 1;
 const PRE_EMPHASIS: u8 = 1;

@@ -3,9 +3,9 @@
 use bytemuck::{cast_slice, try_cast_slice};
 
 use super::{
-    DRAWN_OUT, Entry, Evidence, FUSED, HAS_TABLE, HEADER_LEN, Header, INVERT, LAYER_LEN, LOG_MEL, LOG_MEL_LEN, Layer,
-    PIXELS, PRE_EMPHASIS, REPEAT, SEALED, STRETCH, TABLE_LEN, Threshold, UNSEEN, array_at, u8_at, u16_at, u32_at,
-    unpack, winograd_place,
+    DRAWN_OUT, Entry, Evidence, FORGED, FUSED, HAS_TABLE, HEADER_LEN, Header, INVERT, LAYER_LEN, LOG_MEL, LOG_MEL_LEN,
+    Layer, PIXELS, PRE_EMPHASIS, REPEAT, SEALED, STRETCH, TABLE_LEN, Threshold, UNSEEN, array_at, u8_at, u16_at,
+    u32_at, unpack, winograd_place,
 };
 use crate::embedding::{Distance, MAX_DIM, Metric};
 use crate::frontend::{Fill, FrontEnd, LogMel, Pixels};
@@ -23,14 +23,15 @@ pub(super) fn read_header(bytes: &[u8]) -> Option<Header> {
         target_fmr_ppm: u32_at(bytes, 48),
         identities: u32_at(bytes, 52),
         unseen: flags & UNSEEN != 0,
+        forged: flags & FORGED != 0,
         genuine: u32_at(bytes, 56),
         false_non_matches: u32_at(bytes, 60),
         impostor: u32_at(bytes, 64),
         false_matches: u32_at(bytes, 68),
     };
-    let threshold = Threshold { distance: Distance(u32_at(bytes, 44)), evidence };
+    let threshold = Threshold { distance: Distance(u32_at(bytes, 44)), gate: Distance(u32_at(bytes, 96)), evidence };
     let (dim, scale) = (u16_at(bytes, 32), f32::from_bits(u32_at(bytes, 72)));
-    let sound = flags & !(INVERT | STRETCH | SEALED | UNSEEN) == 0
+    let sound = flags & !(INVERT | STRETCH | SEALED | UNSEEN | FORGED) == 0
         && (1..=MAX_DIM).contains(&usize::from(dim))
         && scale.is_finite()
         && scale > 0.0;

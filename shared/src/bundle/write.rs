@@ -4,7 +4,7 @@ use bytemuck::cast_slice;
 use thiserror::Error;
 
 use super::{
-    Bundle, BundleError, CHECKED_FROM, DRAWN_OUT, Entry, Evidence, FUSED, HAS_TABLE, HEADER_LEN, Header, INVERT,
+    Bundle, BundleError, CHECKED_FROM, DRAWN_OUT, Entry, FORGED, FUSED, HAS_TABLE, HEADER_LEN, Header, INVERT,
     LAYER_LEN, LOG_MEL, LOG_MEL_LEN, MAGIC, PIXELS, PRE_EMPHASIS, REPEAT, SEALED, STRETCH, TABLE_LEN, Threshold,
     UNSEEN, VERSION, pack, put, winograd_place,
 };
@@ -146,9 +146,15 @@ fn put_header(header: &Header, layers: usize, out: &mut [u8]) {
         FrontEnd::Pixels(Pixels { invert, stretch, .. }) => (invert, stretch),
         FrontEnd::LogMel(_) => (false, false),
     };
-    let threshold = header.threshold.unwrap_or(Threshold { distance: Distance(0), evidence: Evidence::default() });
+    let threshold = header.threshold.unwrap_or_default();
     let evidence = threshold.evidence;
-    let flags = [(invert, INVERT), (stretch, STRETCH), (header.threshold.is_some(), SEALED), (evidence.unseen, UNSEEN)];
+    let flags = [
+        (invert, INVERT),
+        (stretch, STRETCH),
+        (header.threshold.is_some(), SEALED),
+        (evidence.unseen, UNSEEN),
+        (evidence.forged, FORGED),
+    ];
     let flags = flags.iter().filter(|(set, _)| *set).map(|(_, flag)| flag).sum();
     put(out, 0, &MAGIC);
     put(out, 4, &VERSION.to_le_bytes());
@@ -179,6 +185,7 @@ fn put_header(header: &Header, layers: usize, out: &mut [u8]) {
         (68, evidence.false_matches),
         (72, header.embedding_scale.to_bits()),
         (76, header.spread.map_or(0, |spread| spread.0)),
+        (96, threshold.gate.0),
     ];
     for (at, word) in words {
         put(out, at, &word.to_le_bytes());

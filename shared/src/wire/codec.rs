@@ -341,8 +341,8 @@ macro_rules! variants {
 }
 
 fields!('a Distance { 0 });
-fields!('a Evidence { target_fmr_ppm identities unseen genuine false_non_matches impostor false_matches });
-fields!('a Threshold { distance evidence });
+fields!('a Evidence { target_fmr_ppm identities unseen forged genuine false_non_matches impostor false_matches });
+fields!('a Threshold { distance gate evidence });
 fields!('a Candidate { label distance runner_up });
 fields!('a Adjustment { distance loosen });
 fields!('a Event { number accepted nearest });
@@ -413,7 +413,7 @@ variants!('a Fault {
     10 Blank,
     11 Clipped,
     12 Short,
-    13 Unlike { distance threshold },
+    13 Unlike { distance gate },
     14 Samples,
     15 Label,
     16 Duplicate,

@@ -68,13 +68,13 @@ pub enum Fault {
     /// Too little of the recording is sound, or a side of the picture is less than a quarter of the model's input.
     #[error("the sample is too short or too small: record longer, or take a larger picture")]
     Short,
-    /// The sample is farther from the others of its identity than the threshold.
-    #[error("the sample is at distance {distance} from those before it, the threshold is {threshold}: is it the same identity?", distance = .distance.0, threshold = .threshold.0)]
+    /// The sample is farther from the others of its identity than the enrolment gate lets pass.
+    #[error("the sample is at distance {distance} from those before it, at most {gate} is enrolled together: is it the same identity?", distance = .distance.0, gate = .gate.0)]
     Unlike {
         /// The distance from the mean of those before it.
         distance: Distance,
-        /// The threshold.
-        threshold: Distance,
+        /// The gate.
+        gate: Distance,
     },
     /// As many samples as make a template were collected.
     #[error("a template is made of up to {MAX_SAMPLES} samples: enrol those that were sent")]

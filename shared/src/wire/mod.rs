@@ -63,7 +63,7 @@ pub use frame::{Decoder, Frame, FrameError, MAX_BODY, MAX_FRAME, encode};
 
 /// The version of the protocol; a board and a host of different versions share nothing but [`Request::Info`] and the first
 /// field of [`Info`].
-pub const PROTOCOL: u8 = 2;
+pub const PROTOCOL: u8 = 3;
 /// Most bytes of a sample or a model in one message.
 pub const MAX_CHUNK: usize = 256;
 /// Most labels in one [`Response::Identities`].

@@ -61,6 +61,7 @@ fn info(number: u32, name: &str) -> Info<'_> {
         embedding_scale: 0.125,
         threshold: number.is_multiple_of(2).then_some(Threshold {
             distance: Distance(number),
+            gate: Distance(number / 2),
             evidence: Evidence { impostor: u32::MAX, unseen: true, ..Evidence::default() },
         }),
         adjusted: number.is_multiple_of(3).then_some(Distance(5)),
@@ -78,7 +79,7 @@ fn response<'a>(kind: u8, number: u32, label: &'a str, bytes: &'a [u8]) -> Respo
     let candidate = Candidate {
         label: label.parse().unwrap(),
         distance: Distance(number),
-        runner_up: number.is_multiple_of(3).then_some(Distance(!number)),
+        runner_up: number.is_multiple_of(3).then(|| (label.parse().unwrap(), Distance(!number))),
     };
     match kind {
         0 => Response::Info(info(number, label)),

@@ -10,9 +10,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use shared::bundle::Bundle;
 use shared::embedding::Distance;
-use shared::wire::{Adjustment, LogLevel, MAX_SAMPLES, Request, Response, StoreState};
+use shared::wire::{Adjustment, Info, LogLevel, MAX_SAMPLES, Request, Response, StoreState};
 
 use super::{Action, Args, Level, key, show};
+use crate::cmd::decision::{self, Yardstick};
 use crate::cmd::print_json;
 use crate::data;
 use crate::device::{Client, DeviceError};
@@ -173,6 +174,13 @@ fn enroll(client: &mut Client, args: &Args, files: &[std::path::PathBuf], label:
 }
 
 fn decide(client: &mut Client, json: bool, files: &[std::path::PathBuf], request: &Request<'_>) -> anyhow::Result<()> {
+    let by = client.ask(&Request::Info, |response| match response {
+        Response::Info(Info { metric, embedding_scale, threshold, adjusted, .. }) => {
+            let threshold = adjusted.or(threshold.map(|sealed| sealed.distance)).unwrap_or(Distance(0));
+            Ok(Yardstick { metric, embedding_scale, threshold })
+        }
+        _ => Err(DeviceError::Answer),
+    })?;
     for path in files {
         send(client, path)?;
         let file = path.display().to_string();
@@ -180,7 +188,7 @@ fn decide(client: &mut Client, json: bool, files: &[std::path::PathBuf], request
             Response::Decision(decision) => Ok(decision),
             _ => Err(DeviceError::Answer),
         });
-        show::decision(json, &file, &decision.with_context(|| file.clone())?)?;
+        decision::print(json, &file, &decision.with_context(|| file.clone())?, by)?;
     }
     Ok(())
 }

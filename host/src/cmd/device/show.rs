@@ -8,7 +8,6 @@ use std::thread;
 
 use serde_json::{Value, json};
 use shared::frontend::RawHeader;
-use shared::gallery::{Candidate, Decision};
 use shared::wire::{Event, Hardware, Info, StoreState};
 
 use crate::cmd::print_json;
@@ -46,8 +45,11 @@ pub(super) fn info(info: &Info<'_>) -> Vec<Field> {
         Some(threshold) => {
             let evidence = threshold.evidence;
             format!(
-                "{}, {} of {} impostor comparisons accepted",
-                threshold.distance.0, evidence.false_matches, evidence.impostor
+                "{}, {} of {} {} accepted",
+                threshold.distance.0,
+                evidence.false_matches,
+                evidence.impostor,
+                if evidence.forged { "skilled forgeries" } else { "impostor comparisons" }
             )
         }
         None => "none: the model was not sealed".to_string(),
@@ -95,33 +97,6 @@ pub(super) fn hardware(hardware: &Hardware<'_>) -> Vec<Field> {
             json!(hardware.store_erased),
         ),
     ]
-}
-
-pub(super) fn decision(json: bool, file: &str, decision: &Decision) -> anyhow::Result<()> {
-    let (accepted, candidate) = match decision {
-        Decision::Match(candidate) => (true, Some(candidate)),
-        Decision::Unknown(candidate) => (false, candidate.as_ref()),
-    };
-    if json {
-        let margin = |c: &Candidate| c.runner_up.map(|next| next.0.saturating_sub(c.distance.0));
-        return print_json(&json!({
-            "file": file, "accepted": accepted,
-            "label": candidate.map(|c| c.label.as_str()),
-            "distance": candidate.map(|c| c.distance.0),
-            "runner_up": candidate.and_then(|c| c.runner_up).map(|distance| distance.0),
-            "margin": candidate.and_then(margin),
-        }));
-    }
-    let verdict = if accepted { "accepted" } else { "rejected" };
-    match candidate {
-        Some(Candidate { label, distance, runner_up: Some(next) }) => {
-            let margin = next.0.saturating_sub(distance.0);
-            say!("{file}: {verdict}, {label} at distance {}, the next one {margin} farther", distance.0)?;
-        }
-        Some(Candidate { label, distance, .. }) => say!("{file}: {verdict}, {label} at distance {}", distance.0)?,
-        None => say!("{file}: {verdict}, nobody is enrolled")?,
-    }
-    Ok(())
 }
 
 pub(super) fn event(json: bool, event: &Event) -> anyhow::Result<()> {

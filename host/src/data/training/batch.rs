@@ -9,10 +9,10 @@ use rayon::prelude::*;
 use shared::frontend::FrontEnd;
 
 use super::TrainingData;
-use crate::data::halves::{Share, one_after_the_other};
+use crate::data::halves::{Share, one_above_the_other, one_after_the_other};
 use crate::data::made::{self, Made};
 use crate::data::sound::SoundAugment;
-use crate::data::{DataError, Dataset, Shape, Tensors, input_tensor};
+use crate::data::{DataError, Dataset, Tensors, input_tensor};
 
 /// Input tensors with their identities.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,22 +46,21 @@ impl TrainingData {
         let mut data = vec![0; indices.len() * size];
         data.par_chunks_mut(size.max(1)).zip(indices).enumerate().try_for_each(|(place, (tensor, &index))| {
             let mut rng = self.variation(epoch, (number * indices.len() + place) as u64);
-            let plain = match &self.halves {
-                None => self.plain(index / self.turns.len(), epoch, &mut rng)?,
+            let laid = match &self.halves {
+                None => self.laid(index, epoch, &mut rng)?,
                 Some(halves) => {
-                    let (first, second) = halves.pair(index / self.turns.len(), &mut rng);
+                    let (first, second) = halves.pair(index, &mut rng);
                     self.joined(first, second, epoch, &mut rng)?
                 }
             };
-            let turned = self.turns[index % self.turns.len()].lay(self.shape, plain);
-            self.augment.apply(self.shape, &turned, tensor, &mut rng);
+            self.augment.apply(self.shape, &laid, tensor, &mut rng);
             Ok::<_, DataError>(())
         })?;
         let identities = indices.iter().map(|&index| self.labels[index]).collect();
         Ok(Batch { data, identities })
     }
 
-    /// The first half of one tensor of an epoch with the second half of another.
+    /// The first half of one laid tensor of an epoch with the second half of another.
     fn joined(
         &self,
         first: usize,
@@ -70,7 +69,7 @@ impl TrainingData {
         rng: &mut ChaCha8Rng,
     ) -> Result<Cow<'_, [u8]>, DataError> {
         let Some(second) = second else {
-            return self.plain(first, epoch, rng);
+            return self.laid(first, epoch, rng);
         };
         if let Content::Recorded { dataset, front, sound } = &self.content {
             let (first, second) = (&dataset.samples[first], &dataset.samples[second]);
@@ -82,14 +81,15 @@ impl TrainingData {
             let refused = |source| DataError::Frontend { identity: dataset.identities[first.identity].clone(), source };
             return sound.tensor(front, &raw, &other.raw, rng).map(Cow::Owned).map_err(refused);
         }
-        let mut tensor = self.plain(first, epoch, rng)?.into_owned();
-        let below = self.plain(second, epoch, rng)?;
-        let Shape { height, width, .. } = self.shape;
-        for (plane, below) in tensor.chunks_exact_mut((height * width).max(1)).zip(below.chunks_exact(height * width)) {
-            let half = height / 2 * width;
-            plane[half..].copy_from_slice(&below[half..]);
-        }
-        Ok(Cow::Owned(tensor))
+        let upper = self.laid(first, epoch, rng)?;
+        let lower = self.laid(second, epoch, rng)?;
+        Ok(Cow::Owned(one_above_the_other(self.shape, &upper, &lower)))
+    }
+
+    /// Tensor number `index / n` of an epoch, laid in way `index % n` of the `n`.
+    fn laid(&self, index: usize, epoch: u64, rng: &mut ChaCha8Rng) -> Result<Cow<'_, [u8]>, DataError> {
+        let turn = self.turns[index % self.turns.len()];
+        Ok(turn.lay(self.shape, self.plain(index / self.turns.len(), epoch, rng)?))
     }
 
     /// Tensor number `index` of an epoch as the front end gives it.

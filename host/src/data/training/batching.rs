@@ -42,8 +42,9 @@ pub struct Classes {
     /// Every class becomes four: as it is, mirrored left and right, upside down, and both; with `rotations` eight. An epoch has as
     /// many times the samples.
     pub mirrors: bool,
-    /// The first half of one class and the second half of another are a class as well: of `n` classes, `n * n`, of which an epoch
-    /// has `n` times as many samples. The halves of a picture lie one above the other, those of a recording follow each other.
+    /// The first half of one class and the second half of another are a class as well: of `n` classes (turned and mirrored ones
+    /// included), `n * n`, of which an epoch has `n` times as many samples. The halves of a picture lie one above the other, so
+    /// that their strokes meet, those of a recording follow each other.
     pub halves: bool,
     /// Every recording played backwards is another class: see [`Dataset::reversals_as_identities`].
     ///

@@ -27,12 +27,12 @@ pub use batching::{Batching, Classes, Sampling};
 pub struct TrainingData {
     content: Content,
     shape: Shape,
+    /// How every sample of the content is laid: as it is, and turned or mirrored where that counts as a class.
+    turns: &'static [Turn],
     /// Where halves of two classes make a class.
     halves: Option<Halves>,
-    /// How every sample is laid: as it is, and turned or mirrored where that counts as a class.
-    turns: &'static [Turn],
-    /// The class of every sample of an epoch: sample `i` is number `i / n` of the content, or of its halves, laid as number
-    /// `i % n` of the `n` turns says.
+    /// The class of every sample of an epoch: sample `i` is number `i / n` of the content laid as number `i % n` of the `n` turns
+    /// says, or one of the `halves` of these.
     labels: Vec<usize>,
     identities: usize,
     sampler: Sampler,
@@ -117,10 +117,10 @@ impl TrainingData {
         if classes.rotations && shape.height != shape.width {
             return Err(DataError::Rotations { height: shape.height, width: shape.width });
         }
-        let halves = classes.halves.then(|| Halves::new(labels.clone()));
-        let labels = halves.as_ref().map_or(labels, Halves::classes);
         let turned = |label: usize| (0..turns.len()).map(move |turn| label * turns.len() + turn);
         let labels: Vec<usize> = labels.into_iter().flat_map(turned).collect();
+        let halves = classes.halves.then(|| Halves::new(labels.clone()));
+        let labels = halves.as_ref().map_or(labels, Halves::classes);
         let sampler = match sampling {
             Sampling::Balanced { identities, samples } => {
                 Sampler::Balanced(PkSampler::new(&labels, identities, samples, seed)?)
@@ -130,8 +130,8 @@ impl TrainingData {
         Ok(TrainingData {
             content,
             shape,
-            halves,
             turns,
+            halves,
             identities: labels.iter().max().map_or(0, |&last| last + 1),
             labels,
             sampler,

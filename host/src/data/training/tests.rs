@@ -170,3 +170,26 @@ fn halves_of_two_classes_are_a_class() {
     }
     assert_eq!(seen.len(), 18, "every sample begins one of each class");
 }
+
+#[test]
+fn halves_of_turned_classes_are_classes() {
+    let tensors = Tensors {
+        shape: Shape { height: 2, width: 1, channels: 1 },
+        data: vec![10, 11, 20, 21],
+        identities: vec![0, 1],
+    };
+    let classes = Classes { mirrors: true, halves: true, ..Classes::default() };
+    let asked = Batching { classes, ..batching(Sampling::Shuffled { batch: 64 }) };
+    let data = TrainingData::stored(tensors, asked).expect("fits");
+    assert_eq!((data.identities(), data.batches()), (64, 1));
+    let batch = epoch(&data, 0).remove(0);
+    // Of one column, the second and the fourth way are upside down or as it is.
+    let rows = |class: usize| {
+        let first = 10 * (class / 4 + 1);
+        if [0, 1].contains(&(class % 4)) { [first, first + 1] } else { [first + 1, first] }
+    };
+    for (made, class) in batch.data.chunks_exact(2).zip(batch.identities) {
+        let (upper, lower) = (rows(class / 8)[0], rows(class % 8)[1]);
+        assert_eq!(made.iter().map(|&row| usize::from(row)).collect::<Vec<_>>(), [upper, lower], "class {class}");
+    }
+}
