@@ -55,6 +55,20 @@ fn a_full_disk_while_drawing() {
 }
 
 #[test]
+fn a_recipe_alone_is_written() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("mine");
+    let line = ["train", "--data", "glyphs", "--out", text(&out), "--recipe-only", "--set", "augment.erase=0.25"];
+    assert!(doppel(&line).status.success());
+    let files: Vec<_> =
+        fs::read_dir(&out).expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect();
+    assert_eq!(files, ["recipe.toml"]);
+    assert!(fs::read_to_string(out.join("recipe.toml")).expect("a recipe").contains("\nerase = 0.25\n"));
+    let model = committed("glyphs");
+    refused_with(2, &doppel(&["train", text(&model), "--recipe-only"]), &["trained model"]);
+}
+
+#[test]
 fn arguments_that_make_no_command_end_with_status_2() {
     let two = |line: &str, words: &[&str]| {
         let output = doppel(&line.split(' ').collect::<Vec<_>>());

@@ -34,6 +34,16 @@ pub enum RecipeError {
         /// Where and why.
         message: String,
     },
+    /// A value that was given by its name.
+    #[error("--set {key}={value}: {message}; recipe.toml has the names and what is allowed")]
+    Set {
+        /// The name.
+        key: String,
+        /// The value.
+        value: String,
+        /// Why it cannot be set.
+        message: String,
+    },
     /// A value is out of its range.
     #[error("`{key}` is {value}; it must be {expected}")]
     Range {

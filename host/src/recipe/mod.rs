@@ -10,6 +10,7 @@ mod input;
 mod loss;
 mod net;
 mod phase;
+mod set;
 
 use std::fs;
 use std::path::Path;
@@ -28,6 +29,7 @@ pub use input::{Input, SoundInput};
 pub use loss::{Loss, Method};
 pub use net::{Family, Metric, Network, Pool};
 pub use phase::{Contrast, Export, Impostors, Keep, Optimizer, Phase, Validation};
+pub use set::Assignment;
 
 /// Name of a recipe in a model's folder.
 pub const FILE_NAME: &str = "recipe.toml";

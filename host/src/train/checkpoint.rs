@@ -66,7 +66,7 @@ impl Kind {
 }
 
 /// The folder of checkpoints within a model's folder.
-pub(super) fn folder(model: &Path) -> PathBuf {
+pub fn folder(model: &Path) -> PathBuf {
     model.join("checkpoint")
 }
 

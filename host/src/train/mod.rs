@@ -27,6 +27,7 @@ use crate::data::{DataError, Tensors};
 use crate::net::{ArchitectureError, Net};
 use crate::recipe::{self, Recipe, RecipeError};
 
+pub use checkpoint::folder as checkpoint_folder;
 pub use compute::{Compute, ComputeError};
 pub use log::{FILE_NAME as LOG_FILE_NAME, Line, read_log};
 pub use schedule::learning_rate;

@@ -18,8 +18,8 @@ pub(super) use progress::Progress;
 use super::UsageError;
 use crate::data::{Pattern, Sampling, Spec, Split};
 use crate::mining::Mining;
-use crate::recipe::{self, Choices, Family, Loss, Method, Metric, Pool, Recipe, RecipeError};
-use crate::train::{Compute, train_on};
+use crate::recipe::{self, Assignment, Choices, Family, Loss, Method, Metric, Pool, Recipe, RecipeError};
+use crate::train::{Compute, checkpoint_folder, train_on};
 
 /// Trains an embedding network.
 ///
@@ -44,6 +44,14 @@ pub struct Args {
     /// Train by this recipe.
     #[arg(long, value_name = "FILE", requires = "out")]
     pub recipe: Option<PathBuf>,
+
+    /// Set a value of the recipe by its name, as augment.erase=0.25 or phase.1.epochs=3; may come several times.
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<Assignment>,
+
+    /// Write recipe.toml into the folder and train nothing.
+    #[arg(long, conflicts_with = "resume")]
+    pub recipe_only: bool,
 
     /// Go on from the folder's last checkpoint, as if training had never stopped.
     #[arg(long)]
@@ -162,6 +170,14 @@ fn filling(text: &str) -> Result<Fill, String> {
 /// Trains.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let (recipe, folder) = prepare(&args)?;
+    if args.recipe_only {
+        if checkpoint_folder(&folder).exists() {
+            return usage(format!("{} holds a trained model: name another --out", folder.display()));
+        }
+        recipe.save(&folder)?;
+        note!("wrote {}", folder.join(recipe::FILE_NAME).display());
+        return Ok(());
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     ctrlc::set_handler(move || {
@@ -213,6 +229,7 @@ fn prepare(args: &Args) -> anyhow::Result<(Recipe, PathBuf)> {
         }
     };
     change(args, &mut recipe)?;
+    let recipe = recipe.with(&args.set)?;
     recipe.check().map_err(|error| by_flag(args, error))?;
     Ok((recipe, folder))
 }
@@ -379,6 +396,15 @@ mod tests {
         assert_eq!(recipe.phases[1].epochs, 3);
         let sampling = recipe.phases[1].sampling;
         assert_eq!(sampling, Sampling::Balanced { identities: 8, samples: 5 });
+    }
+
+    #[test]
+    fn values_set_by_name_win_over_flags() {
+        let line = "--data glyphs --out models/x --epochs 3 --set phase.epochs=5 --set augment.erase=0.5";
+        let (recipe, _) = prepared(line).unwrap();
+        assert_eq!((recipe.phases[0].epochs, recipe.augment.erase), (5, 0.5));
+        let error = prepared("--data glyphs --out models/x --set augment.erase=1.5").unwrap_err().to_string();
+        assert!(error.contains("erase"), "{error}");
     }
 
     #[test]
