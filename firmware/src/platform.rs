@@ -20,9 +20,6 @@ pub trait Platform {
         (0, 0)
     }
 
-    /// A sample was accepted or rejected.
-    fn decided(&mut self, _accepted: bool) {}
-
     /// The golden vectors of the model in use.
     fn golden(&self) -> Option<&[u8]> {
         None

@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use firmware::desktop::{DesktopApp, DesktopMemory, DesktopPlatform, FlashImage, TractEngine, serve_stream};
 use firmware::image::SLOT_LEN;
@@ -20,9 +21,10 @@ use parity::conversation::{Item, KEY, hold, script, script_of_recordings, second
 use parity::exported::{Exported, export};
 use parity::model::{Aligned, pictures};
 use shared::bundle::Bundle;
+use shared::embedding::Distance;
 use shared::gallery::Decision;
 use shared::golden::{self, Golden};
-use shared::wire::{Decoder, Fault, Request, Response, StoreState, Update};
+use shared::wire::{Adjustment, Decoder, Fault, Request, Response, StoreState, Update};
 
 /// A model of random weights in its own folder.
 fn model() -> (PathBuf, Exported) {
@@ -346,6 +348,38 @@ fn a_model_arrives_over_the_link_or_leaves_the_old_one() {
     // The next one goes to the other slot.
     assert_eq!(client.update(&bytes, |_| ()).unwrap(), 2);
     assert_eq!(running(&mut client), (2, StoreState::Ready));
+}
+
+/// A decision reaches the board's outputs, one at a time, and these turn themselves off.
+#[test]
+fn a_decision_lights_a_lamp_for_its_time() {
+    const LAMPS: u32 = 0x4002_8000;
+    let (dir, _) = model();
+    let elf = dir.parent().unwrap().join("device-with-lamps");
+    fs::write(&elf, build("device", &dir).unwrap()).unwrap();
+    let flash = tempfile::tempdir().unwrap();
+    let (emulator, link) = Emulator::start(&elf, &flash.path().join("flash"), Stdio::null()).unwrap();
+    let mut client = Client::new(Box::new(link)).unwrap();
+    let lamps = || emulator.word(LAMPS).unwrap();
+    let pictures: Vec<_> =
+        pictures(5, 12, 1).into_iter().filter(|picture| picture.width.min(picture.height) > 20).collect();
+    client.done(&Request::Provision { key: KEY }).unwrap();
+    client.unlock(&KEY).unwrap();
+    client.send(pictures[0].raw(), |_| ()).unwrap();
+    client.ask(&Request::Enrol { label: "ann" }, |_| Ok(())).unwrap();
+    let exact = Adjustment { distance: Some(Distance(0)), loosen: false };
+    client.ask(&Request::Threshold(Some(exact)), |_| Ok(())).unwrap();
+    assert_eq!(lamps(), 0);
+    for (picture, lit) in [(&pictures[0], 1), (&pictures[1], 2)] {
+        client.send(picture.raw(), |_| ()).unwrap();
+        client.ask(&Request::Identify, |_| Ok(())).unwrap();
+        assert_eq!(lamps(), lit);
+    }
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while lamps() != 0 {
+        assert!(Instant::now() < deadline, "the lamp stays on");
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn exported_bundle(dir: &Path) -> Aligned {

@@ -43,7 +43,6 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         if let (true, Some(candidate)) = (accepted && self.store.settings().adapt, nearest) {
             self.move_template(candidate);
         }
-        self.platform.decided(accepted);
         Ok(Response::Decision(decision))
     }
 

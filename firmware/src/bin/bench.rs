@@ -64,7 +64,7 @@ fn run() -> Result<(), Failure> {
     embed(&counter, bundle, arena)
 }
 
-/// A step between the markers that the `m4cycles` plugin of the emulator looks for.
+/// A step, marked for plugins of the emulator.
 #[inline(never)]
 fn run_step(step: &Step<'_>, arena: &mut [u32]) {
     board::region(|| step.run(arena));

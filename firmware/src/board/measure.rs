@@ -84,7 +84,7 @@ impl Counter {
     }
 }
 
-/// Runs `work` between the markers of the emulator's plugin `m4cycles`, where there is one; the core takes them for no-ops.
+/// Runs `work` between two no-ops, `mov r10, r10` and `mov r11, r11`, that an emulator's plugin can count from and to.
 #[inline(always)]
 pub fn region(work: impl FnOnce()) {
     #[cfg(target_arch = "arm")]

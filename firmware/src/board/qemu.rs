@@ -1,11 +1,14 @@
-//! QEMU's `mps2-an386`: a Cortex-M4F whose console is semihosting and whose link is a CMSDK UART.
+//! QEMU's `mps2-an386`: a Cortex-M4F whose console is semihosting, whose link is a CMSDK UART, and whose two lamps show decisions:
+//! bits 0 (yes) and 1 (no) of the register at 0x40028000.
 #![allow(unsafe_code)] // registers, and handlers that the vector table calls
 
 use core::convert::Infallible;
 
 use cortex_m::interrupt::InterruptNumber;
-use cortex_m::peripheral::NVIC;
+use cortex_m::peripheral::syst::SystClkSource;
+use cortex_m::peripheral::{NVIC, SCB};
 use defmt_semihosting as _;
+use embedded_hal::digital::{self, OutputPin};
 use embedded_io::{ErrorType, Read, ReadReady, Write};
 
 pub use cortex_m::singleton;
@@ -14,12 +17,12 @@ pub use cortex_m_semihosting::hprintln as println;
 
 use super::Wiring;
 pub(super) use super::qemu_flash::{QemuFlash as SlotFlash, slot_memory};
-use crate::pins::{Absent, Active, Button, Millis, Outputs, Pulse, Unwired};
+use crate::pins::{ACCEPT_MS, Absent, Active, Button, Millis, Outputs, Pulse, REJECT_MS, Unwired};
 
 /// The link.
 pub type Link = Uart;
 /// An output.
-pub type Out = Unwired;
+pub type Out = Lamp;
 /// The touch panel's bus.
 pub type Bus = Absent;
 /// An input.
@@ -28,14 +31,17 @@ pub type In = Unwired;
 /// The board's name.
 pub(super) const NAME: &str = "qemu mps2-an386";
 
-/// Registers of the board's FPGA: seconds and hundredths of them since the start, a counter of the core's clock, and its divider
+/// Registers of the board's FPGA: the lamps, one a bit, seconds and hundredths of them since the start, a counter of the core's clock, and its divider
 /// less one.
+const LAMPS: *mut u32 = 0x4002_8000 as *mut u32;
 const SECONDS: *const u32 = 0x4002_8010 as *const u32;
 const CENTISECONDS: *const u32 = 0x4002_8014 as *const u32;
 const COUNTER: *mut u32 = 0x4002_8018 as *mut u32;
 const PRESCALE: *mut u32 = 0x4002_801c as *mut u32;
 /// Ticks of the core's clock a microsecond.
 const MHZ: u32 = 25;
+/// The longest sleep, in microseconds.
+const NAP: u32 = 10_000;
 
 /// UART0's registers: data, state, control, interrupt status and clear, baud divider; one word each.
 const UART0: *mut u32 = 0x4000_4000 as *mut u32;
@@ -82,9 +88,14 @@ impl Uart {
     /// Takes the UART; none where someone has it already.
     pub fn take() -> Option<Self> {
         // The core's peripherals can be taken once, and with them this one.
-        cortex_m::Peripherals::take()?;
+        let mut timer = cortex_m::Peripherals::take()?.SYST;
         // With interrupts masked, a pending one still ends `wfi`, and no handler runs.
         cortex_m::interrupt::disable();
+        timer.set_clock_source(SystClkSource::Core);
+        timer.set_reload(NAP * MHZ - 1);
+        timer.clear_current();
+        timer.enable_interrupt();
+        timer.enable_counter();
         let uart = Uart(());
         uart.write(BAUD_DIVIDER, FASTEST);
         uart.write(CONTROL, CONTROL_TX_RX_AND_RX_INTERRUPT);
@@ -145,14 +156,49 @@ impl ReadReady for Uart {
     }
 }
 
-/// Everything that is wired to the board, for the first caller: the link.
+/// One of the board's lamps.
+#[derive(Debug)]
+pub struct Lamp {
+    bit: u32,
+}
+
+impl Lamp {
+    fn set(&self, on: bool) {
+        // SAFETY: the register is the lamps' only, and nothing interrupts its change.
+        unsafe {
+            let others = LAMPS.read_volatile() & !self.bit;
+            LAMPS.write_volatile(if on { others | self.bit } else { others });
+        }
+    }
+}
+
+impl digital::ErrorType for Lamp {
+    type Error = Infallible;
+}
+
+impl OutputPin for Lamp {
+    fn set_low(&mut self) -> Result<(), Infallible> {
+        self.set(false);
+        Ok(())
+    }
+
+    fn set_high(&mut self) -> Result<(), Infallible> {
+        self.set(true);
+        Ok(())
+    }
+}
+
+/// Everything that is wired to the board, for the first caller: the link and the lamps.
 pub fn take() -> Option<Wiring> {
     // SAFETY: the register is nobody else's.
     unsafe { PRESCALE.write_volatile(MHZ - 1) };
     Some(Wiring {
         link: Uart::take()?,
         flash: super::qemu_flash::flash()?,
-        outputs: Outputs::new(Pulse::new(Unwired, Active::High, 0).ok()?, Pulse::new(Unwired, Active::High, 0).ok()?),
+        outputs: Outputs::new(
+            Pulse::new(Lamp { bit: 1 }, Active::High, ACCEPT_MS).ok()?,
+            Pulse::new(Lamp { bit: 2 }, Active::High, REJECT_MS).ok()?,
+        ),
         panel: None,
         button: Button::new(Unwired, Active::High),
     })
@@ -174,10 +220,11 @@ pub(super) fn micros() -> u64 {
     (turns << 32) + u64::from(counter)
 }
 
-/// Sleeps until a byte comes.
+/// Sleeps until a byte comes, for 10 ms at most.
 pub fn idle() {
-    // With interrupts masked, a pending one still ends the sleep.
+    // With interrupts masked, a pending one still ends the sleep; the byte's stays so until it is read.
     cortex_m::asm::wfi();
+    SCB::clear_pendst();
 }
 
 /// The emulator needs no clocks.

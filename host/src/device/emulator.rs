@@ -1,7 +1,7 @@
 //! The emulated board: its program built with a model, and the emulator that runs it.
 
 use std::fs;
-use std::io::{self, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +12,9 @@ use anyhow::{Context, bail};
 use tempfile::TempDir;
 
 const TARGET: &str = "thumbv7em-none-eabihf";
+/// The monitor's socket, beside the link's.
+const MONITOR: &str = "monitor";
+
 /// How long the emulator may take to open its end of the link.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -33,7 +36,11 @@ pub fn build(bin: &str, model: &Path) -> anyhow::Result<PathBuf> {
         .context("cargo is missing: install it from https://rustup.rs")?;
     if !output.status.success() {
         let told = String::from_utf8_lossy(&output.stderr);
-        bail!("the board's program does not build; `rustup target add {TARGET}` adds a missing target:\n{told}");
+        let first = told.lines().find(|line| line.starts_with("error")).unwrap_or("cargo failed");
+        bail!(
+            "the board's program does not build: {first}; `rustup target add {TARGET}` adds a missing target, and `cargo build \
+             -p firmware --profile board --target {TARGET} --features qemu --bin {bin}` shows all messages"
+        );
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     messages
@@ -47,7 +54,7 @@ pub fn build(bin: &str, model: &Path) -> anyhow::Result<PathBuf> {
 #[derive(Debug)]
 pub struct Emulator {
     child: Child,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Emulator {
@@ -58,7 +65,8 @@ impl Emulator {
         let socket = dir.path().join("uart");
         let mut command = Command::new("qemu-system-arm");
         command
-            .args(["-M", "mps2-an386", "-cpu", "cortex-m4", "-display", "none", "-monitor", "none"])
+            .args(["-M", "mps2-an386", "-cpu", "cortex-m4", "-display", "none", "-monitor"])
+            .arg(format!("unix:{},server=on,wait=off", dir.path().join(MONITOR).display()))
             .args(["-semihosting-config", "enable=on,target=native"])
             .arg("-serial")
             .arg(format!("unix:{},server=on,wait=off", socket.display()))
@@ -93,7 +101,23 @@ impl Emulator {
                 Err(_) => thread::sleep(Duration::from_millis(5)),
             }
         };
-        Ok((Emulator { child, _dir: dir }, link))
+        Ok((Emulator { child, dir }, link))
+    }
+
+    /// The word at `address` of the board's memory, which may be a register, as the emulator's monitor reads it.
+    pub fn word(&self, address: u32) -> anyhow::Result<u32> {
+        let mut monitor = UnixStream::connect(self.dir.path().join(MONITOR)).context("the emulator has no monitor")?;
+        monitor.set_read_timeout(Some(PATIENCE))?;
+        writeln!(monitor, "xp /1wx {address:#x}")?;
+        for line in BufReader::new(monitor).lines() {
+            // The monitor echoes what it is told with control sequences; the answer stands alone.
+            if let Some((place, word)) = line?.split_once(": 0x")
+                && u64::from_str_radix(place, 16).is_ok_and(|place| place == u64::from(address))
+            {
+                return Ok(u32::from_str_radix(word.trim(), 16)?);
+            }
+        }
+        bail!("the emulator's monitor does not read {address:#x}")
     }
 
     /// What the board logs, where it was piped.

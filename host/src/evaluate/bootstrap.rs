@@ -367,14 +367,21 @@ mod tests {
     fn intervals_hold_the_truth_about_as_often_as_they_say() {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         // The truth by hand: genuine N(3, 1.25), impostor N(5, 1) at the threshold 4 have FMR 0.1587, FNMR 0.1855.
-        let (mut fmr, mut fnmr) = (0, 0);
+        let (mut fmr, mut fnmr, mut widths, mut rates) = (0, 0, 0.0, Vec::new());
         for seed in 0..60 {
-            let (false_matches, false_non_matches) = bootstrap(&draw(25, &mut rng), seed).at(4.0);
+            let drawn = draw(25, &mut rng);
+            let scores = drawn.scores();
+            rates.push(scores.false_non_matches(4.0) as f64 / scores.genuine().len() as f64);
+            let (false_matches, false_non_matches) = bootstrap(&drawn, seed).at(4.0);
+            widths += (false_non_matches[1] - false_non_matches[0]) / 60.0;
             fmr += usize::from(false_matches[0] <= 0.1587 && 0.1587 <= false_matches[1]);
             fnmr += usize::from(false_non_matches[0] <= 0.1855 && 0.1855 <= false_non_matches[1]);
         }
         // Nominally 57 of 60; percentile intervals of 25 identities are a little narrow.
         assert!((50..=60).contains(&fmr) && (50..=60).contains(&fnmr), "{fmr} {fnmr}");
+        // Nominally 2 * 1.96 standard deviations of the rate.
+        let variance = rates.iter().map(|rate| (rate - 0.1855) * (rate - 0.1855)).sum::<f64>() / 60.0;
+        assert!((3.0..5.0).contains(&(widths / variance.sqrt())), "{widths} {variance}");
     }
 
     #[test]

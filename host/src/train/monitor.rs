@@ -29,9 +29,12 @@ impl Monitor {
             // Measured between embeddings of length 1.
             Loss::Softmax | Loss::Sphereface { .. } | Loss::Cosface { .. } | Loss::Arcface { .. } => (1.0, None),
         };
-        let advice = match loss.method().classifies() {
-            true => "or a smaller --margin",
-            false => "--mining random or semi-hard, or --method softmax first and then this one",
+        let advice = match loss {
+            Loss::Softmax => "",
+            Loss::Contrastive { .. } | Loss::Triplet { .. } => {
+                ", --mining random or semi-hard, or --method softmax first and then this one"
+            }
+            Loss::Sphereface { .. } | Loss::Cosface { .. } | Loss::Arcface { .. } => " or a smaller --margin",
         };
         Monitor { margin, stuck_at, advice, flat: 0, stuck: 0, told: false }
     }
@@ -54,7 +57,7 @@ impl Monitor {
         }
         self.told = true;
         Some(format!(
-            "training has collapsed: {what} for {steps} steps (loss {loss:.4}); stop it and try a lower --learning-rate, {}",
+            "training has collapsed: {what} for {steps} steps (loss {loss:.4}); stop it and try a lower --learning-rate{}",
             self.advice
         ))
     }
@@ -77,6 +80,14 @@ mod tests {
         let told = told(&TRIPLET, 1000, 0.2, 1e-6);
         assert_eq!(told.len(), 1);
         assert!(told[0].contains("nearly equal") && told[0].contains("--mining"));
+    }
+
+    #[test]
+    fn advice_is_what_the_method_takes() {
+        let margin = Loss::Cosface { scale: 24.0, margin: 0.3 };
+        for (loss, end) in [(Loss::Softmax, "--learning-rate"), (margin, "--learning-rate or a smaller --margin")] {
+            assert!(told(&loss, 200, 1.0, 1e-6)[0].ends_with(end));
+        }
     }
 
     #[test]
