@@ -1,6 +1,7 @@
-//! The boards. Each file gives the same names: `take`, which hands out its [`Wiring`], and the types in it, `millis` and `idle`
-//! where it has a link, `entry`, `println`, `singleton` and `exit`; what they share is the model, put beside the program when
-//! it is built, the memory that it runs in, and the handlers of faults and panics.
+//! The boards. Each file gives the same names: where it has a link `take`, which hands out its [`Wiring`], and the types in it,
+//! `NAME`, `millis`, `micros`, `idle` and `slot_memory`; `entry`, `println`, `singleton` and `exit`. What they share is the model,
+//! put beside the program when it is built, the memory that it runs in, the slots for other models, and the handlers of faults
+//! and panics.
 
 #[cfg(feature = "embassy")]
 mod embassy;
