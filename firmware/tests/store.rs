@@ -6,7 +6,7 @@ use common::{PAGE, SimFlash};
 use embedded_storage::nor_flash::NorFlash;
 use firmware::store::{Contents, Settings, Store, StoreError};
 use proptest::prelude::*;
-use shared::bundle::{Evidence, Header, NAME_LEN, Threshold};
+use shared::bundle::{Header, NAME_LEN, Threshold};
 use shared::embedding::{Distance, Metric};
 use shared::frontend::{FrontEnd, Pixels};
 use shared::gallery::{Gallery, Label, Template};

@@ -275,7 +275,7 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
 mod tests {
     extern crate std;
     use super::*;
-    use crate::bundle::{Evidence, NAME_LEN, Threshold};
+    use crate::bundle::{NAME_LEN, Threshold};
     use crate::frontend::{FrontEnd, Pixels};
     use proptest::prelude::*;
     use std::format;
