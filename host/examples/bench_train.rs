@@ -25,9 +25,6 @@ const SIDE: usize = 28;
 const EMBEDDING: usize = 64;
 const MARGIN: f32 = 0.2;
 
-/// The nets, each with the least images a second as a multiple of PyTorch's, by the processor's time.
-const NETS: [(&str, f64); 2] = [("article", 0.8), ("compact", 1.0)];
-
 /// What a turn takes, in seconds; the step that is under way is finished.
 const TURN: f64 = 0.5;
 
@@ -63,6 +60,11 @@ fn main() -> anyhow::Result<()> {
     );
     ensure!(args.rounds > 0, "--rounds 0 measures nothing: use at least 1");
     let input = Shape::new(1, SIDE, SIDE);
+    // Each with the least images a second as a multiple of PyTorch's, by the processor's time.
+    let nets = [
+        ("article", Architecture::article(input, EMBEDDING), 0.8),
+        ("compact", Architecture::compact(input, 1.0, EMBEDDING), 1.0),
+    ];
     let threads = args.threads.unwrap_or(std::thread::available_parallelism().map_or(1, usize::from));
     rayon::ThreadPoolBuilder::new().num_threads(threads).build_global()?;
     let mut torch = args.python.as_deref().map(|python| Torch::start(python, args.batch, threads)).transpose()?;
@@ -70,14 +72,10 @@ fn main() -> anyhow::Result<()> {
         println!("images a second, batch {}, threads {threads}, PyTorch {}", args.batch, torch.version);
     }
     let mut slow = Vec::new();
-    for (name, least) in NETS {
+    for (name, architecture, least) in nets {
         if args.net.as_deref().is_some_and(|only| only != name) {
             continue;
         }
-        let architecture = match name {
-            "article" => Architecture::article(input, EMBEDDING),
-            _ => Architecture::compact(input, 1.0, EMBEDDING),
-        };
         if let Some(torch) = &mut torch {
             torch.expect(name, architecture.parameters()?.iter().sum())?;
         }
@@ -92,17 +90,14 @@ fn main() -> anyhow::Result<()> {
                 speeds[1].extend(there);
             }
         }
-        let [here, there] = speeds;
+        let [here, torch_turns] = speeds;
         let by = |time: fn(&Turn) -> f64| {
-            let of = |turns: &[Turn]| Speed::new(turns.iter().map(time).collect(), args.batch);
-            (of(&here), of(&there))
+            let of =
+                |turns: &[Turn]| Speed::new(turns.iter().map(|turn| turn.steps / time(turn)).collect(), args.batch);
+            anyhow::Ok((of(&here).context("no turn was measured")?, of(&torch_turns)))
         };
-        let (Some(clock), there) = by(|turn| turn.steps / turn.seconds) else {
-            bail!("no turn was measured");
-        };
-        let (Some(busy), there_busy) = by(|turn| turn.steps / turn.processor_seconds) else {
-            bail!("no turn was measured");
-        };
+        let (clock, there) = by(|turn| turn.seconds)?;
+        let (busy, there_busy) = by(|turn| turn.processor_seconds)?;
         let ratio = |here: &Speed, there: &Option<Speed>| there.as_ref().map(|there| here.median / there.median);
         if args.json {
             let median = |speed: &Option<Speed>| speed.as_ref().map(|speed| speed.median);

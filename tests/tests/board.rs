@@ -372,8 +372,12 @@ fn a_decision_lights_a_lamp_for_its_time() {
     assert_eq!(lamps(), 0);
     for (picture, lit) in [(&pictures[0], 1), (&pictures[1], 2)] {
         client.send(picture.raw(), |_| ()).unwrap();
-        client.ask(&Request::Identify, |_| Ok(())).unwrap();
-        assert_eq!(lamps(), lit);
+        // A machine that is slow to look finds the lamp off again: it may be lit anew.
+        let seen = (0..20).map(|_| {
+            client.ask(&Request::Identify, |_| Ok(())).unwrap();
+            lamps()
+        });
+        assert_eq!(seen.into_iter().find(|&seen| seen != 0), Some(lit));
     }
     let deadline = Instant::now() + Duration::from_secs(60);
     while lamps() != 0 {

@@ -132,7 +132,7 @@ fn slots() -> (u32, u32) {
 }
 
 /// A flash that is cut in parts.
-pub(super) fn shared<F>(flash: F) -> Shared<F> {
+pub(super) fn share<F>(flash: F) -> Shared<F> {
     Mutex::new(RefCell::new(flash))
 }
 

@@ -16,7 +16,7 @@ use embassy_nrf::{bind_interrupts, config, peripherals, uarte};
 use embedded_hal_bus::spi::{ExclusiveDevice, NoDelay};
 
 use super::Wiring;
-use super::embassy::{Region, Shared, Uart, buffers, regions, shared, singleton};
+use super::embassy::{Region, Shared, Uart, buffers, regions, share, singleton};
 pub(super) use super::embassy::{micros, slot_memory};
 use crate::capture::xpt2046::{Panel, Xpt2046};
 use crate::pins::{ACCEPT_MS, Active, Button, Outputs, Pulse, REJECT_MS};
@@ -71,7 +71,7 @@ pub fn take() -> Option<Wiring> {
     let select = Output::new(p.P1_12, Level::High, OutputDrive::Standard);
     let Ok(bus) = ExclusiveDevice::new_no_delay(bus, select);
     let pen = Input::new(p.P1_11, Pull::Up);
-    let flash = singleton!(: Shared<Driver> = shared(Nvmc::new(p.NVMC)))?;
+    let flash = singleton!(: Shared<Driver> = share(Nvmc::new(p.NVMC)))?;
     Some(Wiring {
         link: Uart(link),
         flash: regions(flash, FLASH),

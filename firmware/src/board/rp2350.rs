@@ -15,7 +15,7 @@ use embassy_rp::{bind_interrupts, config, peripherals};
 use embedded_hal_bus::spi::{ExclusiveDevice, NoDelay};
 
 use super::Wiring;
-use super::embassy::{Region, Shared, Uart, buffers, regions, shared, singleton};
+use super::embassy::{Region, Shared, Uart, buffers, regions, share, singleton};
 pub(super) use super::embassy::{micros, slot_memory};
 use crate::capture::xpt2046::{Panel, Xpt2046};
 use crate::pins::{ACCEPT_MS, Active, Button, Outputs, Pulse, REJECT_MS};
@@ -55,7 +55,7 @@ pub fn take() -> Option<Wiring> {
     bus.frequency = BUS_HZ;
     let bus = Spi::new_blocking(p.SPI0, p.PIN_18, p.PIN_19, p.PIN_16, bus);
     let Ok(bus) = ExclusiveDevice::new_no_delay(bus, Output::new(p.PIN_17, Level::High));
-    let flash = singleton!(: Shared<Driver> = shared(flash::Flash::new_blocking(p.FLASH)))?;
+    let flash = singleton!(: Shared<Driver> = share(flash::Flash::new_blocking(p.FLASH)))?;
     Some(Wiring {
         link: Uart(link),
         flash: regions(flash, FLASH),

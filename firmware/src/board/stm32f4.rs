@@ -18,7 +18,7 @@ use embassy_stm32::{Config, bind_interrupts, mode, pac, peripherals};
 use embedded_hal_bus::spi::{ExclusiveDevice, NoDelay};
 
 use super::Wiring;
-use super::embassy::{Region, Shared, Uart, buffers, regions, shared, singleton};
+use super::embassy::{Region, Shared, Uart, buffers, regions, share, singleton};
 pub(super) use super::embassy::{micros, slot_memory};
 use crate::capture::xpt2046::{Panel, Xpt2046};
 use crate::pins::{ACCEPT_MS, Active, Button, Outputs, Pulse, REJECT_MS};
@@ -78,7 +78,7 @@ pub fn take() -> Option<Wiring> {
     let bus = Spi::new_blocking(p.SPI2, p.PB13, p.PB15, p.PB14, bus);
     let Ok(bus) = ExclusiveDevice::new_no_delay(bus, Output::new(p.PB12, Level::High, Speed::Low));
     let flash = flash::Flash::new_blocking(p.FLASH).into_blocking_regions().bank1_region3;
-    let flash = singleton!(: Shared<Driver> = shared(flash))?;
+    let flash = singleton!(: Shared<Driver> = share(flash))?;
     Some(Wiring {
         link: Uart(link),
         flash: regions(flash, FLASH),

@@ -79,14 +79,14 @@ mod tests {
 
     #[test]
     fn values_of_every_kind_are_set() {
-        let set =
+        let new =
             set(&recipe(), "seed=9 augment.erase=0.25 net.pool=weighted data.split.test=\"7-9\" augment.flip=true");
-        let set = set.unwrap();
-        assert_eq!((set.seed, set.augment.erase, set.net.pool, set.augment.flip), (9, 0.25, Pool::Weighted, true));
-        assert_eq!(set.data.split.test.to_string(), "7-9");
+        let new = new.unwrap();
+        assert_eq!((new.seed, new.augment.erase, new.net.pool, new.augment.flip), (9, 0.25, Pool::Weighted, true));
+        assert_eq!(new.data.split.test.to_string(), "7-9");
         // A whole number where a fraction is due, and a key that the file leaves out.
-        assert_eq!(super::tests::set(&recipe(), "augment.rotation=7").unwrap().augment.rotation, 7.0);
-        assert!(super::tests::set(&recipe(), "export.spread=true").unwrap().export.spread);
+        assert_eq!(set(&recipe(), "augment.rotation=7").unwrap().augment.rotation, 7.0);
+        assert!(set(&recipe(), "export.spread=true").unwrap().export.spread);
     }
 
     #[test]
