@@ -5,7 +5,7 @@ use embedded_storage::nor_flash::NorFlash;
 use shared::gallery::Decision;
 use shared::wire::{Fault, LogLevel, Response};
 
-use crate::app::App;
+use crate::app::{App, Asker};
 use crate::capture::Source;
 use crate::engine::Engine;
 use crate::pins::{Millis, Outputs};
@@ -52,13 +52,12 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         now: &impl Fn() -> Millis,
         tell: &impl Fn(Event<'_>, LogLevel),
     ) -> bool {
-        let time = now();
         let mut is_busy = false;
-        match self.ask(host, decided, outputs, time, tell) {
+        match self.ask((host, Asker::Link), decided, outputs, now, tell) {
             Ok(busy) => is_busy |= busy,
             Err(_) => tell(Event::Link, self.log_level()),
         }
-        match pad.as_mut().map(|pad| self.ask(pad, decided_or_refused, outputs, time, tell)) {
+        match pad.as_mut().map(|pad| self.ask((pad, Asker::Pad), decided_or_refused, outputs, now, tell)) {
             None => {}
             Some(Ok(busy)) => is_busy |= busy,
             Some(Err(_)) => {
@@ -75,20 +74,23 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
     /// Answers what `source` asks, if it asks; whether it did. `shown` says which output an answer turns on.
     fn ask<S: Source, O: OutputPin, R: OutputPin<Error = O::Error>>(
         &mut self,
-        source: &mut S,
+        (source, asker): (&mut S, Asker),
         shown: impl Fn(&Response<'_>) -> Option<bool>,
         outputs: &mut Outputs<O, R>,
-        now: Millis,
+        now: &impl Fn() -> Millis,
         tell: &impl Fn(Event<'_>, LogLevel),
     ) -> Result<bool, S::Error> {
-        let Some(request) = source.poll(now)? else {
+        let Some(request) = source.poll(now())? else {
             return Ok(false);
         };
         let level = self.log_level();
-        let response = self.answer(&request);
+        let response = match self.heeds(asker, &request) {
+            true => self.answer(&request),
+            false => Response::Fault(Fault::NoSample),
+        };
         tell(Event::Answer(&response), level);
         if let Some(accepted) = shown(&response)
-            && outputs.show(accepted, now).is_err()
+            && outputs.show(accepted, now()).is_err()
         {
             tell(Event::Output, level);
         }

@@ -136,11 +136,6 @@ impl<P: InputPin> Button<P> {
         self.pressed = level;
         Ok(level)
     }
-
-    /// Whether the button is held down, as of the last [`Button::poll`].
-    pub fn is_pressed(&self) -> bool {
-        self.pressed
-    }
 }
 
 /// A pin or bus that nothing is wired to: it takes everything, and always reads low.

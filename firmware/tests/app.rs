@@ -337,11 +337,50 @@ fn failures_in_a_row_are_delayed_longer_and_longer() {
         assert_eq!(app.answer(&Request::Verify { label: "a" }), unknown("a", 89 * 89, None));
     }
     assert_eq!(fault(&mut app, Request::Identify), Fault::Wait { seconds: 1 });
-    // An admin tries it out.
+    // An admin session is no way around it: others may stand at the pad meanwhile.
     unlock(&mut app);
-    for _ in 0..9 {
-        assert_eq!(app.answer(&Request::Verify { label: "a" }), unknown("a", 89 * 89, None));
-    }
+    assert_eq!(fault(&mut app, Request::Identify), Fault::Wait { seconds: 1 });
+}
+
+/// A threshold that was set is none any more once the model is sealed anew with a smaller one, unless a looser one was asked for.
+#[test]
+fn a_threshold_outlives_a_stricter_seal_only_where_it_was_loosened() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let mut app = start(&mut flash, &mut memory, header(7, Some(100)), TestPlatform::default());
+    unlock(&mut app);
+    let set = |distance, loosen| Request::Threshold(Some(Adjustment { distance: Some(Distance(distance)), loosen }));
+    app.answer(&set(80, false));
+    let used = |app: &mut TestApp<'_>| match app.answer(&Request::Threshold(None)) {
+        Response::Threshold { used, .. } => used.0,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(used(&mut app), 80);
+    drop(app);
+    let mut app = start(&mut flash, &mut memory, header(7, Some(50)), TestPlatform::default());
+    assert_eq!(used(&mut app), 50);
+    drop(app);
+    let mut app = start(&mut flash, &mut memory, header(7, Some(90)), TestPlatform::default());
+    assert_eq!(used(&mut app), 80);
+    assert_eq!(fault(&mut app, set(120, true)), Fault::Locked);
+    unlock(&mut app);
+    app.answer(&set(120, true));
+    drop(app);
+    let mut app = start(&mut flash, &mut memory, header(7, Some(50)), TestPlatform::default());
+    assert_eq!(used(&mut app), 120);
+}
+
+/// What a session has collected is not enrolled in the next one.
+#[test]
+fn a_session_begins_with_nothing_collected() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let mut app = app(&mut flash, &mut memory, Some(10));
+    unlock(&mut app);
+    send(&mut app, &[1, 2, 3, 40]);
+    assert_eq!(app.answer(&Request::Collect), Response::Done(1));
+    unlock(&mut app);
+    send(&mut app, &[90, 2, 3, 40]);
+    assert_eq!(app.answer(&Request::Enrol { label: "a" }), enrolled(1));
+    assert_eq!(app.answer(&Request::Verify { label: "a" }), matched("a", 0, None));
 }
 
 /// The row goes on where the power is cut after every failure, and an accepted sample ends it.

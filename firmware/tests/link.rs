@@ -74,6 +74,41 @@ fn frames_that_cannot_be_read_are_answered_and_passed_over() {
     assert_eq!(serve(&input), expected);
 }
 
+/// A link that breaks before it gives anything.
+struct Broken;
+
+impl embedded_io::ErrorType for Broken {
+    type Error = embedded_io::ErrorKind;
+}
+
+impl embedded_io::Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> Result<usize, Self::Error> {
+        Err(embedded_io::ErrorKind::ConnectionReset)
+    }
+}
+
+impl embedded_io::Write for Broken {
+    fn write(&mut self, _: &[u8]) -> Result<usize, Self::Error> {
+        Err(embedded_io::ErrorKind::ConnectionReset)
+    }
+
+    fn flush(&mut self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_admin_session_outlives_neither_the_end_nor_the_failure_of_its_link() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let mut app = app(&mut flash, &mut memory, Some(10));
+    unlock(&mut app);
+    assert_eq!(app.serve(&mut Broken, |_| ()), Err(embedded_io::ErrorKind::ConnectionReset));
+    assert_eq!(app.answer(&Request::Wipe), Response::Fault(Fault::Locked));
+    unlock(&mut app);
+    let Ok(_) = app.serve(&mut Link { input: VecDeque::new(), output: vec![] }, |_| ());
+    assert_eq!(app.answer(&Request::Wipe), Response::Fault(Fault::Locked));
+}
+
 fn request() -> impl Strategy<Value = (u8, u16, u16, u8, u32, Vec<u8>)> {
     let side = prop_oneof![0u16..6, any::<u16>()];
     let bytes = prop::collection::vec(any::<u8>(), 0..6);

@@ -63,6 +63,5 @@ fn a_bouncing_contact_counts_once() {
     let presses: Vec<u32> = (0..levels.len() as u32).filter(|&now| button.poll(now).unwrap()).collect();
     // The contact rests from 13 on.
     assert_eq!(presses, [13 + DEBOUNCE_MS]);
-    assert!(!button.is_pressed());
     pin.done();
 }

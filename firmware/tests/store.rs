@@ -106,6 +106,7 @@ fn apply(store: &mut Store<&mut SimFlash>, kept: &mut Kept, change: &Change, ste
             kept.settings = Settings {
                 admin: kept.settings.admin.or(Some([seed; 32])),
                 threshold: Some(seed.into()),
+                loosened: seed % 3 == 1,
                 adapt: seed % 2 == 1,
                 boots: step as u32,
                 failures: seed,
@@ -324,7 +325,15 @@ fn the_capacity_holds() {
         let mut store = Store::open(&mut flash).unwrap();
         store.bind(MODEL).unwrap();
         store
-            .put(Settings { admin: Some([7; 32]), threshold: Some(1), adapt: true, boots: 1, failures: 2, slot: 1 })
+            .put(Settings {
+                admin: Some([7; 32]),
+                threshold: Some(1),
+                loosened: true,
+                adapt: true,
+                boots: 1,
+                failures: 2,
+                slot: 1,
+            })
             .unwrap();
         let capacity = store.capacity(DIM as u16);
         let full = label(&"x".repeat(24));

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 
 use common::SimFlash;
-use common::board::{KEY, TestMemory, TestPlatform, enrolled, header, start, unlock};
+use common::board::{KEY, PICTURE, TestMemory, TestPlatform, enrolled, header, send, start, unlock};
 use embedded_hal_mock::eh1::digital::{Mock as Pin, State, Transaction as Level};
 use embedded_hal_mock::eh1::spi::{Mock as Spi, Transaction as Bus};
 use firmware::capture::Source;
@@ -197,6 +197,18 @@ fn what_is_written_becomes_the_picture_and_is_identified() {
     recording.done();
 }
 
+/// The same hand before and after a change of the model from dark on light to light on dark.
+#[test]
+fn a_pad_draws_for_the_model_in_use() {
+    let mut recording = recording(&written().repeat(2), &[]);
+    let mut now = 0;
+    let dark = recording.picture(&mut now);
+    recording.pad.suit(&Pixels { invert: false, ..INPUT });
+    let light = recording.picture(&mut now);
+    assert!(dark.iter().zip(&light).all(|(&dark, &light)| dark == 255 - light));
+    recording.done();
+}
+
 #[test]
 fn after_a_press_the_drawing_is_enrolled_under_a_number_that_is_free() {
     let mut places = vec![None; 30];
@@ -285,6 +297,63 @@ fn the_button_enrols_in_an_admin_session_only() {
         pin.done();
     }
     spi.done();
+}
+
+/// A source that asks one of these a turn, or nothing, and keeps what it is answered.
+struct Script {
+    requests: Vec<Option<Request<'static>>>,
+    answers: Vec<String>,
+}
+
+impl Script {
+    fn new(mut requests: Vec<Option<Request<'static>>>) -> Script {
+        requests.reverse();
+        Script { requests, answers: vec![] }
+    }
+}
+
+impl Source for Script {
+    type Error = Infallible;
+
+    fn poll(&mut self, _now: u32) -> Result<Option<Request<'_>>, Infallible> {
+        Ok(self.requests.pop().flatten())
+    }
+
+    fn answer(&mut self, response: &Response<'_>) -> Result<(), Infallible> {
+        self.answers.push(format!("{response:?}"));
+        Ok(())
+    }
+}
+
+/// The host's sample and what it has collected, then the pad's sample between the host's requests.
+#[test]
+fn neither_source_acts_on_the_sample_of_the_other() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let mut app = start(&mut flash, &mut memory, header(7, Some(10)), TestPlatform::default());
+    unlock(&mut app);
+    let sample = |bytes| [Some(Request::Begin(PICTURE)), Some(Request::Chunk { offset: 0, bytes })];
+    let host =
+        [&sample(&[1, 2, 3, 40])[..], &[Some(Request::Collect), None, None, Some(Request::Verify { label: "a" })]];
+    let pad = [&[None, None, None], &sample(&[70, 2, 3, 40])[..], &[Some(Request::Enrol { label: "pad 1" })]];
+    let (mut host, mut pad) = (Script::new(host.concat()), Some(Script::new(pad.concat())));
+    let silent = || output(&[State::Low]);
+    let (accept, reject) = (silent(), silent());
+    let mut outputs = Outputs::new(
+        Pulse::new(accept.clone(), Active::High, ACCEPT_MS).unwrap(),
+        Pulse::new(reject.clone(), Active::High, REJECT_MS).unwrap(),
+    );
+    for _ in 0..6 {
+        app.turn(&mut host, &mut pad, &mut outputs, &|| 0, &|_, _| ());
+    }
+    assert_eq!(host.answers.pop(), Some(format!("{:?}", Response::Fault(Fault::NoSample))));
+    assert_eq!(pad.unwrap().answers.pop(), Some(format!("{:?}", enrolled(1))));
+    // Enrolled is what was written on the pad.
+    send(&mut app, &[70, 2, 3, 40]);
+    let candidate = Candidate { label: "pad 1".parse().unwrap(), distance: Distance(0), runner_up: None };
+    assert_eq!(app.answer(&Request::Identify), Response::Decision(Decision::Match(candidate)));
+    for mut pin in [accept, reject] {
+        pin.done();
+    }
 }
 
 #[test]

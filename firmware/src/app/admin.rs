@@ -38,15 +38,22 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         if !self.session.check(&key, proof) {
             return Err(Fault::Proof);
         }
+        // What a session before has collected is not its.
+        self.memory.collected.clear();
         let now = self.platform.micros();
         self.session.open(now);
         Ok(Response::Done(SESSION_SECONDS))
     }
 
     pub(super) fn lock(&mut self) -> Result<Response<'static>, Fault> {
+        self.end_session();
+        Ok(Response::Done(0))
+    }
+
+    /// Ends the admin session, and forgets what it has collected.
+    pub(super) fn end_session(&mut self) {
         self.session.close();
         self.memory.collected.clear();
-        Ok(Response::Done(0))
     }
 
     #[inline(never)]
@@ -69,7 +76,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
             }
             self.bind()?;
             let threshold = distance.map(|Distance(distance)| distance);
-            self.change(&|settings| settings.threshold = threshold)?;
+            self.change(&|settings| (settings.threshold, settings.loosened) = (threshold, loosen))?;
             self.gallery()?.set_threshold(distance.unwrap_or(sealed));
         }
         Ok(Response::Threshold { sealed, used: self.gallery()?.threshold() })

@@ -26,8 +26,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
     /// Compares with the identity `label`, or with every one.
     fn compare(&mut self, label: Option<&str>) -> Result<Response<'static>, Fault> {
         let now = self.platform.micros();
-        let admin = self.session.is_open(now);
-        if let (false, Some(seconds)) = (admin, self.session.wait(now)) {
+        if let Some(seconds) = self.session.wait(now) {
             return Err(Fault::Wait { seconds });
         }
         self.gallery()?;
@@ -38,7 +37,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
             None => gallery.identify(embedding),
         };
         let (accepted, nearest) = outcome(&decision);
-        self.count(accepted, nearest.is_some(), admin);
+        self.count(accepted, nearest.is_some());
         self.remember(accepted, nearest);
         if let (true, Some(candidate)) = (accepted && self.store.settings().adapt, nearest) {
             self.move_template(candidate);
@@ -46,12 +45,13 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         Ok(Response::Decision(decision))
     }
 
-    /// Counts failures in a row. An admin who tries things out starts no delay; one over an empty gallery tells nobody anything.
-    fn count(&mut self, accepted: bool, anybody: bool, admin: bool) {
+    /// Counts failures in a row, in an admin session as well, since others may stand at the pad meanwhile. One over an empty gallery
+    /// tells nobody anything.
+    fn count(&mut self, accepted: bool, anybody: bool) {
         if accepted {
             self.failures = 0;
             self.session.succeeded();
-        } else if anybody && !admin {
+        } else if anybody {
             self.failures = self.failures.saturating_add(1);
             let now = self.platform.micros();
             self.session.failed(self.failures, now);

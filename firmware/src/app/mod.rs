@@ -74,6 +74,15 @@ pub enum End {
     Restart,
 }
 
+/// Who asks the app. The sample of one is none of the other's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asker {
+    /// A host, over the link.
+    Link,
+    /// The board's own pad.
+    Pad,
+}
+
 /// The app, in a [`Memory`] that someone else keeps.
 #[derive(Debug)]
 pub struct App<'m, E, F, P, const ROOM: usize, const DIM: usize> {
@@ -82,6 +91,8 @@ pub struct App<'m, E, F, P, const ROOM: usize, const DIM: usize> {
     platform: P,
     memory: &'m mut Memory<ROOM, DIM>,
     sample: sample::Sample<DIM>,
+    /// Who began the sample.
+    owner: Asker,
     session: Session,
     /// Comparisons that failed in a row.
     failures: u8,
@@ -112,8 +123,8 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
             && model == header.model_id
         {
             store.load(gallery)?;
-            if let Some(threshold) = settings.threshold {
-                gallery.set_threshold(shared::embedding::Distance(threshold));
+            if let Some(threshold) = settings.adjusted(gallery.threshold()) {
+                gallery.set_threshold(threshold);
             }
         }
         let mut session = Session::default();
@@ -124,6 +135,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
             platform,
             memory,
             sample: sample::Sample::None,
+            owner: Asker::Link,
             session,
             failures: settings.failures,
             decisions: 0,
@@ -133,9 +145,19 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
         })
     }
 
-    /// Answers the frames that come over `link` until it ends or fails, or another model is to be started; `observe` sees every
-    /// answer that is to be logged before it is sent.
+    /// Answers the frames that come over `link` until it ends or fails, either of which ends the admin session, or another model is
+    /// to be started; `observe` sees every answer that is to be logged before it is sent.
     pub fn serve<L: Read + Write>(
+        &mut self,
+        link: &mut L,
+        observe: impl FnMut(&Response<'_>),
+    ) -> Result<End, L::Error> {
+        let end = self.converse(link, observe);
+        self.end_session();
+        end
+    }
+
+    fn converse<L: Read + Write>(
         &mut self,
         link: &mut L,
         mut observe: impl FnMut(&Response<'_>),
@@ -147,7 +169,6 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
         loop {
             let count = link.read(&mut bytes)?;
             if count == 0 {
-                self.session.close();
                 return Ok(End::Link);
             }
             for &byte in bytes.iter().take(count) {
@@ -180,11 +201,6 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
     /// Gives back what the app was made of, to start it again.
     pub fn stop(self) -> (E, Store<F>, P) {
         (self.engine, self.store, self.platform)
-    }
-
-    /// The slot of the model that is to be used.
-    pub fn slot(&self) -> u8 {
-        self.store.settings().slot
     }
 
     /// From which level on is logged.
@@ -241,7 +257,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
         let unlocked = self.session.is_open(self.platform.micros());
         let header = self.engine.header();
         let settings = self.store.settings();
-        let adjusted = settings.threshold.map(shared::embedding::Distance);
+        let used = self.memory.gallery.as_ref().map(|gallery| gallery.threshold());
         Info {
             protocol: PROTOCOL,
             firmware: env!("CARGO_PKG_VERSION"),
@@ -253,7 +269,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
             dim: header.dim,
             embedding_scale: header.embedding_scale,
             threshold: header.threshold,
-            adjusted: adjusted.filter(|_| self.store.contents() == Contents::Model(header.model_id)),
+            adjusted: used.filter(|&used| header.threshold.is_some_and(|sealed| sealed.distance != used)),
             adapt: settings.adapt,
             arena: header.arena,
             identities: self.enrolled(),
@@ -331,11 +347,6 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
         };
         let page = gallery.templates().skip(usize::from(first)).take(MAX_LABELS);
         Ok(Response::Identities { total, labels: page.map(|template| template.label.clone()).collect() })
-    }
-
-    /// The sample's embedding; the network runs once a sample.
-    fn embed(&mut self) -> Result<&[i8], Fault> {
-        self.sample.embed(&mut self.engine)
     }
 }
 

@@ -2,15 +2,12 @@
 
 use embedded_storage::nor_flash::NorFlash;
 use heapless::Vec;
-use shared::frontend::{Flaw, FrontEnd, FrontendError, Quality, RawHeader};
-use shared::wire::{Fault, MAX_CHUNK, Response};
+use shared::frontend::{Flaw, FrontendError, RawHeader};
+use shared::wire::{Fault, MAX_CHUNK, Request, Response};
 
-use super::App;
+use super::{App, Asker};
 use crate::engine::Engine;
 use crate::platform::Platform;
-
-/// A picture is too small to enrol below this part of the input's side.
-const SHORT_SIDE_DIVISOR: u16 = 4;
 
 /// How far the sample has come.
 #[derive(Clone, Debug)]
@@ -48,7 +45,7 @@ impl<const DIM: usize> Sample<DIM> {
                         return Err(fault);
                     }
                 };
-                let flaw = flaw(&engine.header().frontend, header, &quality);
+                let flaw = engine.header().frontend.flaw(header, &quality).map(flawed);
                 let Ok(whole) = engine.forward() else {
                     return Err(Fault::Engine);
                 };
@@ -75,18 +72,12 @@ impl<const DIM: usize> Sample<DIM> {
     }
 }
 
-/// What keeps a sample that the front end took from being enrolled.
-fn flaw(front: &FrontEnd, header: RawHeader, quality: &Quality) -> Option<Fault> {
-    let small = match (front, header) {
-        (FrontEnd::Pixels(pixels), RawHeader::Image { width, height, .. }) => {
-            width < pixels.width / SHORT_SIDE_DIVISOR || height < pixels.height / SHORT_SIDE_DIVISOR
-        }
-        _ => false,
-    };
-    match quality.flaw() {
-        Some(Flaw::Blank) => Some(Fault::Blank),
-        Some(Flaw::Clipped) => Some(Fault::Clipped),
-        None => small.then_some(Fault::Short),
+/// The fault that a flaw is.
+fn flawed(flaw: Flaw) -> Fault {
+    match flaw {
+        Flaw::Blank => Fault::Blank,
+        Flaw::Clipped => Fault::Clipped,
+        Flaw::Small => Fault::Short,
     }
 }
 
@@ -107,7 +98,7 @@ pub(super) fn fault(error: &FrontendError) -> Fault {
 impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
     #[inline(never)]
     pub(super) fn begin(&mut self, header: RawHeader) -> Result<Response<'static>, Fault> {
-        self.sample = Sample::None;
+        self.drop_sample();
         let expected = u32::try_from(header.bytes()).map_err(|_| Fault::Size)?;
         self.engine.start(header).map_err(|error| fault(&error))?;
         self.sample = Sample::Coming { header, received: 0, expected };
@@ -132,9 +123,30 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         Ok(Response::Received(*received))
     }
 
+    /// Whether `asker` may ask `request`: the sample that one has begun is none of the other's, and neither is what it has collected.
+    pub(crate) fn heeds(&mut self, asker: Asker, request: &Request<'_>) -> bool {
+        use Request::{Begin, Chunk, Collect, Embed, Enrol, Identify, Verify};
+        if self.owner != asker {
+            match request {
+                Begin(_) => {
+                    self.owner = asker;
+                    self.memory.collected.clear();
+                }
+                Chunk { .. } | Embed | Collect | Enrol { .. } | Verify { .. } | Identify => return false,
+                _ => (),
+            }
+        }
+        true
+    }
+
     /// What used the engine for something else calls this: the sample is gone.
     pub(super) fn drop_sample(&mut self) {
         self.sample = Sample::None;
+    }
+
+    /// The sample's embedding; the network runs once a sample.
+    pub(super) fn embed(&mut self) -> Result<&[i8], Fault> {
+        self.sample.embed(&mut self.engine)
     }
 }
 

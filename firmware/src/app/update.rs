@@ -54,7 +54,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         }
         let end = received + fresh.len() as u32;
         if !fresh.len().is_multiple_of(UPDATE_WORD) && end != expected {
-            return Err(Fault::NoUpdate);
+            return Err(Fault::Chunk { received });
         }
         for (index, word) in fresh.chunks(UPDATE_WORD).enumerate() {
             // The last word of the flash is filled up with what an erased one holds.

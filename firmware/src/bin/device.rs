@@ -40,6 +40,9 @@ fn run() -> Result<(), Failure> {
         };
         let engine = KernelEngine::new(bundle, arena.as_mut_slice()).map_err(|_| intern!("the arena is too small"))?;
         let header = bundle.header();
+        if let Some(pad) = &mut pad {
+            board::suit(pad, &header.frontend);
+        }
         info!(
             "model {=u64:016x} of slot {=u8}: {=usize} bytes, arena of {=u32} bytes, room for {=usize} identities",
             header.model_id,

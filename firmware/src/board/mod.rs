@@ -60,7 +60,7 @@ use core::hint::black_box;
 
 use shared::bundle::{Bundle, BundleError};
 #[cfg(feature = "link")]
-use shared::frontend::Pixels;
+use shared::frontend::{FrontEnd, Pixels};
 use shared::golden::{Golden, GoldenError};
 
 use crate::app::{IDENTITIES, Memory};
@@ -103,6 +103,18 @@ pub struct Wiring {
 pub fn pad(panel: Xpt2046<Bus, In>, button: Button<In>, input: &Pixels) -> Option<Pad<Bus, In, In, INPUT_LEN>> {
     Pad::new(panel, button, input)
 }
+
+/// Lets the pad draw for the model of `front`.
+#[cfg(feature = "embassy")]
+pub fn suit(pad: &mut Pad<Bus, In, In, INPUT_LEN>, front: &FrontEnd) {
+    if let FrontEnd::Pixels(input) = front {
+        pad.suit(input);
+    }
+}
+
+/// No value of this pad exists.
+#[cfg(feature = "qemu")]
+pub fn suit(_pad: &mut Absent, _front: &FrontEnd) {}
 
 /// None: no value of this panel exists.
 #[cfg(feature = "qemu")]

@@ -45,8 +45,9 @@ pub fn slot_model<F: NorFlash>(store: &mut Store<F>) -> Option<(u8, Bundle<'stat
         return None;
     };
     // SAFETY: the app erases and writes the slot that is not in use only.
-    let (bundle, golden) = parts(unsafe { &*chosen::slot_memory(slot) })?;
-    if let (Ok(bundle), Ok(_)) = (Bundle::check(bundle), Golden::check(golden))
+    let bytes = unsafe { &*chosen::slot_memory(slot) };
+    if let Some((bundle, golden)) = parts(bytes)
+        && let (Ok(bundle), Ok(_)) = (Bundle::check(bundle), Golden::check(golden))
         && network::arena_words(&bundle) <= super::ARENA_WORDS
         && usize::from(bundle.header().dim) <= super::DIM
         && engine::has(&bundle.header().frontend)

@@ -89,6 +89,13 @@ impl<S: SpiDevice, P: InputPin, B: InputPin, const PIXELS: usize> Pad<S, P, B, P
         })
     }
 
+    /// Draws for another model from now on; nothing is asked where its pictures have more than `PIXELS` pixels.
+    pub fn suit(&mut self, input: &Pixels) {
+        (self.width, self.height, self.dark) = (input.width, input.height, input.invert);
+        (self.step, self.enrols) = (Step::Write, false);
+        self.drawing.clear();
+    }
+
     /// Whether the next drawing will be enrolled.
     pub fn enrols(&self) -> bool {
         self.enrols

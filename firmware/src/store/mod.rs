@@ -14,7 +14,7 @@
 //! key      value
 //!   0      commit      version u8 = 3, reserved u8[3], model id u64, generation u32, pages erased u32
 //!   1      admin key   32 bytes
-//!   2      settings    threshold u32 (none: u32::MAX), adapt u8 (0 or 1)
+//!   2      settings    threshold u32 (none: u32::MAX), flags u8 (1: adapt, 2: loosened)
 //!   3      boots       u32: boots that gave challenges
 //!   4      failures    u8: comparisons that failed in a row
 //!   5      slot        u8: the model slot in use, 0 for the program's own model
@@ -91,6 +91,10 @@ pub enum Contents {
     Foreign,
 }
 
+/// The flags of the settings.
+const ADAPT: u8 = 1;
+const LOOSENED: u8 = 2;
+
 /// What belongs to the board and to nobody who is enrolled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -98,6 +102,8 @@ pub struct Settings {
     pub admin: Option<[u8; KEY_LEN]>,
     /// The largest accepted distance, where it is not the model's.
     pub threshold: Option<u32>,
+    /// Whether that may be larger than the model's.
+    pub loosened: bool,
     /// Whether confident matches move their template.
     pub adapt: bool,
     /// Boots that gave challenges.
@@ -106,6 +112,21 @@ pub struct Settings {
     pub failures: u8,
     /// The model slot in use.
     pub slot: u8,
+}
+
+impl Settings {
+    /// What the record [`SETTINGS`] holds.
+    #[inline(never)]
+    fn choices(&self) -> [u8; SETTINGS_LEN] {
+        let [a, b, c, d] = self.threshold.unwrap_or(NO_THRESHOLD).to_le_bytes();
+        [a, b, c, d, u8::from(self.adapt) * ADAPT | u8::from(self.loosened) * LOOSENED]
+    }
+
+    /// The largest accepted distance where it is not `sealed`, the model's; one that is larger has to have been asked for as such,
+    /// and is not once a model is sealed anew with a smaller one.
+    pub fn adjusted(&self, sealed: Distance) -> Option<Distance> {
+        self.threshold.map(Distance).filter(|&distance| self.loosened || distance <= sealed)
+    }
 }
 
 /// The store in its region of flash.
@@ -232,7 +253,7 @@ impl<F: NorFlash> Store<F> {
             Contents::Empty => self.generation = 1,
             _ => return Err(StoreError::Refused),
         }
-        self.settings.threshold = None;
+        (self.settings.threshold, self.settings.loosened) = (None, false);
         self.put_settings()?;
         let commit = self.commit_of(model);
         self.keep(COMMIT, &[&commit])?;
@@ -258,7 +279,7 @@ impl<F: NorFlash> Store<F> {
         if let (Some(key), true) = (settings.admin, old.admin != settings.admin) {
             self.keep(ADMIN, &[&key])?;
         }
-        if (old.threshold, old.adapt) != (settings.threshold, settings.adapt) {
+        if old.choices() != settings.choices() {
             self.put_settings()?;
         }
         if old.boots != settings.boots {
@@ -297,7 +318,7 @@ impl<F: NorFlash> Store<F> {
         if let Some(key) = admin {
             self.append(&mut tail, ADMIN, &[&key])?;
         }
-        self.append(&mut tail, SETTINGS, &[&self.settings_bytes()])?;
+        self.append(&mut tail, SETTINGS, &[&self.settings.choices()])?;
         self.append(&mut tail, BOOTS, &[&boots.to_le_bytes()])?;
         self.append(&mut tail, FAILURES, &[&[failures]])?;
         self.append(&mut tail, SLOT, &[&[slot]])?;
@@ -341,13 +362,8 @@ impl<F: NorFlash> Store<F> {
         bytes
     }
 
-    fn settings_bytes(&self) -> [u8; SETTINGS_LEN] {
-        let [a, b, c, d] = self.settings.threshold.unwrap_or(NO_THRESHOLD).to_le_bytes();
-        [a, b, c, d, self.settings.adapt.into()]
-    }
-
     fn put_settings(&mut self) -> Result<(), StoreError> {
-        self.keep(SETTINGS, &[&self.settings_bytes()])
+        self.keep(SETTINGS, &[&self.settings.choices()])
     }
 
     /// Keeps a record in the half in use, or, where that is full, with those that count in the other one.
@@ -395,9 +411,10 @@ impl<F: NorFlash> Store<F> {
         let (mut settings, mut templates) = (Settings::default(), 0);
         let end = self.scan(half, &mut |key, value| match (key, value) {
             (ADMIN, value) => settings.admin = value.try_into().ok(),
-            (SETTINGS, &[a, b, c, d, adapt]) => {
+            (SETTINGS, &[a, b, c, d, flags]) => {
                 settings.threshold = Some(u32::from_le_bytes([a, b, c, d])).filter(|&value| value != NO_THRESHOLD);
-                settings.adapt = adapt == 1;
+                settings.adapt = flags & ADAPT != 0;
+                settings.loosened = flags & LOOSENED != 0;
             }
             (BOOTS, &[a, b, c, d]) => settings.boots = u32::from_le_bytes([a, b, c, d]),
             (FAILURES, &[failures]) => settings.failures = failures,

@@ -336,16 +336,6 @@ impl<K: Kinds> Stream<K> {
         Ok(stream)
     }
 
-    /// Bytes of the raw sample that came so far.
-    pub fn received(&self) -> usize {
-        self.received
-    }
-
-    /// Bytes of the whole raw sample.
-    pub fn expected(&self) -> usize {
-        self.expected
-    }
-
     /// Takes the next bytes of the raw sample, as many as there are.
     pub fn push(&mut self, bytes: &[u8], tensor: &mut [u8], work: &mut [u32]) -> Result<(), FrontendError> {
         self.check(tensor, work)?;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{FrontEnd, RawHeader};
+
 /// What was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Quality {
@@ -38,6 +40,9 @@ pub enum Flaw {
     /// Much of the recording is clipped.
     #[error("the recording is clipped: speak more softly, or farther from the microphone")]
     Clipped,
+    /// The picture is much smaller than the tensor.
+    #[error("the picture is too small: its sides are less than a quarter of the model's input")]
+    Small,
 }
 
 /// A picture whose values lie within this range is blank.
@@ -45,8 +50,24 @@ const BLANK_RANGE: u8 = 16;
 /// One sample in so many may be at an end of the range.
 const CLIPPED_SHARE: u32 = 100;
 
+/// A picture is too small whose side is shorter than this part of the tensor's.
+const SHORT_SIDE_DIVISOR: u16 = 4;
+
+impl FrontEnd {
+    /// The flaw of a sample of `header` in which `quality` was measured, where it has one.
+    pub fn flaw(&self, header: RawHeader, quality: &Quality) -> Option<Flaw> {
+        let is_small = match (self, header) {
+            (FrontEnd::Pixels(pixels), RawHeader::Image { width, height, .. }) => {
+                width < pixels.width / SHORT_SIDE_DIVISOR || height < pixels.height / SHORT_SIDE_DIVISOR
+            }
+            _ => false,
+        };
+        quality.flaw().or(is_small.then_some(Flaw::Small))
+    }
+}
+
 impl Quality {
-    /// The sample's flaw, where it has one.
+    /// What is wrong with the values, whatever the sample's size: see [`FrontEnd::flaw`].
     pub fn flaw(&self) -> Option<Flaw> {
         match *self {
             Quality::Image { low, high, .. } => (high.saturating_sub(low) < BLANK_RANGE).then_some(Flaw::Blank),

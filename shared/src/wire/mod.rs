@@ -40,7 +40,7 @@
 //!
 //! An admin session begins with [`Request::Unlock`], whose proof is HMAC-SHA256 under the provisioned key over
 //! [`PROOF_CONTEXT`] and the last challenge; a challenge serves once. The session ends by [`Request::Lock`], when the link
-//! ends, or when it was idle for [`SESSION_SECONDS`].
+//! ends (where the board can tell), or when it was idle for [`SESSION_SECONDS`].
 
 mod codec;
 mod fault;
