@@ -1,6 +1,6 @@
 //! The desktop's gallery file: the templates of one model as JSON, decided over by the board's own code.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub const IDENTITIES: usize = 1024;
 pub type DesktopGallery = Box<Gallery<IDENTITIES, MAX_DIM>>;
 
 #[derive(Serialize, Deserialize)]
-struct File {
+struct Contents {
     /// The model that the templates belong to, hexadecimal.
     model: String,
     templates: Vec<Template>,
@@ -69,8 +69,16 @@ pub enum GalleryError {
     #[error("{0}")]
     Enrol(#[from] EnrolError),
     /// A label is too long, or holds control characters.
-    #[error("the label {0:?} is longer than {max} bytes or not on one line: choose another", max = shared::gallery::MAX_LABEL)]
+    #[error("the label {0:?} is longer than {max} bytes, or holds control characters: choose another", max = shared::gallery::MAX_LABEL)]
     Label(String),
+    /// It cannot be kept from other programs.
+    #[error("cannot lock {path}: {source}; name a gallery in another folder with --gallery", path = path.display())]
+    Lock {
+        /// The file beside it that is locked.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// It cannot be written.
     #[error(transparent)]
     Write(#[from] ModelError),
@@ -97,7 +105,7 @@ pub fn empty(header: &Header) -> Result<DesktopGallery, GalleryError> {
 pub fn open(path: &Path, header: &Header) -> Result<DesktopGallery, GalleryError> {
     let text = fs::read_to_string(path).map_err(|source| GalleryError::Read { path: path.into(), source })?;
     let format = |reason: String| GalleryError::Format { path: path.into(), reason };
-    let file: File = serde_json::from_str(&text).map_err(|error| format(error.to_string()))?;
+    let file: Contents = serde_json::from_str(&text).map_err(|error| format(error.to_string()))?;
     if file.model != id(header) {
         return Err(GalleryError::Model { path: path.into(), found: file.model, expected: id(header) });
     }
@@ -110,6 +118,26 @@ pub fn open(path: &Path, header: &Header) -> Result<DesktopGallery, GalleryError
     Ok(gallery)
 }
 
+/// Waits until no other program changes the gallery at `path`; none does until the file that this returns is dropped.
+pub fn lock(path: &Path) -> Result<File, GalleryError> {
+    let (dir, name) = place(path);
+    // The gallery itself is replaced as a whole, so that its own file is another one after each change.
+    let path = dir.join(format!(".{name}.lock"));
+    let lock = || -> std::io::Result<File> {
+        fs::create_dir_all(dir)?;
+        let file = File::options().write(true).create(true).truncate(false).open(&path)?;
+        file.lock()?;
+        Ok(file)
+    };
+    lock().map_err(|source| GalleryError::Lock { path: path.clone(), source })
+}
+
+/// The folder and the name of the file at `path`.
+fn place(path: &Path) -> (&Path, String) {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    (dir, path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default())
+}
+
 /// Writes `gallery` to `path`.
 pub fn save(path: &Path, header: &Header, gallery: &DesktopGallery) -> Result<(), GalleryError> {
     let of = |t: gallery::Template<'_>| Template {
@@ -118,8 +146,7 @@ pub fn save(path: &Path, header: &Header, gallery: &DesktopGallery) -> Result<()
         embedding: t.embedding.to_vec(),
     };
     let templates = gallery.templates().map(of).collect();
-    let text = serde_json::to_vec(&File { model: id(header), templates }).unwrap_or_default();
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let text = serde_json::to_vec(&Contents { model: id(header), templates }).unwrap_or_default();
+    let (dir, name) = place(path);
     Ok(write_all(dir, &[(&name, &text)])?)
 }

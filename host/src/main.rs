@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use host::cmd::{OutputError, UsageError, device, draw, gallery, sentence};
+use host::cmd::{EXIT_STATUS, OutputError, UsageError, device, draw, gallery, sentence};
 #[cfg(feature = "training")]
 use host::cmd::{demo, embed, evaluate, export, report, serve, train};
 
@@ -36,8 +36,10 @@ enum Command {
     /// Enrol an identity from one to five files
     Enroll(gallery::EnrollArgs),
     /// Compare files with an enrolled identity
+    #[command(after_help = EXIT_STATUS)]
     Verify(gallery::VerifyArgs),
     /// Find the enrolled identity of files, or say that it is unknown
+    #[command(after_help = EXIT_STATUS)]
     Identify(gallery::IdentifyArgs),
     /// Write a model's report (HTML, JSON) and its card, or a comparison of several models
     #[cfg(feature = "training")]

@@ -102,10 +102,11 @@ impl Scores {
     }
 
     /// The largest whole-number threshold whose FMR is at most `fmr`, for integer distances; at most the largest genuine
-    /// distance, beyond which nothing is gained.
-    pub fn integer_threshold(&self, fmr: f64) -> u32 {
+    /// distance, beyond which nothing is gained. `None` where the FMR of 0 is more.
+    pub fn integer_threshold(&self, fmr: f64) -> Option<u32> {
         let reach = self.genuine.last().copied().unwrap_or(0.0);
-        self.threshold_below(fmr).min(reach).floor().max(0.0) as u32
+        let below = self.threshold_below(fmr);
+        (below >= 0.0).then(|| below.min(reach).floor().max(0.0) as u32)
     }
 
     /// The probability that a genuine distance is smaller than an impostor distance, ties counted half: the area under the
@@ -147,8 +148,12 @@ pub fn fnmr_bound(identities: usize) -> f64 {
 }
 
 /// The smallest false-match rate that `identities` people can support at 95 %: the rule of three over the independent pairs,
-/// `3 / (n (n - 1) / 2)`, at most 1 (ISO/IEC 19795-1, annex B.1).
-pub fn fmr_bound(identities: usize) -> f64 {
+/// `3 / (n (n - 1) / 2)`, at most 1 (ISO/IEC 19795-1, annex B.1). Skilled forgeries attack only whom they imitate: where the
+/// impostors are `forged`, it is taken over the people.
+pub fn fmr_bound(identities: usize, forged: bool) -> f64 {
+    if forged {
+        return fnmr_bound(identities);
+    }
     let pairs = identities.saturating_sub(1) as f64 * identities as f64 / 2.0;
     if pairs > 0.0 { (3.0 / pairs).min(1.0) } else { 1.0 }
 }
@@ -201,17 +206,25 @@ mod tests {
         let scores = Scores::new(vec![1., 2., 3., 9.], (5..15).map(f64::from).collect());
         assert_eq!(scores.fnmr_at_fmr(0.0), 0.25);
         assert_eq!(scores.fnmr_at_fmr(0.5), 0.0);
-        assert_eq!(scores.integer_threshold(0.0), 4);
-        assert_eq!(scores.integer_threshold(0.1), 5);
-        assert_eq!(scores.integer_threshold(1.0), 9);
+        assert_eq!(scores.integer_threshold(0.0), Some(4));
+        assert_eq!(scores.integer_threshold(0.1), Some(5));
+        assert_eq!(scores.integer_threshold(1.0), Some(9));
         assert_eq!((scores.false_matches(5.0), scores.false_non_matches(5.0)), (1, 1));
     }
 
     #[test]
     fn tied_impostors_are_accepted_together_or_not_at_all() {
         let scores = Scores::new(vec![1., 7.], vec![5., 5., 5., 8.]);
-        assert_eq!(scores.integer_threshold(0.5), 4);
-        assert_eq!(scores.fmr(f64::from(scores.integer_threshold(0.75))), 0.75);
+        assert_eq!(scores.integer_threshold(0.5), Some(4));
+        assert_eq!(scores.fmr(f64::from(scores.integer_threshold(0.75).unwrap())), 0.75);
+    }
+
+    #[test]
+    fn no_threshold_exceeds_its_rate() {
+        let scores = Scores::new(vec![1.], vec![0., 0., 5.]);
+        assert_eq!((scores.integer_threshold(0.0), scores.integer_threshold(0.6)), (None, None));
+        assert_eq!(scores.integer_threshold(0.7), Some(1));
+        assert_eq!(Scores::new(vec![1.], vec![1., 5.]).integer_threshold(0.0), Some(0));
     }
 
     #[test]
@@ -246,7 +259,8 @@ mod tests {
     #[test]
     fn bound_is_the_rule_of_three() {
         assert_eq!((fnmr_bound(30), fnmr_bound(2)), (0.1, 1.0));
-        assert!((fmr_bound(30) - 3.0 / 435.0).abs() < 1e-12);
-        assert_eq!(fmr_bound(1), 1.0);
+        assert!((fmr_bound(30, false) - 3.0 / 435.0).abs() < 1e-12);
+        assert_eq!(fmr_bound(1, false), 1.0);
+        assert_eq!((fmr_bound(19, true), fmr_bound(2, true), fmr_bound(0, true)), (3.0 / 19.0, 1.0, 1.0));
     }
 }

@@ -200,7 +200,7 @@ fn templates_of_another_model() {
     assert!(enroll(&[&picture, &picture], "anna", &[]).status.success());
     refused(&enroll(&[&picture], "anna", &[]), &["anna", "already", "--replace"]);
     assert!(enroll(&[&picture], "anna", &["--replace"]).status.success());
-    refused(&enroll(&[&picture], "an\nna", &[]), &["label", "one line"]);
+    refused(&enroll(&[&picture], "an\nna", &[]), &["label", "control characters"]);
     let gallery = model.join("gallery.json");
     let other = fs::read_to_string(&gallery).expect("a gallery").replacen("\"model\":\"", "\"model\":\"f", 1);
     fs::write(&gallery, other).expect("a file");

@@ -83,8 +83,13 @@ fn arguments_that_make_no_command_end_with_status_2() {
     two("train --data glyphs --out x --method arcface --then triplet --margin 0.3", &["--margin", "recipe"]);
     two("train --data glyphs --out x --net article --width 2", &["--width", "compact"]);
     two("train --data glyphs --out x --fill silence", &["--fill", "recordings"]);
+    two("evaluate m --k 3", &["--k", "knn"]);
+    two("evaluate m --protocol knn --k 3 --ways 5", &["--ways", "nway"]);
+    two("evaluate m --protocol nway --references 2", &["--references", "identify"]);
+    two("evaluate m --protocol one-shot-runs --identities 1", &["--identities", "one-shot-runs"]);
     two("device info", &["--port", "--tcp", "--qemu"]);
     two("report models/a models/b", &["--out"]);
+    two("draw x --first 4294967295 --identities 3", &["--identities 3", "the last glyph"]);
     assert!(!Path::new("x").exists(), "nothing is left behind");
     // These clap refuses, in its own lines.
     for line in [

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{committed, copy, doppel, text};
+use common::{committed, copy, doppel, refused, text};
 use serde_json::Value;
 
 /// What `evaluate models/glyphs --json` says with `args` besides.
@@ -49,6 +49,11 @@ fn engines_measure_alike() {
         assert_eq!((int8["engine"].take(), onnx["engine"].take()), ("int8".into(), "onnx".into()));
         assert_eq!(int8, onnx);
         assert_eq!(int8["identities"], 12);
+        assert_eq!((int8["model"].as_str().map(str::len), float["model"].as_str()), (Some(16), None));
+        let nway = figure == "accuracy";
+        for (name, value) in [("ways", 5), ("shots", 1), ("trials", 500), ("seed", 1)] {
+            assert_eq!(int8[name].as_u64(), nway.then_some(value), "{name} of {int8}");
+        }
     }
 }
 
@@ -56,6 +61,7 @@ fn engines_measure_alike() {
 fn neighbours_name_what_the_gallery_holds() {
     let answer = evaluate(&["--data", "glyphs", "--identities", "0-5", "--protocol", "knn", "--k", "3"]);
     assert!(rate(&answer, "accuracy") > 0.8, "{answer}");
+    assert_eq!(answer["k"], 3);
 }
 
 /// Forgeries that are the genuine samples of somebody else deceive as rarely as these do.
@@ -102,6 +108,8 @@ fn runs_are_right_where_the_labels_are() {
         fs::write(runs.join(run).join("class_labels.txt"), labels).expect("a file");
     }
     let data = format!("omniglot:{}", text(&runs));
+    let model = committed("glyphs");
+    refused(&doppel(&["evaluate", text(&model), "--data", &data]), &["--protocol one-shot-runs"]);
     let answer = evaluate(&["--data", &data, "--protocol", "one-shot-runs"]);
     assert_eq!(rate(&answer, "error"), 0.5, "{answer}");
     assert_eq!((answer["runs"].as_u64(), answer["trials"].as_u64()), (Some(2), Some(8)), "{answer}");

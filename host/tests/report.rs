@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{committed, copy, doppel, text};
+use common::{committed, copy, doppel, refused, text};
 
 const SECTIONS: [&str; 8] = ["figures", "map", "distances", "errors", "training", "layers", "mistakes", "model"];
 
@@ -120,12 +120,20 @@ fn two_identities_are_reported_without_intervals() {
 }
 
 #[test]
+fn templates_of_all_samples_leave_nothing_to_report() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let model = glyphs(dir.path(), "glyphs");
+    let output = doppel(&["report", text(&model), "--references", "20"]);
+    refused(&output, &["fewer than 2 identities of at least 21 samples", "--references"]);
+}
+
+#[test]
 fn several_models_stand_side_by_side() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (one, two) = (glyphs(dir.path(), "one"), glyphs(dir.path(), "two"));
-    let refused = doppel(&["report", text(&one), text(&two)]);
-    let said = String::from_utf8_lossy(&refused.stderr);
-    assert!(refused.status.code() == Some(2) && said.contains("--out"), "{said}");
+    let unnamed = doppel(&["report", text(&one), text(&two)]);
+    let said = String::from_utf8_lossy(&unnamed.stderr);
+    assert!(unnamed.status.code() == Some(2) && said.contains("--out"), "{said}");
 
     let out = dir.path().join("pages").join("both.html");
     let output = doppel(&["report", text(&one), text(&two), "--replicates", "20", "--out", text(&out)]);

@@ -1,6 +1,7 @@
 //! What a decision looks like, on the desktop as by a board.
 
 use serde::Serialize;
+use serde_json::{Value, json};
 use shared::embedding::{Distance, Metric};
 use shared::gallery::{Candidate, Decision};
 
@@ -54,6 +55,12 @@ pub(super) fn print(json: bool, file: &str, decision: &Decision, by: Yardstick) 
     }
     say!("{file}: {}", sentence(accepted, candidate, by))?;
     Ok(())
+}
+
+/// What an enrolment of `label` from so many samples looks like in JSON, and whom its template would be accepted as.
+pub(super) fn enrolled(label: &str, samples: usize, identities: usize, resembles: Option<(&str, u32)>) -> Value {
+    let resembles = resembles.map(|(label, distance)| json!({ "label": label, "distance": distance }));
+    json!({ "label": label, "samples": samples, "identities": identities, "resembles": resembles })
 }
 
 /// How much farther the runner-up is.

@@ -46,6 +46,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     trained?;
     say!("")?;
     let exported = export::export(&args.out, &Options::default())?;
+    super::export::warn(&args.out, &exported);
     super::export::print(&exported)?;
 
     let unseen = recipe.data.source.load(Part::Test, split, recipe.data.world)?;

@@ -7,6 +7,7 @@ use image::codecs::png::PngEncoder;
 use image::{ExtendedColorType, ImageEncoder};
 use shared::frontend::{Image, Raw};
 
+use super::UsageError;
 use crate::data::glyphs;
 use crate::model::write_all;
 
@@ -31,7 +32,16 @@ pub struct Args {
 
 /// Draws built-in glyphs as pictures, something to enrol where no camera is at hand.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    for identity in args.first..args.first.saturating_add(args.identities) {
+    let Some(last) = args.first.checked_add(args.identities.saturating_sub(1)) else {
+        let message = format!(
+            "--first {} and --identities {} pass {}, the last glyph: lower one of them",
+            args.first,
+            args.identities,
+            u32::MAX
+        );
+        return Err(UsageError(message).into());
+    };
+    for identity in (args.first..=last).take(args.identities as usize) {
         let mut files = Vec::new();
         for sample in 0..args.samples {
             let glyph = glyphs::draw(args.seed, identity, sample);

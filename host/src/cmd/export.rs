@@ -1,10 +1,11 @@
 //! `doppel export`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::numbers::percent;
 use super::{OutputError, print_json};
 use crate::export::{self, Exported, MAX_EER_GAP, Options};
+use crate::train::Stopped;
 
 /// Arguments of `export`.
 #[derive(Debug, clap::Args)]
@@ -29,7 +30,7 @@ fn fraction(text: &str) -> Result<f64, String> {
 /// Quantizes, measures, seals and writes.
 pub fn run(args: Args) -> anyhow::Result<()> {
     let exported = export::export(&args.model, &Options { max_eer_gap: args.max_eer_gap })?;
-    warn(&exported);
+    warn(&args.model, &exported);
     if args.json {
         return print_json(&exported);
     }
@@ -39,15 +40,27 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says where the evidence does not carry the rate that the threshold was chosen for.
-fn warn(exported: &Exported) {
-    let bound = exported.int8.fmr_bound;
+/// Says where the training was stopped, where the evidence does not carry the rate that the threshold was chosen for, and what is
+/// not there any more.
+pub(super) fn warn(model: &Path, exported: &Exported) {
+    if let Some(Stopped { step, training }) = exported.stopped {
+        note!(
+            "warning: the training was stopped after step {step} of training {training}; \
+             `doppel train --out {} --resume` goes on",
+            model.display()
+        );
+    }
+    if !exported.removed.is_empty() {
+        let (files, model) = (exported.removed.join(", "), model.display());
+        note!("removed {files}, which were of another model; `doppel report {model}` writes this one's");
+    }
+    let bound = exported.fmr_bound;
     if bound > exported.target_fmr {
         note!(
             "warning: the threshold was chosen for an FMR of {}, but its {} identities support no claim below {}: \
              widen `threshold` in the recipe's split",
             percent(exported.target_fmr),
-            exported.int8.identities,
+            exported.identities,
             percent(bound)
         );
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use shared::bundle::{Bundle, Header};
 use shared::embedding::{self, Embedding};
-use shared::frontend::Quality;
+use shared::frontend::Flaw;
 use shared::gallery::{Candidate, Decision, EnrolError, Template};
 use shared::network::{self, NetworkError};
 use shared::wire::{Fault, MAX_SAMPLES};
@@ -13,7 +13,7 @@ use shared::wire::{Fault, MAX_SAMPLES};
 use super::decision::{self, Yardstick};
 use super::print_json;
 use crate::data;
-use crate::gallery;
+use crate::gallery::{self, GalleryError};
 use crate::model::BundleBytes;
 
 /// What all three take.
@@ -24,9 +24,6 @@ pub struct Common {
     /// The gallery file; by default `gallery.json` in the model's folder
     #[arg(long)]
     pub gallery: Option<PathBuf>,
-    /// Print one line of JSON a file
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Arguments of `enroll`.
@@ -43,6 +40,9 @@ pub struct EnrollArgs {
     /// Take the place of the template that the label has
     #[arg(long)]
     replace: bool,
+    /// Print one line of JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Arguments of `verify`.
@@ -56,6 +56,9 @@ pub struct VerifyArgs {
     /// The identity that they claim to be
     #[arg(long = "as")]
     label: String,
+    /// Print one line of JSON a file
+    #[arg(long)]
+    json: bool,
 }
 
 /// Arguments of `identify`.
@@ -66,6 +69,9 @@ pub struct IdentifyArgs {
     /// The probes
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Print one line of JSON a file
+    #[arg(long)]
+    json: bool,
 }
 
 impl Common {
@@ -79,42 +85,53 @@ pub fn enroll(args: EnrollArgs) -> anyhow::Result<()> {
     let bytes = BundleBytes::open(&args.common.model)?;
     let bundle = bytes.bundle()?;
     let (path, header) = (args.common.gallery_path(), bundle.header());
-    let mut gallery = if path.exists() { gallery::open(&path, header)? } else { gallery::empty(header)? };
     let label = gallery::label(&args.label)?;
-    let mut samples = Vec::new();
-    for path in &args.files {
-        let (embedding, quality) = embed_measured(&bundle, path)?;
-        if let Some(flaw) = quality.flaw() {
-            bail!("{}: {flaw}; enrol another sample", path.display());
-        }
-        let gate = header.threshold.unwrap_or_default().gate;
-        let distance = gallery.distance(&mean(&samples, header), &embedding);
-        if !samples.is_empty() && distance > gate {
-            bail!("{}: {}", path.display(), Fault::Unlike { distance, gate });
-        }
-        samples.push(embedding);
-    }
+    let samples = embed_alike(&bundle, &args.files)?;
     let template = mean(&samples, header);
-    if let Decision::Match(Candidate { label: other, distance, .. }) = gallery.identify(&template)
-        && other != label
-    {
-        note!("warning: {label} would be accepted as {other}, at distance {}", distance.0);
-    }
+    let _alone = gallery::lock(&path)?;
+    let mut gallery = if path.exists() { gallery::open(&path, header)? } else { gallery::empty(header)? };
     if args.replace {
         let _ = gallery.delete(&label);
     }
+    let resembles = match gallery.identify(&template) {
+        Decision::Match(Candidate { label, distance, .. }) => Some((label, distance.0)),
+        Decision::Unknown(_) => None,
+    };
     let template = Template { label: &label, embedding: &template, spread: header.metric.spread(&samples) };
     gallery.enrol(template).map_err(|error| match error {
         EnrolError::Duplicate => anyhow::anyhow!("{label} is enrolled already: choose another label, or add --replace"),
         error => anyhow::anyhow!("{label}: {error}"),
     })?;
     gallery::save(&path, header, &gallery)?;
-    if args.common.json {
-        let templates = gallery.templates().len();
-        return print_json(&serde_json::json!({ "label": label.as_str(), "templates": templates }));
+    let identities = gallery.templates().len();
+    if args.json {
+        let resembles = resembles.as_ref().map(|(label, distance)| (label.as_str(), *distance));
+        return print_json(&decision::enrolled(&label, samples.len(), identities, resembles));
     }
-    say!("enrolled {label}; {} identities in {}", gallery.templates().len(), path.display())?;
+    if let Some((other, distance)) = resembles {
+        note!("warning: {label} would be accepted as {other}, at distance {distance}");
+    }
+    say!("enrolled {label}; {identities} identities in {}", path.display())?;
     Ok(())
+}
+
+/// The embeddings of samples that a board would enrol together.
+fn embed_alike(bundle: &Bundle<'_>, files: &[PathBuf]) -> anyhow::Result<Vec<Embedding>> {
+    let header = bundle.header();
+    let gate = header.threshold.ok_or(GalleryError::Unsealed)?.gate;
+    let mut samples = Vec::new();
+    for path in files {
+        let (embedding, flaw) = embed_judged(bundle, path)?;
+        if let Some(flaw) = flaw {
+            bail!("{}: {flaw}; enrol another sample", path.display());
+        }
+        let distance = header.metric.distance(&mean(&samples, header), &embedding);
+        if !samples.is_empty() && distance > gate {
+            bail!("{}: {}", path.display(), Fault::Unlike { distance, gate });
+        }
+        samples.push(embedding);
+    }
+    Ok(samples)
 }
 
 /// The mean of `samples`, element by element.
@@ -126,18 +143,19 @@ fn mean(samples: &[Embedding], header: &Header) -> Embedding {
 /// Compares files with one identity.
 pub fn verify(args: VerifyArgs) -> anyhow::Result<()> {
     let label = args.label;
-    decide_all(&args.common, &args.files, |gallery, probe| {
+    decide_all(&args.common, args.json, &args.files, |gallery, probe| {
         gallery.verify(&label, probe).map_err(|error| anyhow::anyhow!("{label}: {error}"))
     })
 }
 
 /// Compares files with every identity.
 pub fn identify(args: IdentifyArgs) -> anyhow::Result<()> {
-    decide_all(&args.common, &args.files, |gallery, probe| Ok(gallery.identify(probe)))
+    decide_all(&args.common, args.json, &args.files, |gallery, probe| Ok(gallery.identify(probe)))
 }
 
 fn decide_all(
     common: &Common,
+    json: bool,
     files: &[PathBuf],
     decide: impl Fn(&gallery::DesktopGallery, &Embedding) -> anyhow::Result<Decision>,
 ) -> anyhow::Result<()> {
@@ -149,23 +167,25 @@ fn decide_all(
         Yardstick { metric: header.metric, embedding_scale: header.embedding_scale, threshold: gallery.threshold() };
     for path in files {
         let decision = decide(&gallery, &embed(&bundle, path)?)?;
-        decision::print(common.json, &path.display().to_string(), &decision, by)?;
+        decision::print(json, &path.display().to_string(), &decision, by)?;
     }
     Ok(())
 }
 
 fn embed(bundle: &Bundle<'_>, path: &Path) -> anyhow::Result<Embedding> {
-    Ok(embed_measured(bundle, path)?.0)
+    Ok(embed_judged(bundle, path)?.0)
 }
 
-/// The embedding of the sample at `path`, and how good the sample is.
-fn embed_measured(bundle: &Bundle<'_>, path: &Path) -> anyhow::Result<(Embedding, Quality)> {
+/// The embedding of the sample at `path`, and why it should not be enrolled.
+fn embed_judged(bundle: &Bundle<'_>, path: &Path) -> anyhow::Result<(Embedding, Option<Flaw>)> {
     let mut arena = vec![0; network::arena_words(bundle)];
     let raw = data::read(path)?;
-    let mut measured = || {
+    let raw = raw.as_raw();
+    let front = bundle.header().frontend;
+    let mut judged = || {
         let (tensor, work) = network::front_memory(bundle, &mut arena)?;
-        let quality = bundle.header().frontend.run(raw.as_raw(), tensor, work)?;
-        Ok((network::forward(bundle, &mut arena)?, quality))
+        let quality = front.run(raw, tensor, work)?;
+        Ok((network::forward(bundle, &mut arena)?, front.flaw(raw.header(), &quality)))
     };
-    measured().map_err(|error: NetworkError| anyhow::anyhow!("{}: {error}", path.display()))
+    judged().map_err(|error: NetworkError| anyhow::anyhow!("{}: {error}", path.display()))
 }

@@ -40,6 +40,9 @@ use std::io::{self, ErrorKind, Write};
 use serde::Serialize;
 use thiserror::Error;
 
+/// What a command that decides says of its exit status.
+pub const EXIT_STATUS: &str = "The exit status tells of errors only; decisions are in the output.";
+
 /// Arguments that do not make a command together, which ends with status 2.
 #[derive(Debug, Error)]
 #[error("{0}")]

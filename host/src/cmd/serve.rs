@@ -13,7 +13,7 @@ use firmware::engine::{Engine, KernelEngine};
 use firmware::onnx::OnnxModel;
 use firmware::platform::parts;
 use firmware::store::{Settings, Store};
-use shared::bundle::Bundle;
+use shared::bundle::{Bundle, Header};
 use shared::network;
 use shared::wire::Response;
 
@@ -44,10 +44,19 @@ enum Listener {
     Tcp(TcpListener),
 }
 
+/// The model that the command line names.
+struct Named {
+    header: Header,
+    /// Words of the arena that its bundle runs in; 0 where the folder has none.
+    words: usize,
+}
+
 /// Answers a board's messages until it is stopped, or until the standard input ends.
 pub fn run(args: Args) -> anyhow::Result<()> {
     // What is in the folder must run before anything is listened for.
-    OnnxModel::load(&args.model.join(ONNX))?;
+    let header = *OnnxModel::load(&args.model.join(ONNX))?.header();
+    let words = BundleBytes::open(&args.model).ok().and_then(|bytes| Some(network::arena_words(&bytes.bundle().ok()?)));
+    let named = Named { header, words: words.unwrap_or_default() };
     let mut flash = match &args.flash {
         Some(path) => FlashImage::open(path)
             .with_context(|| format!("cannot use the flash {}: name another with --flash", path.display()))?,
@@ -61,12 +70,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         note!("listening at {}", listener.local_addr()?);
         Listener::Tcp(listener)
     };
-    while serve_model(&args, &mut flash, &listener)? == End::Restart {}
+    while serve_model(&args, &named, &mut flash, &listener)? == End::Restart {}
     Ok(())
 }
 
 /// Serves the model of the slot that the store names, or the folder's, until another one is to be started.
-fn serve_model(args: &Args, flash: &mut FlashImage, listener: &Listener) -> anyhow::Result<End> {
+fn serve_model(args: &Args, named: &Named, flash: &mut FlashImage, listener: &Listener) -> anyhow::Result<End> {
     let (store, slots) = flash.parts()?;
     let mut store = Store::open(store)?;
     let slot = store.settings().slot;
@@ -82,12 +91,22 @@ fn serve_model(args: &Args, flash: &mut FlashImage, listener: &Listener) -> anyh
             store.put(Settings { slot: 0, ..*store.settings() })?;
         }
         let model = OnnxModel::load(&args.model.join(ONNX))?;
+        let Header { model_id, .. } = model.header();
+        note!("serving {} {model_id:016x}", model.header().name());
         // A folder without golden vectors serves all the same; only its self-test says that there are none.
         let golden = fs::read(args.model.join(GOLDEN)).unwrap_or_default();
         return serve(args, TractEngine::new(model), store, DesktopPlatform::new(golden, slots, 0), listener);
     };
     let bundle = Bundle::check(bytes.as_slice())?;
-    let mut arena = vec![0; network::arena_words(&bundle)];
+    let (name, model_id) = (bundle.header().name(), bundle.header().model_id);
+    match model_id == named.header.model_id {
+        true => note!("serving {name} {model_id:016x}"),
+        false => {
+            note!("serving {name} {model_id:016x}, which slot {slot} of the flash holds, not {}", args.model.display())
+        }
+    }
+    // An update is tried in this arena, also one that brings back the larger model that was named.
+    let mut arena = vec![0; network::arena_words(&bundle).max(named.words)];
     let engine = KernelEngine::new(bundle, &mut arena)?;
     serve(args, engine, store, DesktopPlatform::new(golden, slots, slot), listener)
 }

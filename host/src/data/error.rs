@@ -119,6 +119,11 @@ pub enum DataError {
         /// Characters that it has.
         found: usize,
     },
+    /// A folder of Lake's one-shot runs in the place of alphabets.
+    #[error(
+        "{} holds one-shot runs, whose pictures are no characters: evaluate with --protocol one-shot-runs, or name a folder of alphabets", .0.display()
+    )]
+    OneShotRuns(PathBuf),
     /// A writer's folder without genuine signatures.
     #[error("the folder {} has no folder `genuine`; put the writer's own signatures there and imitations into `forged` beside it", .0.display())]
     NoGenuine(PathBuf),
@@ -139,8 +144,8 @@ pub enum DataError {
     /// A recording whose name does not say who speaks.
     #[error("the name of {} does not say who speaks: name recordings WORD_SPEAKER_INDEX.wav, or put those of each speaker into a folder of their own", .0.display())]
     RecordingName(PathBuf),
-    /// Recordings in folders know no words.
-    #[error("{} has a folder a speaker, and their recordings do not say a word by their names: leave out #word and #both", .0.display())]
+    /// Recordings in folders have one name for speaker and word.
+    #[error("{} has a folder an identity, whose name says a speaker or a word, not both: leave out #both", .0.display())]
     SpeechTask(PathBuf),
     /// A file that is not the recording that its name promises.
     #[error("{} is no readable WAV recording: {reason}", path.display())]

@@ -3,7 +3,7 @@
 //! An identity is a character, named `ALPHABET/CHARACTER`. Where `DIR` holds sets of alphabets (`images_background_small1`,
 //! `images_background_small2`), they are merged: an alphabet that stands in several of them is one, and of pictures with the
 //! same file name, which is unique within Omniglot, the first is taken. The folder `one_shot_runs`, which is for testing
-//! only, is passed over, and so are folders without pictures beside the alphabets (those of strokes).
+//! only, is passed over, and so are folders without pictures beside the alphabets (those of strokes); as `DIR` it is refused.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,8 @@ use super::{DataError, Dataset, natural_order};
 
 /// The folder of Lake's one-shot task.
 const RUNS: &str = "one_shot_runs";
+/// The list of pairs in each of its runs.
+const LABELS: &str = "class_labels.txt";
 
 /// One character: its name and its pictures.
 struct Character {
@@ -50,6 +52,9 @@ fn characters(folder: &Path) -> Result<Vec<Character>, DataError> {
     }
     let mut all = BTreeMap::new();
     for (name, path) in folders(folder)? {
+        if path.join(LABELS).is_file() {
+            return Err(DataError::OneShotRuns(folder.to_path_buf()));
+        }
         if name == RUNS || alphabet(&name, &path, &mut all)? {
             continue;
         }
@@ -141,6 +146,17 @@ mod tests {
         let all = load(folder.path(), |_| true).expect("sound");
         assert_eq!(all.identities, ["Greek/character01", "Tagalog/character01"]);
         assert_eq!(values(&all), [(0, 0), (0, 2), (1, 3)]);
+    }
+
+    #[test]
+    fn runs_are_no_alphabets() {
+        let folder =
+            folder(&["one_shot_runs/run01/training/a.png", "one_shot_runs/run01/test/a.png", "A/1/1.png", "A/2/1.png"]);
+        let runs = folder.path().join(RUNS);
+        fs::write(runs.join("run01").join(LABELS), "run01/test/a.png run01/training/a.png").expect("a file");
+        let error = identities(&runs).expect_err("no characters").to_string();
+        assert!(error.contains("--protocol one-shot-runs") && !error.contains('\n'), "{error}");
+        assert_eq!(identities(folder.path()).expect("sound"), ["A/1", "A/2"]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Recordings: WAV files of any rate, 8 to 32 bit, one channel or several, which are mixed down.
 //!
-//! Either `DIR/NAME/*.wav`, the folder's name being the identity, or files that are named `WORD_SPEAKER_INDEX.wav`, as in the Free
-//! Spoken Digit Dataset; a [`Task`] then says what is the identity. Hidden files are passed over.
+//! Either `DIR/NAME/*.wav`, the folder's name being the identity (a speaker's or, as in Speech Commands, a word), or files that are
+//! named `WORD_SPEAKER_INDEX.wav`, as in the Free Spoken Digit Dataset; a [`Task`] says what is the identity. Hidden files are
+//! passed over.
 
 use std::fs::File;
 use std::io::BufReader;
@@ -14,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use super::images::entries;
 use super::{DataError, Dataset, Pattern, RawSample, Sample, Split, natural_order};
 
-/// Whose or what a recording named `WORD_SPEAKER_INDEX.wav` is; recordings in folders are their folder's.
+/// Whose or what a recording named `WORD_SPEAKER_INDEX.wav` is; recordings in folders are their folder's, whose name says one of the
+/// two and not both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Task {
     /// Who speaks: `george`.
@@ -69,21 +71,21 @@ pub fn is_recording(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wav"))
 }
 
-/// The recordings in `folder`, by name; a folder's own become speakers of no word.
+/// The recordings in `folder`, by name; those in folders are of a word and a speaker that have their folder's name.
 fn recordings(folder: &Path, task: Task) -> Result<Vec<Recording>, DataError> {
     if !folder.is_dir() {
         return Err(DataError::NoFolder(folder.to_path_buf()));
     }
     let all = entries(folder)?;
     let mut found = Vec::new();
-    for (speaker, own) in all.iter().filter(|(_, path)| path.is_dir()) {
+    for (name, own) in all.iter().filter(|(_, path)| path.is_dir()) {
         let files = entries(own)?.into_iter().filter(|(_, path)| is_recording(path));
-        found.extend(files.map(|(_, path)| Recording { word: String::new(), speaker: speaker.clone(), path }));
+        found.extend(files.map(|(_, path)| Recording { word: name.clone(), speaker: name.clone(), path }));
     }
     if !found.is_empty() {
         return match task {
-            Task::Speaker => Ok(found),
-            Task::Word | Task::Both => Err(DataError::SpeechTask(folder.to_path_buf())),
+            Task::Speaker | Task::Word => Ok(found),
+            Task::Both => Err(DataError::SpeechTask(folder.to_path_buf())),
         };
     }
     for (name, path) in all.into_iter().filter(|(_, path)| is_recording(path)) {
@@ -240,7 +242,9 @@ mod tests {
         }
         assert_eq!(identities(folder.path(), Task::Speaker).expect("sound"), ["s2", "s10"]);
         assert_eq!(load(folder.path(), Task::Speaker, |_| true).expect("sound").labels(), [0, 0, 1]);
-        assert!(identities(folder.path(), Task::Word).is_err());
+        assert_eq!(identities(folder.path(), Task::Word).expect("sound"), ["s2", "s10"]);
+        let error = identities(folder.path(), Task::Both).expect_err("one name for two").to_string();
+        assert!(error.contains("leave out #both"), "{error}");
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Client {
             let frame = encode(self.sequence, request, &mut out).map_err(|_| DeviceError::Answer)?;
             self.link.write_all(frame)?;
             self.link.flush()?;
-            answer = self.receive(patience);
+            answer = self.receive(patience, repeatable);
             match &answer {
                 // The board did not get it.
                 Err(DeviceError::Fault(Fault::Frame)) => (),
@@ -107,10 +107,12 @@ impl Client {
         Err(DeviceError::Noise)
     }
 
-    /// The bytes of the frame that answers the last request.
-    fn receive(&mut self, patience: Duration) -> Result<Vec<u8>, DeviceError> {
+    /// The bytes of the frame that answers the last request. What the board could not read may have been noise before a request
+    /// that it did get, so only one that is `repeatable` is given up at once.
+    fn receive(&mut self, patience: Duration, repeatable: bool) -> Result<Vec<u8>, DeviceError> {
         let deadline = Instant::now() + patience;
         let mut bytes = Vec::new();
+        let mut is_damaged = false;
         let mut buffer = [0; 64];
         loop {
             let count = match self.link.read(&mut buffer) {
@@ -126,13 +128,22 @@ impl Client {
                     Some(Err(_)) => return Err(DeviceError::Noise),
                     Some(Ok(frame)) if frame.sequence == self.sequence => return Ok(bytes),
                     // What the board could not read has no number.
-                    Some(Ok(frame)) if frame.sequence == 0 => return Err(DeviceError::Fault(Fault::Frame)),
+                    Some(Ok(frame)) if frame.sequence == 0 => {
+                        if repeatable {
+                            return Err(DeviceError::Fault(Fault::Frame));
+                        }
+                        is_damaged = true;
+                        bytes.clear();
+                    }
                     // The late answer to an earlier request.
                     Some(Ok(_)) => bytes.clear(),
                 }
             }
             if Instant::now() > deadline {
-                return Err(DeviceError::Silent(patience.as_secs()));
+                return Err(match is_damaged {
+                    true => DeviceError::Fault(Fault::Frame),
+                    false => DeviceError::Silent(patience.as_secs()),
+                });
             }
         }
     }
@@ -204,4 +215,65 @@ fn is_repeatable(request: &Request<'_>) -> bool {
 
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU16, Ordering};
+
+    use super::*;
+
+    /// A board behind noise: it complains of a damaged frame before each answer, which is the number of the request.
+    struct Noisy {
+        decoder: Decoder,
+        answers: VecDeque<u8>,
+        requests: Arc<AtomicU16>,
+    }
+
+    impl Read for Noisy {
+        fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+            // The complaint and the answer come apart.
+            let count = bytes.len().min(1);
+            self.answers.read(&mut bytes[..count])
+        }
+    }
+
+    impl Write for Noisy {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            for &byte in bytes {
+                let Some(frame) = self.decoder.push(byte) else { continue };
+                let sequence = frame.unwrap().sequence;
+                let number = self.requests.fetch_add(1, Ordering::Relaxed) + 1;
+                let mut out = [0; MAX_FRAME];
+                self.answers.extend(encode(0, &Response::Fault(Fault::Frame), &mut out).unwrap());
+                self.answers.extend(encode(sequence, &Response::Done(number), &mut out).unwrap());
+            }
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Link for Noisy {
+        fn set_timeout(&mut self, _: Duration) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_must_not_be_done_twice_is_not_sent_twice() {
+        let requests = Arc::new(AtomicU16::new(0));
+        let link = Noisy { decoder: Decoder::new(), answers: VecDeque::new(), requests: requests.clone() };
+        let mut client = Client { link: Box::new(link), decoder: Decoder::new(), sequence: 0 };
+        assert_eq!(client.done(&Request::Collect).unwrap(), 1);
+        assert_eq!(client.done(&Request::Delete { label: "a" }).unwrap(), 2);
+        assert_eq!(requests.load(Ordering::Relaxed), 2);
+        // A request that may be repeated is, each time at once.
+        assert!(matches!(client.done(&Request::Lock), Err(DeviceError::Noise)));
+        assert_eq!(requests.load(Ordering::Relaxed), 5);
+    }
 }

@@ -327,7 +327,7 @@ mod tests {
                 blocks.push(Block { a, b, genuine: a == b, distances });
             }
         }
-        Comparisons { metric: Metric::Cosine, identities, blocks }
+        Comparisons { metric: Metric::Cosine, identities, forged: false, blocks }
     }
 
     fn bootstrap(comparisons: &Comparisons, seed: u64) -> Bootstrap {
@@ -351,7 +351,7 @@ mod tests {
         // Every identity has the same distances: whoever is drawn, the rates stay.
         let block = |a, b| Block { a, b, genuine: a == b, distances: if a == b { vec![1., 3.] } else { vec![2., 4.] } };
         let blocks = (0..6).flat_map(|a| (a..6).map(move |b| block(a, b))).collect();
-        let comparisons = Comparisons { metric: Metric::Cosine, identities: 6, blocks };
+        let comparisons = Comparisons { metric: Metric::Cosine, identities: 6, forged: false, blocks };
         let scores = comparisons.scores();
         let bootstrap = Bootstrap::new(&comparisons, &scores, &[2.0], Resampling::default()).expect("comparisons");
         let eer = scores.eer().expect("comparisons").rate;

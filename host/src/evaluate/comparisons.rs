@@ -7,7 +7,8 @@ use super::Embedded;
 use super::templates::{Enrolled, enrol};
 use crate::metrics::Scores;
 
-/// Most samples whose pairs are all compared; of more, each identity keeps the same share, its first ones.
+/// Most samples whose pairs are all compared; of more, each identity keeps the same share, its first ones, but enough to be
+/// enrolled and compared. Where that is still too much, only the first identities are compared.
 pub const MAX_SAMPLES: usize = 5000;
 
 /// The distances between the samples of two identities, or of one.
@@ -30,6 +31,8 @@ pub struct Comparisons {
     pub metric: Metric,
     /// How many identities are compared; blocks name them from 0.
     pub identities: usize,
+    /// Whether the impostors are skilled forgeries, which attack one identity each.
+    pub forged: bool,
     /// The distances; two identities may have several blocks.
     pub blocks: Vec<Block>,
 }
@@ -37,7 +40,7 @@ pub struct Comparisons {
 impl Comparisons {
     /// Every pair of genuine samples once.
     pub fn pairs(embedded: &Embedded) -> Self {
-        let groups = capped(embedded);
+        let groups = capped(embedded.by_identity(), 1);
         let pairs: Vec<(usize, usize)> =
             (0..groups.len()).flat_map(|a| (a..groups.len()).map(move |b| (a, b))).collect();
         let blocks = pairs.into_par_iter().map(|(a, b)| {
@@ -48,13 +51,13 @@ impl Comparisons {
             }
             Block { a, b, genuine: a == b, distances }
         });
-        Comparisons { metric: embedded.metric, identities: groups.len(), blocks: blocks.collect() }
+        Comparisons { metric: embedded.metric, identities: groups.len(), forged: false, blocks: blocks.collect() }
     }
 
     /// Templates of `references` samples each against the genuine samples that did not make them; see [`enrol`]. Identities
     /// with no sample left to compare are not counted.
     pub fn templates(embedded: &Embedded, references: usize) -> Self {
-        let groups = with_probes(capped(embedded), references);
+        let groups = with_probes(embedded, references);
         let (templates, enrolled) = enrol(embedded, &groups, references);
         let blocks = enrolled.par_iter().enumerate().flat_map_iter(|(index, Enrolled { group, references })| {
             let (templates, groups) = (&templates, &groups);
@@ -64,12 +67,12 @@ impl Comparisons {
                 Block { a: *group, b, genuine: b == *group, distances }
             })
         });
-        Comparisons { metric: embedded.metric, identities: groups.len(), blocks: blocks.collect() }
+        Comparisons { metric: embedded.metric, identities: groups.len(), forged: false, blocks: blocks.collect() }
     }
 
     /// As [`Comparisons::templates`], but with the skilled forgeries of each identity as its impostors.
     pub fn forgeries(embedded: &Embedded, references: usize) -> Self {
-        let groups = with_probes(capped(embedded), references);
+        let groups = with_probes(embedded, references);
         let (templates, enrolled) = enrol(embedded, &groups, references);
         let blocks = enrolled.par_iter().enumerate().flat_map_iter(|(index, Enrolled { group, references })| {
             let group = *group;
@@ -82,7 +85,7 @@ impl Comparisons {
             let block = |genuine, distances| Block { a: group, b: group, genuine, distances };
             [block(true, distances(own.collect())), block(false, distances(forged.collect()))]
         });
-        Comparisons { metric: embedded.metric, identities: groups.len(), blocks: blocks.collect() }
+        Comparisons { metric: embedded.metric, identities: groups.len(), forged: true, blocks: blocks.collect() }
     }
 
     /// The distances, sorted, without their identities.
@@ -113,22 +116,43 @@ impl Comparisons {
     }
 }
 
-/// The genuine samples of each identity that has any, at most [`MAX_SAMPLES`] in all.
-pub(super) fn capped(embedded: &Embedded) -> Vec<Vec<usize>> {
-    let mut groups = embedded.by_identity();
+/// At most [`MAX_SAMPLES`] samples of `groups`, but at least two groups where there are as many: the same share of each, but
+/// of none fewer than one more than `references` where it has as many, and where that is too much the first groups.
+fn capped(mut groups: Vec<Vec<usize>>, references: usize) -> Vec<Vec<usize>> {
     let all: usize = groups.iter().map(Vec::len).sum();
-    if all > MAX_SAMPLES {
-        for group in &mut groups {
-            group.truncate((group.len() * MAX_SAMPLES / all).max(2));
-        }
+    if all <= MAX_SAMPLES {
+        return groups;
     }
+    let least = references.max(1) + 1;
+    for group in &mut groups {
+        group.truncate((group.len() * MAX_SAMPLES / all).max(least));
+    }
+    let mut samples = 0;
+    let within = groups.iter().take_while(|group| {
+        samples += group.len();
+        samples <= MAX_SAMPLES
+    });
+    let fitting = within.count();
+    groups.truncate(fitting.max(2));
     groups
 }
 
-/// The groups that have samples left when `references` of them are enrolled.
-pub(super) fn with_probes(mut groups: Vec<Vec<usize>>, references: usize) -> Vec<Vec<usize>> {
+/// The genuine samples, by identity, of the identities that have some left when `references` of them are enrolled; see
+/// [`MAX_SAMPLES`].
+pub(super) fn with_probes(embedded: &Embedded, references: usize) -> Vec<Vec<usize>> {
+    let mut groups = embedded.by_identity();
     groups.retain(|group| group.len() > references);
-    groups
+    capped(groups, references)
+}
+
+/// How many genuine samples, of how many identities, are compared where templates are made of `references` samples, or, without
+/// them, every pair is compared.
+pub fn compared(embedded: &Embedded, references: Option<usize>) -> (usize, usize) {
+    let groups = match references {
+        Some(references) => with_probes(embedded, references),
+        None => capped(embedded.by_identity(), 1),
+    };
+    (groups.iter().map(Vec::len).sum(), groups.len())
 }
 
 #[cfg(test)]
@@ -170,11 +194,31 @@ mod tests {
     }
 
     #[test]
+    fn of_too_many_samples_each_identity_keeps_enough() {
+        // `identities` of `samples` each.
+        let many = |identities: usize, samples: usize| {
+            let of: Vec<usize> = (0..identities * samples).map(|sample| sample / samples).collect();
+            line(&vec![0; of.len()], &of)
+        };
+        assert_eq!(compared(&many(250, 20), Some(5)), (5000, 250));
+        assert_eq!(compared(&many(400, 20), Some(5)), (400 * 12, 400));
+        // A share of five leaves no probe: six of each, and of the first 833 identities.
+        assert_eq!(compared(&many(1000, 20), Some(5)), (833 * 6, 833));
+        assert_eq!(compared(&many(1000, 20), None), (5000, 1000));
+        assert_eq!(compared(&many(4000, 2), None), (5000, 2500));
+        assert_eq!(compared(&many(3, 6000), Some(5500)), (2 * 5501, 2));
+        // Who has no probe takes nobody's place.
+        let lone: Vec<usize> = (0..6000).chain([6000, 6000, 6001, 6001]).collect();
+        assert_eq!(compared(&line(&vec![0; lone.len()], &lone), Some(1)), (4, 2));
+    }
+
+    #[test]
     fn forgeries_are_compared_with_whom_they_imitate() {
         let mut embedded = line(&[0, 2, 5, 7, 50, 52, 53, 1], &[0, 0, 0, 0, 1, 1, 1, 1]);
         embedded.forged[3] = true;
         embedded.forged[7] = true;
         let comparisons = Comparisons::forgeries(&embedded, 2);
+        assert!(comparisons.forged && !Comparisons::templates(&embedded, 2).forged);
         let scores = comparisons.scores();
         assert_eq!(scores.genuine(), [4., 16.]);
         assert_eq!(scores.impostor(), [36., 2500.]);

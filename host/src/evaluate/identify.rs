@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::Embedded;
 use super::bootstrap::{Interval, Resampling, figure_interval, holding, mean_interval};
-use super::comparisons::{capped, with_probes};
+use super::comparisons::with_probes;
 use super::templates::enrol;
 use crate::metrics::Scores;
 
@@ -94,7 +94,7 @@ pub fn identify(
     threshold: Option<u32>,
     how: Resampling,
 ) -> Option<Identification> {
-    let groups = with_probes(capped(embedded), references);
+    let groups = with_probes(embedded, references);
     if groups.len() < 2 {
         return None;
     }

@@ -13,7 +13,7 @@ mod templates;
 mod verify;
 
 pub use bootstrap::{Bootstrap, Interval, MIN_GROUPS, Resampling, mean_interval, no_interval};
-pub use comparisons::{Block, Comparisons, MAX_SAMPLES};
+pub use comparisons::{Block, Comparisons, MAX_SAMPLES, compared};
 pub(crate) use engine::float_tensor;
 pub use engine::{Embedded, Engine, EngineError, EngineKind};
 pub use forgeries::{Forgeries, forgeries};

@@ -8,8 +8,9 @@ use thiserror::Error;
 
 use crate::data::made::Maker;
 use crate::data::mnist::{self, Half};
+use crate::data::speech::Task;
 use crate::data::{DataError, Dataset, Part, Pattern, RawSample, Spec};
-use crate::recipe::Recipe;
+use crate::recipe::{Data, Recipe};
 
 /// What a person asks to judge with.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,7 +69,7 @@ pub struct Choice {
     pub data: Spec,
     /// Identities that were left out as the model has seen them.
     pub left_out: usize,
-    /// Identities that are there though they bear names that the recipe trains on or chooses the threshold with.
+    /// Identities that are there though their samples or names are those that the recipe trains on or chooses the threshold with.
     pub seen: usize,
     /// Whether samples could be compared with those that trained or chose the threshold, where that had to be done.
     pub compared: bool,
@@ -86,7 +87,7 @@ impl Choice {
         }
         if self.seen > 0 {
             notes.push(format!(
-                "{} of the identities bear names that the recipe trains on or chooses the threshold with",
+                "{} of the identities have samples or names that the recipe trains on or chooses the threshold with",
                 self.seen
             ));
         }
@@ -103,57 +104,62 @@ impl Choice {
 
 /// The samples that `selection` asks for.
 ///
-/// - Named identities are taken whatever they are.
+/// - Named identities are taken whatever they are; those that were seen are counted.
 /// - Of the recipe's own source, the test part. So too of any folder of MNIST, whose files tell its parts, and of what the program makes.
 /// - Of another source, all that is not seen: an identity is left out if one of its samples is a sample of the training or
 ///   threshold part. If the source is of the recipe's kind, names count too: always where a name is a class (a character, a
-///   word), for folders of people only while the recipe's own source is not there to compare samples with.
+///   word), for people only while the recipe's own source is not there to compare samples with.
 pub fn unseen(selection: Selection, recipe: &Recipe) -> Result<Selected, SelectionError> {
     let (own, split, world) = (&recipe.data.source, &recipe.data.split, recipe.data.world);
     let spec = selection.source.unwrap_or(own);
-    let choice = Choice { data: spec.clone(), left_out: 0, seen: 0, compared: true };
-    if let Some(pattern) = selection.identities {
-        let data = match spec {
+    let made = Maker::of(spec).is_some();
+    let parts_by_file = (made || matches!(spec, Spec::Mnist(_))) && kind(spec) == kind(own);
+    let in_parts = parts_by_file || same_place(spec, own);
+    let data = match selection.identities {
+        Some(pattern) => match spec {
             Spec::Mnist(folder) => mnist::load(folder, Half::Testing)?.retain(|name| pattern.matches(name)),
             _ => spec.load_all(pattern, world)?,
-        };
-        let known = |name: &&String| kind(spec) == kind(own) && !split.unseen(name) || trains_along(spec, recipe, name);
-        let seen = data.identities.iter().filter(known).count();
-        return Ok(Selected { data, choice: Choice { seen, ..choice } });
-    }
-    let parts_by_file = (Maker::of(spec).is_some() || matches!(spec, Spec::Mnist(_))) && kind(spec) == kind(own);
-    if parts_by_file || same_place(spec, own) {
-        return Ok(Selected { data: spec.load(Part::Test, split, world)?, choice });
-    }
-    if Maker::of(spec).is_some() {
-        return Err(SelectionError::NotNamed(spec.clone()));
-    }
-    let all = spec.load_all(&Pattern::all(), world)?;
-    let people = matches!(kind(spec).as_str(), "images" | "signatures");
-    let seen_samples = samples_seen(recipe);
+        },
+        None if in_parts => spec.load(Part::Test, split, world)?,
+        None if made => return Err(SelectionError::NotNamed(spec.clone())),
+        None => spec.load_all(&Pattern::all(), world)?,
+    };
+    let seen_samples = if in_parts || made { Some(HashSet::new()) } else { samples_seen(recipe) };
     let compared = seen_samples.is_some();
-    let by_name = kind(spec) == kind(own) && !(people && compared);
+    let by_name = in_parts || !(people(spec) && compared);
     let seen_samples = seen_samples.unwrap_or_default();
-    let mut seen = vec![false; all.identities.len()];
-    for sample in &all.samples {
+    let mut seen: Vec<bool> = data.identities.iter().map(|name| by_name && seen_by_name(spec, recipe, name)).collect();
+    for sample in &data.samples {
         seen[sample.identity] |= seen_samples.contains(&sample.raw);
     }
-    for (seen, name) in seen.iter_mut().zip(&all.identities) {
-        *seen |= by_name && !split.unseen(name);
+    let count = seen.iter().filter(|seen| **seen).count();
+    let choice = Choice { data: spec.clone(), left_out: 0, seen: 0, compared };
+    if in_parts || selection.identities.is_some() {
+        return Ok(Selected { data, choice: Choice { seen: count, ..choice } });
     }
     let names: HashSet<String> =
-        all.identities.iter().zip(&seen).filter(|(_, seen)| **seen).map(|(name, _)| name.clone()).collect();
-    let data = all.retain(|name| !names.contains(name));
+        data.identities.iter().zip(&seen).filter(|(_, seen)| **seen).map(|(name, _)| name.clone()).collect();
+    let data = data.retain(|name| !names.contains(name));
     if data.identities.is_empty() {
         return Err(SelectionError::AllSeen(spec.clone()));
     }
-    Ok(Selected { data, choice: Choice { left_out: names.len(), compared, ..choice } })
+    Ok(Selected { data, choice: Choice { left_out: count, ..choice } })
 }
 
-/// Whether `name` of `spec`, which the program makes, trains beside the recipe's main source.
-fn trains_along(spec: &Spec, recipe: &Recipe, name: &str) -> bool {
-    let mut also = recipe.data.also.iter().filter(|also| also.source == *spec);
-    Maker::of(spec).is_some() && also.any(|also| also.identities.matches(name))
+/// Whether an identity of `spec` is a person, so that the same name in another folder may be somebody else.
+fn people(spec: &Spec) -> bool {
+    matches!(spec, Spec::Images(_) | Spec::Signatures(_) | Spec::Speech(_, Task::Speaker))
+}
+
+/// Whether the recipe trains on, or chooses the threshold with, the identity `name` of a source of the kind of `spec`; what
+/// trains along counts where the program makes it.
+fn seen_by_name(spec: &Spec, recipe: &Recipe, name: &str) -> bool {
+    let Data { source, threshold_source, split, also, .. } = &recipe.data;
+    let threshold = threshold_source.as_ref().unwrap_or(source);
+    let mut along = also.iter().filter(|also| Maker::of(spec).is_some() && also.source == *spec);
+    kind(spec) == kind(source) && split.train.matches(name)
+        || kind(spec) == kind(threshold) && split.threshold.matches(name)
+        || along.any(|also| also.identities.matches(name))
 }
 
 /// The labelled samples of a k-NN gallery: the training part, of MNIST the whole training file. They are numbered as in `names`,
@@ -274,6 +280,66 @@ mod tests {
         let selected = unseen(selection, &recipe).unwrap();
         assert_eq!(names(&selected), ["y", "z"]);
         assert!(selected.choice.notes().iter().any(|note| note.contains("not compared")), "{:?}", selected.choice);
+    }
+
+    #[test]
+    fn named_people_of_another_folder_are_known_by_their_samples() {
+        let (folder, spec) = people(&SIX);
+        let recipe = recipe(&spec);
+        let (_other, source) = people(&[("a", 110), ("y", 10), ("z", 40)]);
+        let all = Pattern::all();
+        let selection = Selection { source: Some(&source), identities: Some(&all) };
+        let selected = unseen(selection, &recipe).unwrap();
+        assert_eq!(names(&selected), ["a", "y", "z"]);
+        assert_eq!((selected.choice.seen, selected.choice.left_out, selected.choice.compared), (2, 0, true));
+        drop(folder);
+        let selected = unseen(selection, &recipe).unwrap();
+        assert_eq!((names(&selected).len(), selected.choice.seen, selected.choice.compared), (3, 1, false));
+    }
+
+    #[test]
+    fn strangers_may_have_a_trained_speakers_name() {
+        let speakers = |names: &[(&str, i16)]| {
+            let folder = tempfile::tempdir().unwrap();
+            for (name, value) in names {
+                std::fs::create_dir(folder.path().join(name)).unwrap();
+                for n in 0..2 {
+                    let format = hound::SampleFormat::Int;
+                    let spec =
+                        hound::WavSpec { channels: 1, sample_rate: 8000, bits_per_sample: 16, sample_format: format };
+                    let path = folder.path().join(name).join(format!("{n}.wav"));
+                    let mut recording = hound::WavWriter::create(path, spec).unwrap();
+                    recording.write_sample(value + n).unwrap();
+                    recording.finalize().unwrap();
+                }
+            }
+            let spec = Spec::Speech(folder.path().to_path_buf(), Task::Speaker);
+            (folder, spec)
+        };
+        let (_folder, spec) = speakers(&SIX.map(|(name, value)| (name, i16::from(value))));
+        let recipe = recipe(&spec);
+        let (_other, source) = speakers(&[("a", 110), ("b", 120), ("y", 10)]);
+        let selected = unseen(Selection { source: Some(&source), identities: None }, &recipe).unwrap();
+        assert_eq!((names(&selected), selected.choice.left_out), (vec!["a", "b"], 1));
+    }
+
+    #[test]
+    fn digits_that_trained_are_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, sizes: &[u32], content: &[u8]| {
+            let mut file = vec![0, 0, 8, sizes.len() as u8];
+            file.extend(sizes.iter().flat_map(|size| size.to_be_bytes()));
+            file.extend(content);
+            std::fs::write(folder.path().join(name), file).unwrap();
+        };
+        write("t10k-images-idx3-ubyte", &[20, 28, 28], &[0; 20 * 28 * 28]);
+        write("t10k-labels-idx1-ubyte", &[20], &std::array::from_fn::<u8, 20, _>(|n| n as u8 % 10));
+        let recipe = Choices::new(Spec::Mnist(folder.path().to_path_buf()), "digits").recipe().unwrap();
+        let all = Pattern::all();
+        for identities in [None, Some(&all)] {
+            let choice = unseen(Selection { source: None, identities }, &recipe).unwrap().choice;
+            assert_eq!((choice.seen, choice.left_out, choice.compared), (10, 0, true), "{identities:?}");
+        }
     }
 
     #[test]

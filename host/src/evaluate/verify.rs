@@ -42,7 +42,7 @@ pub struct Verification {
     pub genuine: usize,
     /// Impostor comparisons.
     pub impostor: usize,
-    /// The smallest FMR that so many identities can support at 95 %.
+    /// The smallest FMR that so many identities can support at 95 %; see [`fmr_bound`].
     pub fmr_bound: f64,
     /// The smallest FNMR that so many identities can support at 95 %.
     pub fnmr_bound: f64,
@@ -90,7 +90,7 @@ pub fn verify(comparisons: &Comparisons, scores: &Scores, threshold: Option<u32>
         identities,
         genuine: scores.genuine().len(),
         impostor: scores.impostor().len(),
-        fmr_bound: fmr_bound(identities),
+        fmr_bound: fmr_bound(identities, comparisons.forged),
         fnmr_bound: fnmr_bound(identities),
         threshold: threshold.map(|value| AtThreshold {
             value,
@@ -142,6 +142,7 @@ pub fn verify_resampled(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evaluate::Block;
     use shared::embedding::Metric;
 
     #[test]
@@ -156,6 +157,18 @@ mod tests {
         // Roots 1, 1, 2, 3 and 9, 10, 11, 12, 12, 13: means 7/4 and 67/6, variances 11/16 and 65/36.
         let expected = (67.0 / 6.0 - 1.75) / ((0.6875 + 65.0 / 36.0) / 2.0f64).sqrt();
         assert!((rates.d_prime.unwrap() - expected).abs() < 1e-9, "{:?} {expected}", rates.d_prime);
+    }
+
+    #[test]
+    fn forgeries_are_as_many_cases_as_there_are_writers() {
+        let bound = |forged| {
+            let block = |a, genuine| Block { a, b: a, genuine, distances: vec![if genuine { 1.0 } else { 9.0 }] };
+            let blocks = (0..19).flat_map(|a| [block(a, true), block(a, false)]).collect();
+            let comparisons = Comparisons { metric: Metric::Euclidean, identities: 19, forged, blocks };
+            verify(&comparisons, &comparisons.scores(), None).unwrap().fmr_bound
+        };
+        assert_eq!(bound(true), 3.0 / 19.0);
+        assert!((bound(false) - 3.0 / 171.0).abs() < 1e-12);
     }
 
     #[test]

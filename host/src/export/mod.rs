@@ -6,6 +6,7 @@ mod layers;
 mod origin;
 mod threshold;
 
+use std::fs;
 use std::path::Path;
 
 use firmware::onnx::{OnnxError, OnnxModel, seal as seal_onnx};
@@ -26,13 +27,14 @@ use crate::net::FloatNet;
 use crate::onnx;
 use crate::quantize::{Graph, QuantizeError, quantize};
 use crate::recipe::{Impostors, Metric};
-use crate::train::{TrainError, Trained};
+use crate::report::{CARD, FIGURES, PAGE};
+use crate::train::{Stopped, TrainError, Trained, stopped};
 
 pub use bundle::bundle_bytes;
 pub use layers::LayerReport;
 pub use origin::{ORIGIN, Origin, OriginError, check_origin};
 pub use threshold::evidence_sentence;
-use threshold::{compared, gate, threshold, usual_spread};
+use threshold::{bound, compared, gate, threshold, usual_spread};
 
 /// By how much the int8 EER may exceed the float EER before the export refuses, a fraction.
 pub const MAX_EER_GAP: f64 = 0.003;
@@ -69,10 +71,20 @@ pub struct Exported {
     pub macs: u64,
     /// The false-match rate that the threshold was chosen for, a fraction.
     pub target_fmr: f64,
+    /// Identities that the threshold was measured on.
+    pub identities: usize,
+    /// The smallest false-match rate that they can support at 95 %, a fraction.
+    pub fmr_bound: f64,
     /// The enrolment gate: the largest distance at which samples are enrolled together.
     pub gate: u32,
     /// The sealed threshold's evidence in words.
     pub evidence: String,
+    /// Files of another model's report that were removed.
+    #[serde(skip)]
+    pub removed: Vec<&'static str>,
+    /// Where the training was stopped, if it was not trained to its end.
+    #[serde(skip)]
+    pub stopped: Option<Stopped>,
 }
 
 /// Why a model cannot be exported.
@@ -119,6 +131,11 @@ pub enum ExportError {
          the recipe's split, or change `references` or `against` in its [export]"
     )]
     NoTemplates,
+    /// The smallest threshold accepts too much.
+    #[error(
+        "even distance 0 is more than a false-match rate of {0:.4} %: raise `target_fmr` in the recipe's [export], or train longer"
+    )]
+    TargetFmr(f64),
     /// int8 is too much worse than float.
     #[error(
         "the int8 network's EER of {int8:.2} % exceeds the float network's {float:.2} % by more than {allowed:.2} points: \
@@ -163,7 +180,7 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
         Some(compared) => (&compared.scores(), compared.identities),
         None => (&pairs, int8.identities),
     };
-    let threshold = threshold(&recipe.export, scores, identities, unseen, gate(&pairs));
+    let threshold = threshold(&recipe.export, scores, identities, unseen, gate(&pairs))?;
     seal(bytes.as_mut_slice(), threshold, spread)?;
     let bundle = bytes.bundle()?;
     let header = bundle.header();
@@ -174,7 +191,7 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     OnnxModel::from_bytes(&onnx)?;
     let golden = golden::encode(&bundle, &part, &embedded)?;
     let layers = layers::report(&graph, &bundle, &net, &tensors);
-    let exported = Exported {
+    let mut exported = Exported {
         layers,
         float,
         int8: verify(&comparisons, &pairs, Some(threshold.distance.0)).unwrap_or(int8),
@@ -183,14 +200,32 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
         arena: header.arena,
         macs: bundle.macs(),
         target_fmr: recipe.export.target_fmr,
+        identities,
+        fmr_bound: bound(&threshold.evidence),
         gate: threshold.gate.0,
         evidence: evidence_sentence(&threshold),
+        removed: Vec::new(),
+        stopped: stopped(dir, recipe),
     };
     let mut files = vec![(BUNDLE, bytes.as_slice()), (ONNX, onnx.as_slice()), (GOLDEN, golden.as_slice())];
     let origin = serde_json::to_string(&Origin::new(dir, recipe, header, &files)?).unwrap_or_default() + "\n";
     files.push((ORIGIN, origin.as_bytes()));
     write_all(dir, &files)?;
+    exported.removed = remove_report(dir, header.model_id);
     Ok(exported)
+}
+
+/// Removes page, figures and card from `dir` where the figures say that they are of another model than `model_id`; what was removed.
+fn remove_report(dir: &Path, model_id: u64) -> Vec<&'static str> {
+    let figures = fs::read(dir.join(FIGURES)).ok();
+    let figures = figures.and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
+    let reported = figures.as_ref().and_then(|figures| figures["facts"]["model_id"].as_str());
+    match reported {
+        Some(reported) if reported != format!("{model_id:016x}") => {
+            [PAGE, CARD, FIGURES].into_iter().filter(|file| fs::remove_file(dir.join(file)).is_ok()).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// Each layer's size and error of the model that was trained in `dir`; nothing is written.
@@ -242,4 +277,23 @@ fn sample(mut dataset: Dataset, count: usize) -> Dataset {
     let chosen = index::sample(&mut rng, all, count.min(all));
     dataset.samples = chosen.iter().map(|index| dataset.samples[index].clone()).collect();
     dataset
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_of_another_model_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |file: &str, text: &str| fs::write(dir.path().join(file), text).unwrap();
+        // A card that no report wrote is somebody's own.
+        write(CARD, "mine");
+        assert!(remove_report(dir.path(), 7).is_empty());
+        write(PAGE, "page");
+        write(FIGURES, "{\"facts\":{\"model_id\":\"0000000000000007\"}}");
+        assert!(remove_report(dir.path(), 7).is_empty());
+        assert_eq!(remove_report(dir.path(), 8), [PAGE, CARD, FIGURES]);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
 }

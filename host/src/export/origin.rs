@@ -58,6 +58,15 @@ pub enum OriginError {
         /// What differs first.
         what: &'static str,
     },
+    /// There is a checkpoint, but nothing says whether the bundle is of it.
+    #[error(
+        "{} does not tell whether it is of the checkpoint beside it, since {} is missing: run `doppel export {}`",
+        dir.join(BUNDLE).display(), ORIGIN, dir.display()
+    )]
+    NoOrigin {
+        /// The model's folder.
+        dir: PathBuf,
+    },
     /// A file is not the one that the export wrote.
     #[error("{} is not the file that the export wrote: run `doppel export {}`", dir.join(file).display(), dir.display())]
     Changed {
@@ -116,7 +125,7 @@ fn hex(checksum: u32) -> String {
 }
 
 /// Refuses the bundle in `dir` where it was not exported from `recipe` and from the checkpoint beside it, if there is one. Without
-/// an [`Origin`] only what the bundle itself says is compared.
+/// an [`Origin`] and a checkpoint only what the bundle itself says is compared.
 pub fn check_origin(dir: &Path, recipe: &Recipe) -> Result<(), OriginError> {
     let bytes = BundleBytes::open(dir)?;
     let header = *bytes.bundle().map_err(|source| ModelError::Bundle { path: dir.join(BUNDLE), source })?.header();
@@ -129,10 +138,12 @@ pub fn check_origin(dir: &Path, recipe: &Recipe) -> Result<(), OriginError> {
     if let Some(&(what, _)) = same.iter().find(|(_, same)| !same) {
         return Err(OriginError::OtherModel { dir: dir.to_path_buf(), what });
     }
-    let Some(origin) = Origin::load(dir)? else {
-        return Ok(());
-    };
     let network = train::network_checksum(dir)?.map(hex);
+    let origin = match Origin::load(dir)? {
+        Some(origin) => origin,
+        None if network.is_some() => return Err(OriginError::NoOrigin { dir: dir.to_path_buf() }),
+        None => return Ok(()),
+    };
     let other = |what| Err(OriginError::OtherTraining { dir: dir.to_path_buf(), what });
     if origin.training != recipe.fingerprint() || origin.threshold != recipe.data.split.threshold {
         return other("the recipe");

@@ -5,7 +5,7 @@ use shared::embedding::Distance;
 
 use super::ExportError;
 use crate::evaluate::{Comparisons, Embedded};
-use crate::metrics::Scores;
+use crate::metrics::{Scores, fmr_bound};
 use crate::recipe::{Export, Impostors};
 
 /// Part of the genuine pairs that the enrolment gate lets pass.
@@ -37,9 +37,9 @@ pub(super) fn threshold(
     identities: usize,
     unseen: bool,
     gate: Distance,
-) -> Threshold {
+) -> Result<Threshold, ExportError> {
     let target = export.target_fmr;
-    let value = scores.integer_threshold(target);
+    let value = scores.integer_threshold(target).ok_or(ExportError::TargetFmr(target * 100.0))?;
     let at = f64::from(value);
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let evidence = Evidence {
@@ -52,7 +52,12 @@ pub(super) fn threshold(
         impostor: count(scores.impostor().len()),
         false_matches: count(scores.false_matches(at)),
     };
-    Threshold { distance: Distance(value), gate: gate.max(Distance(value)), evidence }
+    Ok(Threshold { distance: Distance(value), gate: gate.max(Distance(value)), evidence })
+}
+
+/// The smallest FMR that the identities of `evidence` support at 95 %.
+pub(super) fn bound(evidence: &Evidence) -> f64 {
+    fmr_bound(evidence.identities as usize, evidence.forged)
 }
 
 /// The mean over identities of the mean distance between their samples, rounded down.
@@ -78,7 +83,7 @@ pub fn evidence_sentence(threshold: &Threshold) -> String {
         evidence.genuine,
         evidence.identities,
         if evidence.unseen { "that were not trained on" } else { "THAT WERE TRAINED ON" },
-        crate::metrics::fmr_bound(evidence.identities as usize) * 100.0,
+        bound(evidence) * 100.0,
     )
 }
 
@@ -108,11 +113,17 @@ mod tests {
         let scores = compared.scores();
         assert_eq!(scores.impostor(), [0.0, 1.0, 4.0, 49.0, 64.0, 81.0, 400.0, 900.0, 1600.0]);
         // Three of nine are within 48, and 0.4 of them are asked for.
-        let threshold = threshold(&export, &scores, compared.identities, true, Distance(7));
+        let sealed = |export: &Export, identities| threshold(export, &scores, identities, true, Distance(7));
+        let threshold = sealed(&export, compared.identities).unwrap();
         assert_eq!((threshold.distance, threshold.gate), (Distance(48), Distance(48)));
         let Evidence { forged, identities, impostor, false_matches, .. } = threshold.evidence;
         assert_eq!((forged, identities, impostor, false_matches), (true, 2, 9, 3));
         assert!(evidence_sentence(&threshold).contains("33.333 % of 9 skilled forgeries' and"));
+        let nineteen = evidence_sentence(&sealed(&export, 19).unwrap());
+        assert!(nineteen.contains("below an FMR of 15.7895 %"), "{nineteen}");
+        // One of nine is at distance 0.
+        let error = sealed(&Export { target_fmr: 0.1, ..export }, 2).unwrap_err().to_string();
+        assert!(error.contains("false-match rate of 10.0000 %") && error.contains("target_fmr"), "{error}");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use shared::embedding::MAX_DIM;
 use shared::frontend::FrontEnd;
 
-use super::{Contrast, Family, Input, Loss, Pool, Recipe, RecipeError};
+use super::{Contrast, Data, Family, Input, Loss, Pool, Recipe, RecipeError};
 use crate::data::made::Maker;
-use crate::data::{DataError, Sampling};
+use crate::data::{DataError, Part, Sampling};
 
 /// Most samples of a batch.
 const MAX_BATCH: usize = 65_536;
@@ -138,7 +138,22 @@ impl Recipe {
             return range("data.halves_as_classes", "true", "false for recordings that are turned or mirrored");
         }
         self.data.source.check(&self.data.split)?;
+        self.check_also()?;
         self.architecture().shapes()?;
+        Ok(())
+    }
+
+    /// Refuses to train along with identities that choose the threshold or test.
+    fn check_also(&self) -> Result<(), RecipeError> {
+        let Data { source, threshold_source, split, also, .. } = &self.data;
+        let parts = [(Part::Threshold, threshold_source.as_ref().unwrap_or(source)), (Part::Test, source)];
+        for also in also {
+            for (part, _) in parts.into_iter().filter(|&(_, source)| also.source == *source) {
+                if let Some(name) = also.identities.overlap(split.part(part)) {
+                    return Err(RecipeError::Also { name, source_name: also.source.to_string(), part });
+                }
+            }
+        }
         Ok(())
     }
 }
@@ -163,7 +178,7 @@ fn sampling(key: &'static str, sampling: Sampling) -> Result<(), RecipeError> {
 mod tests {
     use super::*;
     use crate::recipe::tests::recipe;
-    use crate::recipe::{Choices, SoundInput};
+    use crate::recipe::{Also, Choices, SoundInput};
 
     #[test]
     fn sources_without_files_have_recipes() {
@@ -212,6 +227,34 @@ mod tests {
         };
         assert!(wrong(|r| r.net.width_multiplier = 2.0).contains("net.width_multiplier"));
         assert!(wrong(|r| r.net.pool = Pool::Weighted).contains("net.pool"));
+    }
+
+    #[test]
+    fn what_trains_along_neither_chooses_the_threshold_nor_tests() {
+        let with = |source: &str, identities: &str, threshold_source: Option<&str>| {
+            let mut recipe = recipe();
+            recipe.data.threshold_source = threshold_source.map(|text| text.parse().unwrap());
+            recipe.data.also = vec![Also {
+                source: source.parse().unwrap(),
+                name: None,
+                licence: None,
+                identities: identities.parse().unwrap(),
+                invert: false,
+                rotations_as_classes: false,
+                sampling: Sampling::Balanced { identities: 2, samples: 2 },
+            }];
+            recipe.check().map_err(|error| error.to_string())
+        };
+        assert_eq!(with("glyphs", "0-1999,300000-300009", None), Ok(()));
+        let test = with("glyphs", "200399-200500", None).unwrap_err();
+        assert!(test.contains("`200399` of glyphs") && test.contains("the test identities"), "{test}");
+        let threshold = with("glyphs", "100000", None).unwrap_err();
+        assert!(threshold.contains("`100000`") && threshold.contains("the threshold identities"), "{threshold}");
+        // Of other sources the same names are others.
+        assert_eq!(with("images:faces", "*", None), Ok(()));
+        assert_eq!(with("glyphs", "100000", Some("images:faces")), Ok(()));
+        let other = with("images:faces", "*", Some("images:faces")).unwrap_err();
+        assert!(other.contains("of images:faces"), "{other}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use shared::frontend::SettingsError;
 use thiserror::Error;
 
+use crate::data::Part;
 use crate::net::ArchitectureError;
 
 /// Why a recipe is of no use.
@@ -61,6 +62,18 @@ pub enum RecipeError {
         path: PathBuf,
         /// What is wrong with it.
         cause: Box<RecipeError>,
+    },
+    /// What trains along chooses the threshold or tests.
+    #[error(
+        "`data.also` trains with `{name}` of {source_name}, which is one of the {part} identities; choose them without overlap"
+    )]
+    Also {
+        /// An identity of both, or `*`.
+        name: String,
+        /// The source of both, as its spec is written.
+        source_name: String,
+        /// The part.
+        part: Part,
     },
     /// The sound front end's settings.
     #[error(transparent)]

@@ -59,7 +59,12 @@ pub fn collect(dir: &Path, options: &Options) -> Result<Reported, ReportError> {
         Some(references) => Comparisons::templates(embedded, references),
         None => Comparisons::pairs(embedded),
     };
-    let none = || ReportError::NoComparisons(dir.to_path_buf());
+    let none = || match references {
+        Some(references) => {
+            ReportError::TooFewSamples { dir: dir.to_path_buf(), samples: references.saturating_add(1) }
+        }
+        None => ReportError::NoComparisons(dir.to_path_buf()),
+    };
     let comparisons = compare(&embedded);
     let (int8, scores, bootstrap) = verify_resampled(&comparisons, threshold, how).ok_or_else(none)?;
     let float = Engine::open(dir, EngineKind::Float)?;
@@ -125,17 +130,12 @@ fn protocol(recipe: &Recipe, references: Option<usize>, data: &Dataset) -> Strin
         Some(references) => format!("templates of {references} samples against all others"),
         None => "every pair of samples".to_string(),
     };
+    let (samples, identities) = (data.samples.len(), data.identities.len());
     let unseen = match data.identities.iter().any(|name| recipe.data.split.train.matches(name)) {
-        true => "samples that it was not trained on, of identities that it was",
-        false => "identities that it was not trained on",
+        true => format!("{samples} samples that it was not trained on, of {identities} identities that it was"),
+        false => format!("{samples} samples of {identities} identities that it was not trained on"),
     };
-    format!(
-        "{compared}: {} samples of {} {unseen} (`{}` of `{}`)",
-        data.samples.len(),
-        data.identities.len(),
-        recipe.data.split.test,
-        recipe.data.source
-    )
+    format!("{compared}: {unseen} (`{}` of `{}`)", recipe.data.split.test, recipe.data.source)
 }
 
 /// Error rates from one comparison to all, evenly by their logarithm.
@@ -225,5 +225,23 @@ fn training(dir: &Path) -> Training {
         loss: losses.chunks(every).map(mean).collect(),
         eer: lines.iter().filter_map(|line| Some((line.step, line.eer?))).collect(),
         phases: later.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Choices;
+
+    #[test]
+    fn samples_are_said_to_be_of_trained_or_of_new_identities() {
+        let mut recipe = Choices::new(Spec::Glyphs, "letters").recipe().unwrap();
+        let data = Spec::Glyphs.load_all(&"200000-200001".parse().unwrap(), 0).unwrap();
+        let new = "every pair of samples: 40 samples of 2 identities that it was not trained on (`200000-200399` of `glyphs`)";
+        assert_eq!(protocol(&recipe, None, &data), new);
+        recipe.data.split.train = "*".parse().unwrap();
+        let trained =
+            "40 samples that it was not trained on, of 2 identities that it was (`200000-200399` of `glyphs`)";
+        assert!(protocol(&recipe, Some(1), &data).ends_with(trained), "{}", protocol(&recipe, Some(1), &data));
     }
 }

@@ -71,6 +71,17 @@ pub enum ReportError {
         "the test part of {0} has no two samples of one identity, or only one identity: widen `test` in its recipe's split"
     )]
     NoComparisons(PathBuf),
+    /// Nothing is left to compare with templates.
+    #[error(
+        "the test part of {} has fewer than 2 identities of at least {samples} samples: lower --references, or widen `test` in its \
+         recipe's split", dir.display()
+    )]
+    TooFewSamples {
+        /// The model's folder.
+        dir: PathBuf,
+        /// Samples that an identity needs, one more than the references.
+        samples: usize,
+    },
 }
 
 /// All that is known of a model. Rates are fractions.

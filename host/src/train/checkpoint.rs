@@ -31,9 +31,8 @@ use super::objective::Head;
 pub(super) struct State {
     /// The network that the records belong to.
     pub(super) architecture: Architecture,
-    /// [`crate::recipe::Recipe::fingerprint`] of the training; older checkpoints have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) recipe: Option<String>,
+    /// [`crate::recipe::Recipe::fingerprint`] of the training.
+    pub(super) recipe: String,
     /// Steps done in all phases.
     pub(super) step: usize,
     /// The phase that goes on.
@@ -42,9 +41,8 @@ pub(super) struct State {
     pub(super) step_in_phase: usize,
     /// The lowest equal error rate of the phase that was measured last, and its step, counted as `step` is.
     pub(super) best: Option<(f64, usize)>,
-    /// CRC-32 of `network.bpk`; older checkpoints have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) network: Option<u32>,
+    /// CRC-32 of `network.bpk`, which [`save`] fills in.
+    pub(super) network: u32,
 }
 
 /// Which of the two checkpoints.
@@ -120,7 +118,7 @@ pub(super) fn save(
                 record(head.clone().into_record().save(beside.join(HEAD)))?;
             }
         }
-        let network = Some(crc32(&fs::read(beside.join(NETWORK))?));
+        let network = crc32(&fs::read(beside.join(NETWORK))?);
         fs::write(beside.join(STATE), serde_json::to_vec(&State { network, ..state.clone() })?)?;
         if path.exists() {
             fs::remove_dir_all(&path)?;
@@ -140,6 +138,12 @@ const HEAD: &str = "head.bpk";
 const AVERAGE: &str = "average.bpk";
 const STATE: &str = "state.json";
 
+/// The state of a model's newest checkpoint of a kind; none where there is no whole one.
+pub(super) fn state(model: &Path, kind: Kind) -> Option<State> {
+    let path = newest(model, kind).ok()??;
+    serde_json::from_slice(&fs::read(path.join(STATE)).ok()?).ok()
+}
+
 /// The newest checkpoint of a kind: its state, and `net` with its weights. `None` where there is none; an error where it belongs
 /// to another network or, by the recipe's `fingerprint`, to another training.
 pub(super) fn load(
@@ -157,15 +161,13 @@ pub(super) fn load(
     if state.architecture != *net.architecture() {
         return Err(TrainError::OtherNetwork { path });
     }
-    if state.recipe.as_ref().is_some_and(|own| own != fingerprint) {
+    if state.recipe != fingerprint {
         return Err(TrainError::OtherTraining { path });
     }
     let file = path.join(NETWORK);
-    if let Some(expected) = state.network {
-        let bytes = fs::read(&file).map_err(|error| TrainError::read(&file, error))?;
-        if crc32(&bytes) != expected {
-            return Err(unusable(NETWORK, "its checksum is not the one that was kept with it".to_string()));
-        }
+    let bytes = fs::read(&file).map_err(|error| TrainError::read(&file, error))?;
+    if crc32(&bytes) != state.network {
+        return Err(unusable(NETWORK, "its checksum is not the one that was kept with it".to_string()));
     }
     let net = ModuleRecord::load(&file)
         .and_then(|record| net.try_load_record(record))

@@ -240,6 +240,23 @@ pub fn train_on(
     Trained::load(folder)
 }
 
+/// Where a training stands that was not trained to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Steps done of the training that goes on.
+    pub step: usize,
+    /// Its number among the recipe's, from 1.
+    pub training: usize,
+}
+
+/// Where the training by `recipe` in `folder` was stopped; none where it came to its end, or left no checkpoint to go on from.
+pub fn stopped(folder: &Path, recipe: &Recipe) -> Option<Stopped> {
+    let state = checkpoint::state(folder, Kind::Last)?;
+    let is_own = state.recipe == recipe.fingerprint();
+    let is_left = state.phase < recipe.phases.len();
+    (is_own && is_left).then_some(Stopped { step: state.step_in_phase, training: state.phase + 1 })
+}
+
 /// The CRC-32 of the network in the kept checkpoint of the model in `folder`; none where there is no checkpoint.
 pub fn network_checksum(folder: &Path) -> Result<Option<u32>, TrainError> {
     checkpoint::network(folder, Kind::Best)?

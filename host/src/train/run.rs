@@ -67,12 +67,12 @@ pub(super) fn run(
         None => {
             let state = State {
                 architecture: recipe.architecture(),
-                recipe: Some(recipe.fingerprint()),
+                recipe: recipe.fingerprint(),
                 step: 0,
                 phase: 0,
                 step_in_phase: 0,
                 best: None,
-                network: None,
+                network: 0,
             };
             (state, started(recipe, fresh)?, None)
         }

@@ -1,7 +1,7 @@
 //! What `doppel device` asks of a board.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,16 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use shared::bundle::Bundle;
 use shared::embedding::Distance;
-use shared::wire::{Adjustment, Info, LogLevel, MAX_SAMPLES, Request, Response, StoreState};
+use shared::wire::{
+    Adjustment, Event, Fault, Info, LogLevel, MAX_SAMPLES, Request, Response, SESSION_SECONDS, StoreState,
+};
 
-use super::{Action, Args, Level, key, show};
+use super::{Action, Args, Level, Switch, key, reconnect, show};
 use crate::cmd::decision::{self, Yardstick};
 use crate::cmd::print_json;
 use crate::data;
 use crate::device::{Client, DeviceError};
+use crate::gallery;
 use crate::model::{BUNDLE, BundleBytes, GOLDEN};
 
 /// How often a board that is watched is asked.
@@ -26,76 +29,25 @@ pub(super) fn run(client: &mut Client, args: &Args) -> anyhow::Result<()> {
     let json = args.json;
     match &args.action {
         Action::Info => info(client, json),
-        Action::Provision => {
-            client.done(&Request::Provision { key: key::read_or_make(&args.key)? })?;
-            show::done(
-                json,
-                &format!("the board has its admin key; keep {}", args.key.display()),
-                json!({ "provisioned": true }),
-            )
-        }
+        Action::Provision => provision(client, args),
+        Action::Unlock => open_session(client, args),
         Action::Enroll { files, label } => enroll(client, args, files, label),
         Action::Verify { files, label } => decide(client, json, files, &Request::Verify { label }),
         Action::Identify { files } => decide(client, json, files, &Request::Identify),
         Action::Embed { files } => embed(client, json, files),
         Action::List => list(client, json),
-        Action::Delete { label } => {
-            unlock(client, args)?;
-            let left = client.done(&Request::Delete { label })?;
-            show::done(
-                json,
-                &format!("deleted {label}; {left} identities left"),
-                json!({ "deleted": label, "identities": left }),
-            )
-        }
-        Action::Wipe => {
-            // A store that the board cannot read has no key to ask for.
-            if key_is_needed(client)? {
-                unlock(client, args)?;
-            }
-            client.done(&Request::Wipe)?;
-            show::done(json, "wiped: nobody is enrolled", json!({ "identities": 0 }))
-        }
+        Action::Delete { label } => delete(client, args, label),
+        Action::Wipe => wipe(client, args),
         Action::Threshold { set, reset, loosen } => {
             let distance = set.map(Distance);
             let adjustment = (set.is_some() || *reset).then_some(Adjustment { distance, loosen: *loosen });
-            if adjustment.is_some() {
-                unlock(client, args)?;
-            }
-            let (sealed, used) = client.ask(&Request::Threshold(adjustment), |response| match response {
-                Response::Threshold { sealed, used } => Ok((sealed.0, used.0)),
-                _ => Err(DeviceError::Answer),
-            })?;
-            show::done(
-                json,
-                &format!("accepts up to distance {used}; the model's sealed threshold is {sealed}"),
-                json!({ "sealed": sealed, "used": used }),
-            )
+            threshold(client, args, adjustment)
         }
-        Action::Adapt { on } => {
-            unlock(client, args)?;
-            client.done(&Request::Adapt(*on))?;
-            let text =
-                if *on { "confident matches move their template" } else { "templates stay as they were enrolled" };
-            show::done(json, text, json!({ "adapt": on }))
-        }
+        Action::Adapt { switch } => adapt(client, args, *switch),
         Action::Selftest => self_test(client, json),
         Action::Bench => bench(client, json),
         Action::Watch { seconds } => watch(client, json, *seconds),
-        Action::Log { level } => {
-            let level = match level {
-                Level::Off => LogLevel::Off,
-                Level::Warn => LogLevel::Warn,
-                Level::Info => LogLevel::Info,
-                Level::Trace => LogLevel::Trace,
-            };
-            client.done(&Request::Log(level))?;
-            show::done(
-                json,
-                &format!("logs from {level:?} on"),
-                json!({ "level": format!("{level:?}").to_lowercase() }),
-            )
-        }
+        Action::Log { level } => log(client, json, *level),
         Action::Update { model } => update(client, args, model),
     }
 }
@@ -108,6 +60,118 @@ fn unlock(client: &mut Client, args: &Args) -> anyhow::Result<()> {
     anyhow::ensure!(provisioned, "the board has no admin key yet: run `doppel device provision` once");
     client.unlock(&key::read(&args.key)?)?;
     Ok(())
+}
+
+/// Does `work` in an admin session of its own.
+fn as_admin<T>(
+    client: &mut Client,
+    args: &Args,
+    work: impl FnOnce(&mut Client) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    unlock(client, args)?;
+    let done = or_lock(client, work)?;
+    client
+        .done(&Request::Lock)
+        .with_context(|| format!("it is done, but the admin session may stay open for {SESSION_SECONDS} s"))?;
+    Ok(done)
+}
+
+/// Does `work` in the admin session that is open, which ends where that fails.
+fn or_lock<T>(client: &mut Client, work: impl FnOnce(&mut Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    let done = work(client);
+    if let Err(error) = &done
+        && !matches!(error.downcast_ref(), Some(DeviceError::Link(_) | DeviceError::Silent(_)))
+    {
+        // What is told is the error; a session that cannot be ended ends by itself.
+        let _ = client.done(&Request::Lock);
+    }
+    done
+}
+
+fn provision(client: &mut Client, args: &Args) -> anyhow::Result<()> {
+    let path = args.key.display();
+    let key = key::make(&args.key)?;
+    match client.done(&Request::Provision { key }) {
+        Ok(_) => (),
+        // The answer to the request before it may have been lost.
+        Err(DeviceError::Fault(Fault::Provisioned)) if client.unlock(&key).is_ok() => {
+            client.done(&Request::Lock)?;
+        }
+        Err(DeviceError::Fault(fault)) => {
+            fs::remove_file(&args.key).with_context(|| format!("{fault}, and {path} holds a key of no board"))?;
+            return Err(DeviceError::Fault(fault).into());
+        }
+        Err(error) => return Err(error).with_context(|| format!("keep {path}, whose key the board may have")),
+    }
+    show::done(args.json, &format!("the board has its admin key; keep {path}"), json!({ "provisioned": true }))
+}
+
+fn open_session(client: &mut Client, args: &Args) -> anyhow::Result<()> {
+    anyhow::ensure!(!args.target.qemu, "the emulated board ends with this command: open a session of one that stays");
+    unlock(client, args)?;
+    let text = format!("an admin session is open for {SESSION_SECONDS} s, in which the board's button enrols");
+    show::done(args.json, &text, json!({ "unlocked": true, "seconds": SESSION_SECONDS }))
+}
+
+fn delete(client: &mut Client, args: &Args, label: &str) -> anyhow::Result<()> {
+    let left = as_admin(client, args, |client| Ok(client.done(&Request::Delete { label })?))?;
+    let text = format!("deleted {label}; {left} identities left");
+    show::done(args.json, &text, json!({ "deleted": label, "identities": left }))
+}
+
+fn wipe(client: &mut Client, args: &Args) -> anyhow::Result<()> {
+    // A store that the board cannot read has no key to ask for.
+    if key_is_needed(client)? {
+        as_admin(client, args, |client| Ok(client.done(&Request::Wipe)?))?;
+    } else {
+        client.done(&Request::Wipe)?;
+    }
+    show::done(args.json, "wiped: nobody is enrolled", json!({ "identities": 0 }))
+}
+
+fn threshold(client: &mut Client, args: &Args, adjustment: Option<Adjustment>) -> anyhow::Result<()> {
+    let ask = |client: &mut Client| -> anyhow::Result<(u32, u32)> {
+        Ok(client.ask(&Request::Threshold(adjustment), |response| match response {
+            Response::Threshold { sealed, used } => Ok((sealed.0, used.0)),
+            _ => Err(DeviceError::Answer),
+        })?)
+    };
+    let (sealed, used) = match adjustment {
+        Some(_) => as_admin(client, args, ask)?,
+        None => ask(client)?,
+    };
+    show::done(
+        args.json,
+        &format!("accepts up to distance {used}; the model's sealed threshold is {sealed}"),
+        json!({ "sealed": sealed, "used": used }),
+    )
+}
+
+fn adapt(client: &mut Client, args: &Args, switch: Switch) -> anyhow::Result<()> {
+    let on = switch == Switch::On;
+    as_admin(client, args, |client| Ok(client.done(&Request::Adapt(on))?))?;
+    let text = if on { "confident matches move their template" } else { "templates stay as they were enrolled" };
+    show::done(args.json, text, json!({ "adapt": on }))
+}
+
+fn log(client: &mut Client, json: bool, level: Level) -> anyhow::Result<()> {
+    let asked = match level {
+        Level::Off => LogLevel::Off,
+        Level::Warn => LogLevel::Warn,
+        Level::Info => LogLevel::Info,
+        Level::Trace => LogLevel::Trace,
+    };
+    client.done(&Request::Log(asked))?;
+    let name = format!("{level:?}");
+    show::done(json, &format!("logs from {name} on"), json!({ "level": name.to_lowercase() }))
+}
+
+/// The board's model, and whether its store is of it.
+fn model_and_store(client: &mut Client) -> Result<(u64, StoreState), DeviceError> {
+    client.ask(&Request::Info, |response| match response {
+        Response::Info(info) => Ok((info.model_id, info.store)),
+        _ => Err(DeviceError::Answer),
+    })
 }
 
 fn key_is_needed(client: &mut Client) -> anyhow::Result<bool> {
@@ -145,35 +209,32 @@ fn progress(len: usize, path: &Path) -> ProgressBar {
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-fn enroll(client: &mut Client, args: &Args, files: &[std::path::PathBuf], label: &str) -> anyhow::Result<()> {
+fn enroll(client: &mut Client, args: &Args, files: &[PathBuf], label: &str) -> anyhow::Result<()> {
     anyhow::ensure!(files.len() <= MAX_SAMPLES, "a template is made of up to {MAX_SAMPLES} samples: name fewer files");
-    unlock(client, args)?;
-    // What a command that broke off has collected would be mixed in.
-    client.done(&Request::Lock)?;
-    unlock(client, args)?;
-    for path in files {
-        send(client, path)?;
-        client.done(&Request::Collect).with_context(|| path.display().to_string())?;
-    }
-    let (identities, resembles) = client.ask(&Request::Enrol { label }, |response| match response {
-        Response::Enrolled { identities, resembles } => {
-            Ok((identities, resembles.map(|candidate| (candidate.label.to_string(), candidate.distance.0))))
+    gallery::label(label)?;
+    let (identities, resembles) = as_admin(client, args, |client| {
+        for path in files {
+            send(client, path)?;
+            client.done(&Request::Collect).with_context(|| path.display().to_string())?;
         }
-        _ => Err(DeviceError::Answer),
+        Ok(client.ask(&Request::Enrol { label }, |response| match response {
+            Response::Enrolled { identities, resembles } => {
+                Ok((identities, resembles.map(|candidate| (candidate.label.to_string(), candidate.distance.0))))
+            }
+            _ => Err(DeviceError::Answer),
+        })?)
     })?;
     if let Some((other, distance)) = &resembles
         && !args.json
     {
         note!("warning: {label} would be accepted as {other}, at distance {distance}");
     }
-    let value = json!({
-        "label": label, "samples": files.len(), "identities": identities,
-        "resembles": resembles.map(|(label, distance)| json!({ "label": label, "distance": distance })),
-    });
+    let resembles = resembles.as_ref().map(|(label, distance)| (label.as_str(), *distance));
+    let value = decision::enrolled(label, files.len(), identities.into(), resembles);
     show::done(args.json, &format!("enrolled {label} from {} samples; {identities} identities", files.len()), value)
 }
 
-fn decide(client: &mut Client, json: bool, files: &[std::path::PathBuf], request: &Request<'_>) -> anyhow::Result<()> {
+fn decide(client: &mut Client, json: bool, files: &[PathBuf], request: &Request<'_>) -> anyhow::Result<()> {
     let by = client.ask(&Request::Info, |response| match response {
         Response::Info(Info { metric, embedding_scale, threshold, adjusted, .. }) => {
             let threshold = adjusted.or(threshold.map(|sealed| sealed.distance)).unwrap_or(Distance(0));
@@ -193,7 +254,7 @@ fn decide(client: &mut Client, json: bool, files: &[std::path::PathBuf], request
     Ok(())
 }
 
-fn embed(client: &mut Client, json: bool, files: &[std::path::PathBuf]) -> anyhow::Result<()> {
+fn embed(client: &mut Client, json: bool, files: &[PathBuf]) -> anyhow::Result<()> {
     for path in files {
         send(client, path)?;
         let embedding = client.ask(&Request::Embed, |response| match response {
@@ -267,10 +328,12 @@ fn watch(client: &mut Client, json: bool, seconds: Option<u64>) -> anyhow::Resul
     client.done(&Request::Log(LogLevel::Trace))?;
     let mut last = 0;
     while end.is_none_or(|end| Instant::now() < end) {
-        let events = client.ask(&Request::Events { after: last }, |response| match response {
-            Response::Events(events) => Ok(events),
-            _ => Err(DeviceError::Answer),
-        })?;
+        let events = events_after(client, last)?;
+        // A board keeps its last decision; one that has none of that number has started again, and counts from one.
+        if events.is_empty() && last > 0 && events_after(client, last - 1)?.is_empty() {
+            last = 0;
+            continue;
+        }
         for event in &events {
             show::event(json, event)?;
             last = event.number;
@@ -278,6 +341,13 @@ fn watch(client: &mut Client, json: bool, seconds: Option<u64>) -> anyhow::Resul
         thread::sleep(POLL);
     }
     Ok(())
+}
+
+fn events_after(client: &mut Client, number: u32) -> Result<Vec<Event>, DeviceError> {
+    client.ask(&Request::Events { after: number }, |response| match response {
+        Response::Events(events) => Ok(events.to_vec()),
+        _ => Err(DeviceError::Answer),
+    })
 }
 
 fn update(client: &mut Client, args: &Args, model: &Path) -> anyhow::Result<()> {
@@ -291,13 +361,19 @@ fn update(client: &mut Client, args: &Args, model: &Path) -> anyhow::Result<()> 
     bytes.resize(bytes.len().next_multiple_of(4), 0);
     bytes.extend(golden);
     let bar = progress(bytes.len(), &model.join(BUNDLE));
-    let slot = client.update(&bytes, |sent| bar.set_position(sent));
+    // Where it succeeds the board starts again, which ends the session.
+    let slot = or_lock(client, |client| Ok(client.update(&bytes, |sent| bar.set_position(sent))?));
     bar.finish_and_clear();
     let slot = slot.with_context(|| model.display().to_string())?;
-    let (now, store) = client.ask(&Request::Info, |response| match response {
-        Response::Info(info) => Ok((info.model_id, info.store)),
-        _ => Err(DeviceError::Answer),
-    })?;
+    let (now, store) = match (model_and_store(client), &args.target.tcp) {
+        // The desktop's board drops its connections when it starts again.
+        (Err(DeviceError::Link(_)), Some(address)) => {
+            *client = reconnect(address)
+                .with_context(|| format!("the board took the new model into slot {slot}, but did not start again"))?;
+            model_and_store(client)
+        }
+        (answer, _) => answer,
+    }?;
     anyhow::ensure!(now == id, "the board checked the new model, but still runs {now:016x}: start it again");
     let stale = matches!(store, StoreState::OtherModel(_));
     let text = format!("the board runs model {id:016x} from slot {slot}");

@@ -1,7 +1,7 @@
 //! The file of a board's admin key.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -22,11 +22,8 @@ pub(super) fn read(path: &Path) -> anyhow::Result<[u8; KEY_LEN]> {
     })
 }
 
-/// The key in the file at `path`, which is made with a new one if it is missing.
-pub(super) fn read_or_make(path: &Path) -> anyhow::Result<[u8; KEY_LEN]> {
-    if path.exists() {
-        return read(path);
-    }
+/// A new key, in a new file at `path`. Boards count their challenges from zero, so no two of them may have one key.
+pub(super) fn make(path: &Path) -> anyhow::Result<[u8; KEY_LEN]> {
     let mut key = [0; KEY_LEN];
     if let Err(error) = OsRng.try_fill_bytes(&mut key) {
         bail!("this machine gives no random bytes for a key: {error}");
@@ -36,7 +33,13 @@ pub(super) fn read_or_make(path: &Path) -> anyhow::Result<[u8; KEY_LEN]> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    let written = options.open(path).and_then(|mut file| writeln!(file, "{text}"));
+    let written = options.open(path).and_then(|mut file| {
+        writeln!(file, "{text}")?;
+        file.sync_all()
+    });
+    if written.as_ref().is_err_and(|error| error.kind() == ErrorKind::AlreadyExists) {
+        bail!("{} holds a key already, and every board has its own: name another file with --key", path.display());
+    }
     written.with_context(|| format!("cannot write the admin key {}: name another file with --key", path.display()))?;
     Ok(key)
 }
@@ -55,11 +58,14 @@ mod tests {
     fn a_key_is_made_once_and_read_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key");
-        let key = read_or_make(&path).unwrap();
+        let key = make(&path).unwrap();
         assert_ne!(key, [0; KEY_LEN]);
-        assert_eq!(read_or_make(&path).unwrap(), key);
         assert_eq!(read(&path).unwrap(), key);
+        let refused = make(&path).unwrap_err().to_string();
+        assert!(refused.contains("holds a key already") && refused.contains("--key"), "{refused}");
+        assert_eq!(read(&path).unwrap(), key);
+        assert_ne!(make(&dir.path().join("another")).unwrap(), key);
         fs::write(&path, "abc").unwrap();
-        assert!(read_or_make(&path).unwrap_err().to_string().contains("--key"));
+        assert!(read(&path).unwrap_err().to_string().contains("--key"));
     }
 }

@@ -6,11 +6,18 @@ mod show;
 
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::Subcommand;
 
-use super::UsageError;
+use super::{EXIT_STATUS, UsageError};
 use crate::device::{self, Client, Emulator, Link};
+
+/// How long a board may take to start again with another model.
+const RESTART: Duration = Duration::from_secs(10);
+/// How often a board that starts again is tried.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// Arguments of `device`.
 #[derive(Debug, clap::Args)]
@@ -57,8 +64,10 @@ struct Target {
 enum Action {
     /// What the board is: model, threshold, memory, who is enrolled, how worn its flash is
     Info,
-    /// Give the board its admin key, once; makes the key file if there is none
+    /// Give the board an admin key of its own, once, and keep it in the key file, which must not be there yet
     Provision,
+    /// Open an admin session, in which the board's button enrols, for five minutes
+    Unlock,
     /// Enrol an identity from one to five samples
     Enroll {
         /// The samples that make the template
@@ -69,6 +78,7 @@ enum Action {
         label: String,
     },
     /// Compare samples with one identity
+    #[command(after_help = EXIT_STATUS)]
     Verify {
         /// The samples
         #[arg(required = true)]
@@ -78,6 +88,7 @@ enum Action {
         label: String,
     },
     /// Find the identity of samples, or say that it is unknown
+    #[command(after_help = EXIT_STATUS)]
     Identify {
         /// The samples
         #[arg(required = true)]
@@ -112,9 +123,9 @@ enum Action {
     },
     /// Whether confident matches move their template towards the sample
     Adapt {
-        /// On or off
-        #[arg(value_parser = clap::builder::BoolishValueParser::new())]
-        on: bool,
+        /// Whether they do
+        #[arg(value_enum)]
+        switch: Switch,
     },
     /// Let the board replay its model's golden vectors
     Selftest,
@@ -137,6 +148,13 @@ enum Action {
         /// The model's folder
         model: PathBuf,
     },
+}
+
+/// Whether the board does something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// [`shared::wire::LogLevel`] on the command line.
@@ -187,4 +205,41 @@ fn connect(args: &Args) -> anyhow::Result<Connection> {
         _ => return Err(UsageError("no board is named: give --port, --tcp or --qemu".into()).into()),
     };
     Ok(Connection { client: Client::new(link)?, _emulator: emulator })
+}
+
+/// Reaches the board at `address` again, which starts with another model.
+fn reconnect(address: &str) -> anyhow::Result<Client> {
+    let deadline = Instant::now() + RESTART;
+    loop {
+        match device::open_tcp(address).and_then(|link| Ok(Client::new(link)?)) {
+            Err(_) if Instant::now() < deadline => thread::sleep(RETRY),
+            client => return client,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    #[test]
+    fn templates_adapt_on_or_off() {
+        let parsed = |word: &str| Cli::try_parse_from(["device", "--qemu", "adapt", word]);
+        for (word, expected) in [("on", Switch::On), ("off", Switch::Off)] {
+            let Ok(Cli { args: Args { action: Action::Adapt { switch }, .. } }) = parsed(word) else {
+                panic!("`adapt {word}` is not understood");
+            };
+            assert_eq!(switch, expected);
+        }
+        assert!(parsed("perhaps").is_err());
+        assert!(Cli::try_parse_from(["device", "--qemu", "adapt"]).is_err());
+    }
 }

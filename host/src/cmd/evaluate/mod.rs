@@ -8,11 +8,11 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 
 use super::numbers::{MAX_REFERENCES, MAX_REPLICATES, within};
-use super::print_json;
+use super::{UsageError, print_json};
 use crate::data::{Pattern, Spec};
 use crate::evaluate::{
-    Choice, Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, Selected, Selection, errors, forgeries,
-    gallery, identify, knn, nway, runs, unseen, verify_resampled,
+    Choice, Comparisons, Embedded, Engine, EngineKind, MAX_SAMPLES, NWay, Resampling, Selected, Selection, compared,
+    errors, forgeries, gallery, identify, knn, nway, runs, unseen, verify_resampled,
 };
 use crate::export::check_origin;
 use crate::model::BundleBytes;
@@ -58,18 +58,18 @@ pub struct Args {
     /// Samples that each identity is enrolled from (verify, identify, signatures) [default: every pair, 1, 5]
     #[arg(long, value_parser = within(1..=MAX_REFERENCES))]
     pub references: Option<usize>,
-    /// Identities to choose among (nway)
-    #[arg(long, default_value_t = 20, value_parser = within(2..=100_000))]
-    pub ways: usize,
-    /// Samples that each identity is enrolled from (nway)
-    #[arg(long, default_value_t = 1, value_parser = within(1..=MAX_REFERENCES))]
-    pub shots: usize,
-    /// Queries (nway)
-    #[arg(long, default_value_t = 10_000, value_parser = within(1..=100_000_000))]
-    pub trials: usize,
-    /// Neighbours that vote (knn)
-    #[arg(long, default_value_t = 5, value_parser = within(1..=100_000))]
-    pub k: usize,
+    /// Identities to choose among (nway) [default: 20]
+    #[arg(long, value_parser = within(2..=100_000))]
+    pub ways: Option<usize>,
+    /// Samples that each identity is enrolled from (nway) [default: 1]
+    #[arg(long, value_parser = within(1..=MAX_REFERENCES))]
+    pub shots: Option<usize>,
+    /// Queries (nway) [default: 10000]
+    #[arg(long, value_parser = within(1..=100_000_000))]
+    pub trials: Option<usize>,
+    /// Neighbours that vote (knn) [default: 5]
+    #[arg(long, value_parser = within(1..=100_000))]
+    pub k: Option<usize>,
     /// Times that the identities are drawn anew for the 95 % intervals
     #[arg(long, default_value_t = 1000, value_parser = within(1..=MAX_REPLICATES))]
     pub replicates: usize,
@@ -83,6 +83,7 @@ pub struct Args {
 
 /// Measures and prints.
 pub fn run(args: Args) -> anyhow::Result<()> {
+    refuse_idle(&args)?;
     if !args.model.is_dir() {
         bail!("there is no model folder {}: give the one that `doppel train` wrote", args.model.display());
     }
@@ -98,11 +99,47 @@ pub fn run(args: Args) -> anyhow::Result<()> {
             (Some(choice), rates)
         }
     };
-    let outcome = Outcome { protocol: flag_value(args.protocol), engine: flag_value(args.engine), choice, rates };
+    let outcome = Outcome {
+        protocol: flag_value(args.protocol),
+        engine: flag_value(args.engine),
+        model: model_id(&engine)?,
+        choice,
+        rates,
+    };
     if args.json {
         return print_json(&outcome);
     }
     Ok(outcome.print()?)
+}
+
+/// Refuses flags that the protocol does not heed.
+fn refuse_idle(args: &Args) -> Result<(), UsageError> {
+    use Protocol::{Identify, Knn, Nway, OneShotRuns, Signatures, Verify};
+    let protocol = args.protocol;
+    let enrols = matches!(protocol, Verify | Identify | Signatures);
+    let nway = (protocol == Nway, "--protocol nway");
+    let flags = [
+        ("--identities", args.identities.is_some(), (protocol != OneShotRuns, "protocols other than one-shot-runs")),
+        ("--references", args.references.is_some(), (enrols, "--protocol verify, identify and signatures")),
+        ("--ways", args.ways.is_some(), nway),
+        ("--shots", args.shots.is_some(), nway),
+        ("--trials", args.trials.is_some(), nway),
+        ("--k", args.k.is_some(), (protocol == Knn, "--protocol knn")),
+    ];
+    match flags.into_iter().find(|&(_, given, (taken, _))| given && !taken) {
+        Some((flag, _, (_, whose))) => Err(UsageError(format!("{flag} is only for {whose}; leave it out"))),
+        None => Ok(()),
+    }
+}
+
+/// The number that an exported model's templates are bound to, in hexadecimal; the float network has none.
+fn model_id(engine: &Engine) -> anyhow::Result<Option<String>> {
+    let id = match engine {
+        Engine::Float { .. } => return Ok(None),
+        Engine::Int8(bytes) => bytes.bundle()?.header().model_id,
+        Engine::Onnx(model) => model.header().model_id,
+    };
+    Ok(Some(format!("{id:016x}")))
 }
 
 /// What a person writes on the command line for `value`.
@@ -134,6 +171,16 @@ fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Res
         say!("{} samples of {} identities{forged}", data.samples.len(), data.identities.len())?;
     }
     let embedded = engine.embed(&data)?.with_forgeries(engine.embed(&forgeries)?);
+    let references = match args.protocol {
+        Protocol::Verify => Some(args.references),
+        Protocol::Signatures => Some(Some(args.references.unwrap_or(5))),
+        Protocol::Identify => Some(Some(args.references.unwrap_or(1))),
+        Protocol::OneShotRuns | Protocol::Nway | Protocol::Knn => None,
+    };
+    if let Some(references) = references.filter(|_| !args.json && data.samples.len() > MAX_SAMPLES) {
+        let (samples, identities) = compared(&embedded, references);
+        say!("{samples} samples of {identities} of them are compared")?;
+    }
     let rates = match args.protocol {
         Protocol::Verify => Rates::Verified(Box::new(verified(args, &embedded, args.references)?)),
         Protocol::Signatures => {
@@ -148,18 +195,22 @@ fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Res
             Rates::Identified(found.with_context(|| too_few(2, references))?)
         }
         Protocol::Nway => {
-            let task = NWay { ways: args.ways, shots: args.shots, trials: args.trials, seed: args.seed };
+            let (ways, shots) = (args.ways.unwrap_or(20), args.shots.unwrap_or(1));
+            let task = NWay { ways, shots, trials: args.trials.unwrap_or(10_000), seed: args.seed };
             let answers = nway(&embedded, task).with_context(|| {
-                format!("{}: lower --ways or --shots, or give more with --data", too_few(args.ways, args.shots))
+                format!("{}: lower --ways or --shots, or give more with --data", too_few(ways, shots))
             })?;
             let wrong: Vec<_> = answers.iter().map(|&(right, queries)| (queries as f64 - right, queries)).collect();
             let identities = Some(embedded.by_identity().len());
-            Rates::Accuracy(Accuracy { identities, ..Accuracy::new(&wrong, resampling(args)) })
+            let (ways, shots, seed) = (Some(ways), Some(shots), Some(args.seed));
+            Rates::Accuracy(Accuracy { identities, ways, shots, seed, ..Accuracy::new(&wrong, resampling(args)) })
         }
         Protocol::Knn => {
             let gallery = engine.embed(&gallery(args.data.as_ref(), recipe, &data.identities)?)?;
-            let wrong = knn(&embedded, &gallery, args.k).context("the data has no sample to name")?;
-            Rates::Accuracy(Accuracy { identities: Some(wrong.len()), ..Accuracy::new(&wrong, resampling(args)) })
+            let k = args.k.unwrap_or(5);
+            let wrong = knn(&embedded, &gallery, k).context("the data has no sample to name")?;
+            let identities = Some(wrong.len());
+            Rates::Accuracy(Accuracy { identities, k: Some(k), ..Accuracy::new(&wrong, resampling(args)) })
         }
         Protocol::OneShotRuns => bail!("one-shot runs are not measured over identities"),
     };

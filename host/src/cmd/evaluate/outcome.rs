@@ -13,6 +13,8 @@ use crate::evaluate::{
 pub(super) struct Outcome {
     pub(super) protocol: String,
     pub(super) engine: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) model: Option<String>,
     #[serde(flatten)]
     pub(super) choice: Option<Choice>,
     #[serde(flatten)]
@@ -52,6 +54,14 @@ pub(super) struct Accuracy {
     pub(super) identities: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) runs: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) ways: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) shots: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) seed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) k: Option<usize>,
 }
 
 impl Accuracy {
@@ -60,7 +70,18 @@ impl Accuracy {
         let (errors, trials) = wrong.iter().fold((0.0, 0), |(a, b), (c, d)| (a + c, b + d));
         let error = errors / trials as f64;
         let error_interval = mean_interval(wrong, how);
-        Accuracy { accuracy: 1.0 - error, error, error_interval, trials, identities: None, runs: None }
+        Accuracy {
+            accuracy: 1.0 - error,
+            error,
+            error_interval,
+            trials,
+            identities: None,
+            runs: None,
+            ways: None,
+            shots: None,
+            seed: None,
+            k: None,
+        }
     }
 }
 
@@ -99,6 +120,11 @@ impl Verified {
             if let Some(at) = &rates.skilled.threshold {
                 row("skilled accepted, sealed", at.fmr, at.fmr_interval)?;
             }
+            let Verification { identities, fmr_bound, .. } = rates.skilled;
+            say!(
+                "{identities} identities support no claim below an FMR of {:.2} % against skilled forgeries at 95 %",
+                fmr_bound * 100.0
+            )?;
         }
         let Verification { genuine, impostor, identities, fmr_bound, fnmr_bound, .. } = self.rates;
         say!(
