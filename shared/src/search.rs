@@ -23,17 +23,20 @@ pub(crate) struct Nearest {
 impl Nearest {
     /// The smallest of `distances`, the first one among equals; none of none.
     pub(crate) fn of(distances: impl Iterator<Item = u32>) -> Option<Self> {
-        distances.enumerate().fold(None, |nearest, (index, distance)| Some(Nearest::with(nearest, index, distance)))
+        let mut distances = distances.enumerate();
+        let (index, distance) = distances.next()?;
+        let mut nearest = Nearest { index, distance, runner_up: None };
+        distances.for_each(|(index, distance)| nearest.add(index, distance));
+        Some(nearest)
     }
 
-    /// The nearest of those before and of another one behind them.
-    fn with(nearest: Option<Nearest>, index: usize, distance: u32) -> Nearest {
-        match nearest {
-            Some(best) if distance >= best.distance => {
-                let earlier = best.runner_up.filter(|&(_, second)| second <= distance);
-                Nearest { runner_up: Some(earlier.unwrap_or((index, distance))), ..best }
-            }
-            _ => Nearest { index, distance, runner_up: nearest.map(|best| (best.index, best.distance)) },
+    /// Another one, behind those before.
+    fn add(&mut self, index: usize, distance: u32) {
+        if distance < self.distance {
+            self.runner_up = Some((self.index, self.distance));
+            (self.index, self.distance) = (index, distance);
+        } else if self.runner_up.is_none_or(|(_, second)| distance < second) {
+            self.runner_up = Some((index, distance));
         }
     }
 }
@@ -58,14 +61,18 @@ pub(crate) fn nearest(metric: Metric, probe: &[i8], rows: &[i8], stride: usize, 
     let probe = Probe::new(probe, stride, &mut room);
     let own = Own { metric, square: probe.square(), key: key_of(metric, probe.square()) };
     let (mut from, mut bar) = (0, Bar::NONE);
-    let mut nearest = None;
+    let mut nearest: Option<Nearest> = None;
     while let (Some(rows), Some(keys)) = (rows.get(from * stride..), keys.get(from..))
         && let Some(found) = probe.first_reaching(rows, keys, bar)
     {
-        let now = Nearest::with(nearest, from + found.index, own.distance(found.dot, keys[found.index]));
-        nearest = Some(now);
-        from += found.index + 1;
-        match now.runner_up {
+        let (index, distance) = (from + found.index, own.distance(found.dot, keys[found.index]));
+        from = index + 1;
+        let Some(before) = &mut nearest else {
+            nearest = Some(Nearest { index, distance, runner_up: None });
+            continue;
+        };
+        before.add(index, distance);
+        match before.runner_up {
             Some((_, 0)) => break,
             Some((_, second)) => bar = own.bar(second),
             None => {}

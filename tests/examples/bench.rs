@@ -24,8 +24,9 @@ const GAIN: f64 = 1.7;
 const CODE: u64 = 10 * 1024;
 /// The compact net among the references.
 const COMPACT: &str = "net-c";
-/// Most percent of the compact net's way from raw sample to embedding that a search among few templates takes, by any metric.
-const SEARCH: f64 = 2.5;
+/// Most percent of the compact net's way from raw sample to embedding that a search among few templates takes, by its own metric and
+/// by the other one.
+const SEARCH: [f64; 2] = [2.0, 2.1];
 
 /// What the board measured of one net.
 struct Measured {
@@ -122,11 +123,11 @@ fn check(all: &[Measured]) -> anyhow::Result<()> {
         if *code > CODE {
             bail!("the kernels take {code} bytes of code, more than {CODE}");
         }
-        for Search { metric, templates, instructions, .. } in [own, other] {
+        for (Search { metric, templates, instructions, .. }, most) in [own, other].into_iter().zip(SEARCH) {
             let part = 100.0 * *instructions as f64 / *embed as f64;
-            if net == COMPACT && part > SEARCH {
+            if net == COMPACT && part > most {
                 bail!(
-                    "identifying by {metric} among {templates} templates takes {part:.2} % of {net}'s embedding, more than {SEARCH}"
+                    "identifying by {metric} among {templates} templates takes {part:.2} % of {net}'s embedding, more than {most}"
                 );
             }
         }

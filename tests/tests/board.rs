@@ -392,6 +392,8 @@ fn exported_bundle(dir: &Path) -> Aligned {
 
 /// Bytes of flash that the app may take without its model.
 const MOST_FLASH: u64 = 48 * 1024;
+/// Bytes of a slot of the STM32F4.
+const SMALLEST_SLOT: u64 = 128 * 1024;
 
 /// What the app may take on a board, besides its model and the network's arena.
 #[test]
@@ -405,15 +407,18 @@ fn the_device_is_small_and_links_neither_heap_nor_formatting() {
     assert!(size.ram <= 8 * 1024, "{size:?}: the app takes more RAM than 8 KiB beside the arena");
 }
 
-/// An update brings a model with its golden vectors.
+/// An update brings a model with its golden vectors; on the STM32F4, some are too large.
 #[test]
 fn every_committed_model_fits_a_slot() {
+    let too_large = |name: &str| ["characters", "signatures"].contains(&name) || name.starts_with("digits2-");
     let models = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../models")).unwrap();
     let mut count = 0;
     for dir in models.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
         let [bundle, golden] = ["model.bundle", "golden.bin"].map(|name| fs::metadata(dir.join(name)).unwrap().len());
         let len = bundle.next_multiple_of(4) + golden;
-        assert!(len <= SLOT_LEN as u64, "{} takes {len} bytes", dir.display());
+        let name = dir.file_name().unwrap_or_default().to_string_lossy();
+        assert!(len <= SLOT_LEN as u64, "{name} takes {len} bytes");
+        assert!(len <= SMALLEST_SLOT || too_large(&name), "{name} takes {len} bytes, more than a slot of the STM32F4");
         count += 1;
     }
     assert!(count > 0);

@@ -45,7 +45,6 @@ pub struct Probe<'a> {
 
 impl<'a> Probe<'a> {
     /// See [`portable::Probe::new`](crate::kernels::portable::Probe::new).
-    #[inline(never)]
     pub fn new(elements: &'a [i8], stride: usize, wide: &'a mut Room) -> Self {
         wide.clear();
         let mut square = 0;
@@ -79,7 +78,6 @@ impl<'a> Probe<'a> {
     }
 
     /// See [`portable::Probe::first_reaching`](crate::kernels::portable::Probe::first_reaching).
-    #[inline(never)]
     pub fn first_reaching(&self, rows: &[i8], keys: &[i32], bar: Bar) -> Option<Reaching> {
         let (start, stride, probe) = (rows.as_ptr(), self.wide.len() * 4, self.wide.as_ptr().cast::<u32>());
         if stride == 0 || keys.len() > rows.len() / stride || !start.addr().is_multiple_of(4) {
