@@ -119,7 +119,7 @@ impl Settings {
     #[inline(never)]
     fn choices(&self) -> [u8; SETTINGS_LEN] {
         let [a, b, c, d] = self.threshold.unwrap_or(NO_THRESHOLD).to_le_bytes();
-        [a, b, c, d, u8::from(self.adapt) * ADAPT | u8::from(self.loosened) * LOOSENED]
+        [a, b, c, d, (u8::from(self.adapt) * ADAPT) | (u8::from(self.loosened) * LOOSENED)]
     }
 
     /// The largest accepted distance where it is not `sealed`, the model's; one that is larger has to have been asked for as such,
