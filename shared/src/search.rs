@@ -94,18 +94,20 @@ impl Own {
         match self.metric {
             Metric::Euclidean => (self.square + key - 2 * dot) as u32,
             Metric::Cosine => {
-                let (key, own) = (key as u64, self.key as u64);
+                // Whole products of two words; no key and no square is negative.
+                let product = |a: u32, b: u32| u64::from(a) * u64::from(b);
+                let key = key as u32;
                 // 2^38 |a|^2 is less than 2^32 above the key's square.
-                let square = (key * key).div_ceil(1 << (2 * NORM_BITS));
-                let scaled = (square * self.square as u64) << 16;
+                let square = product(key, key).div_ceil(1 << (2 * NORM_BITS)) as u32;
+                let scaled = product(square, self.square as u32) << 16;
                 // 2^8 |a| |b| is at most 2^31.5 / 2^30 above the product of the keys: the root is found in three steps.
-                let mut root = (key * own) >> (2 * NORM_BITS - 8);
-                while (root + 1) * (root + 1) <= scaled {
+                let mut root = (product(key, self.key as u32) >> (2 * NORM_BITS - 8)) as u32;
+                while product(root + 1, root + 1) <= scaled {
                     root += 1;
                 }
                 // floor(2^24 * dot / root): an estimate of 24 bits, of which at most 17 lie before the point; then what it leaves.
-                let mut cosine = (dot as f32 / root as u32 as f32 * (1 << 24) as f32) as i32;
-                let root = root as i64;
+                let mut cosine = (dot as f32 / root as f32 * (1 << 24) as f32) as i32;
+                let root = i64::from(root);
                 let mut left = (i64::from(dot) << 24) - i64::from(cosine) * root;
                 while left < 0 {
                     (cosine, left) = (cosine - 1, left + root);
