@@ -46,7 +46,8 @@ impl Session {
         self.given > 0
     }
 
-    /// A challenge that was never given before under `key`: `boots` counts the starts that gave any.
+    /// A challenge that this board has never given before under `key`: `boots` counts the starts that gave any. Another board under
+    /// the same key gives the same ones.
     pub fn challenge(&mut self, key: &[u8; KEY_LEN], boots: u32) -> [u8; CHALLENGE_LEN] {
         self.given = self.given.wrapping_add(1);
         let code = mac(key, &[CHALLENGE_CONTEXT, &boots.to_le_bytes(), &self.given.to_le_bytes()]);

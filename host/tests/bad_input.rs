@@ -196,6 +196,11 @@ fn templates_of_another_model() {
         doppel(&[&["enroll", text(&model)][..], &files, &["--as", label], more].concat())
     };
     refused(&enroll(&[&white], "anna", &[]), &["white.png", "blank"]);
+    let small = dir.path().join("small.png");
+    image::GrayImage::from_fn(6, 6, |x, y| image::Luma([if x == y { 0 } else { 255 }]))
+        .save(&small)
+        .expect("a picture");
+    refused(&enroll(&[&small], "anna", &[]), &["small.png", "too small"]);
     assert!(!model.join("gallery.json").exists(), "nothing is left behind");
     assert!(enroll(&[&picture, &picture], "anna", &[]).status.success());
     refused(&enroll(&[&picture], "anna", &[]), &["anna", "already", "--replace"]);

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::thread;
 
 use common::{DOPPEL, committed, doppel, glyphs, refused, refused_with, square, text};
 
@@ -123,6 +124,60 @@ impl Drop for Board {
     }
 }
 
+/// The desktop's board with `model`, and where it listens.
+fn served(model: &Path) -> (Board, String) {
+    let mut child = Command::new(DOPPEL)
+        .args(["serve", text(model), "--listen", "127.0.0.1:0"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("doppel starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
+    let board = Board(child);
+    let told = lines.find_map(|line| line.strip_prefix("listening at ").map(String::from));
+    // What it says later is read as well, or it would end at a closed pipe.
+    thread::spawn(move || lines.for_each(drop));
+    (board, told.expect("it says where it listens"))
+}
+
+/// To a smaller model and back to the larger one, over connections that the board drops when it starts again.
+#[test]
+fn a_board_is_updated_over_tcp() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let key = dir.path().join("key");
+    let (faces, glyphs) = (committed("faces"), committed("glyphs"));
+    let (board, address) = served(&faces);
+    let device = |args: &[&str]| {
+        let output = doppel(&[&["device", "--tcp", &address, "--key", text(&key), "--json"], args].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let line: serde_json::Value = serde_json::from_slice(&output.stdout).expect("a line of JSON");
+        line
+    };
+    device(&["provision"]);
+    for (model, slot) in [(&glyphs, 1), (&faces, 2)] {
+        let updated = device(&["update", text(model)]);
+        assert_eq!(updated["slot"], slot, "{updated}");
+    }
+    drop(board);
+}
+
+/// Programs that enrol at once into one gallery.
+#[test]
+fn no_enrolment_is_lost() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (model, gallery) = (committed("glyphs"), dir.path().join("gallery.json"));
+    let picture = dir.path().join("square.png");
+    square(&picture);
+    let labels = ["ann", "bob", "cy", "dee"];
+    thread::scope(|scope| {
+        for label in labels {
+            let args = ["enroll", text(&model), text(&picture), "--as", label, "--gallery", text(&gallery), "--json"];
+            scope.spawn(move || assert!(doppel(&args).status.success(), "{label} is enrolled"));
+        }
+    });
+    let kept = fs::read_to_string(&gallery).expect("a gallery");
+    assert!(labels.iter().all(|label| kept.contains(&format!("\"{label}\""))), "{kept}");
+}
+
 #[test]
 fn a_board_is_sent_recordings() {
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -137,16 +192,7 @@ fn a_board_is_sent_recordings() {
     }
     tone.finalize().expect("a recording");
 
-    let mut child = Command::new(DOPPEL)
-        .args(["serve", text(&model), "--listen", "127.0.0.1:0"])
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("doppel starts");
-    let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines();
-    let board = Board(child);
-    let told = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listening at ").map(String::from));
-    let address = told.expect("it says where it listens");
-
+    let (board, address) = served(&model);
     let embedding = |args: &[&str]| {
         let output = doppel(args);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

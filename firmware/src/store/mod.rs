@@ -28,6 +28,7 @@
 //! is until [`Store::rewrite`] replaces it.
 
 mod log;
+mod settings;
 
 use embedded_storage::nor_flash::NorFlash;
 use shared::embedding::{Distance, MAX_DIM};
@@ -35,11 +36,10 @@ use shared::gallery::{Gallery, Label, MAX_LABEL, Template};
 use thiserror::Error;
 
 use log::Tail;
+pub use settings::Settings;
 
 /// The version of the format.
 pub const VERSION: u8 = 3;
-/// Bytes of the admin key.
-pub const KEY_LEN: usize = 32;
 
 const COMMIT: u16 = 0;
 const ADMIN: u16 = 1;
@@ -50,8 +50,6 @@ const SLOT: u16 = 5;
 const TEMPLATES: u16 = 256;
 
 const COMMIT_LEN: usize = 20;
-const SETTINGS_LEN: usize = 5;
-const NO_THRESHOLD: u32 = u32::MAX;
 const NO_SPREAD: u32 = u32::MAX;
 const SPREAD_LEN: usize = 4;
 /// Longest value of a record: a template of the longest label and embedding.
@@ -89,44 +87,6 @@ pub enum Contents {
     Version(u8),
     /// Something else.
     Foreign,
-}
-
-/// The flags of the settings.
-const ADAPT: u8 = 1;
-const LOOSENED: u8 = 2;
-
-/// What belongs to the board and to nobody who is enrolled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// The key that admin sessions are opened with, once it was provisioned.
-    pub admin: Option<[u8; KEY_LEN]>,
-    /// The largest accepted distance, where it is not the model's.
-    pub threshold: Option<u32>,
-    /// Whether that may be larger than the model's.
-    pub loosened: bool,
-    /// Whether confident matches move their template.
-    pub adapt: bool,
-    /// Boots that gave challenges.
-    pub boots: u32,
-    /// Comparisons that failed in a row.
-    pub failures: u8,
-    /// The model slot in use.
-    pub slot: u8,
-}
-
-impl Settings {
-    /// What the record [`SETTINGS`] holds.
-    #[inline(never)]
-    fn choices(&self) -> [u8; SETTINGS_LEN] {
-        let [a, b, c, d] = self.threshold.unwrap_or(NO_THRESHOLD).to_le_bytes();
-        [a, b, c, d, (u8::from(self.adapt) * ADAPT) | (u8::from(self.loosened) * LOOSENED)]
-    }
-
-    /// The largest accepted distance where it is not `sealed`, the model's; one that is larger has to have been asked for as such,
-    /// and is not once a model is sealed anew with a smaller one.
-    pub fn adjusted(&self, sealed: Distance) -> Option<Distance> {
-        self.threshold.map(Distance).filter(|&distance| self.loosened || distance <= sealed)
-    }
 }
 
 /// The store in its region of flash.
@@ -411,11 +371,7 @@ impl<F: NorFlash> Store<F> {
         let (mut settings, mut templates) = (Settings::default(), 0);
         let end = self.scan(half, &mut |key, value| match (key, value) {
             (ADMIN, value) => settings.admin = value.try_into().ok(),
-            (SETTINGS, &[a, b, c, d, flags]) => {
-                settings.threshold = Some(u32::from_le_bytes([a, b, c, d])).filter(|&value| value != NO_THRESHOLD);
-                settings.adapt = flags & ADAPT != 0;
-                settings.loosened = flags & LOOSENED != 0;
-            }
+            (SETTINGS, &[a, b, c, d, flags]) => settings.choose([a, b, c, d, flags]),
             (BOOTS, &[a, b, c, d]) => settings.boots = u32::from_le_bytes([a, b, c, d]),
             (FAILURES, &[failures]) => settings.failures = failures,
             (SLOT, &[slot]) => settings.slot = slot,

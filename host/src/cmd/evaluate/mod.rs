@@ -171,26 +171,27 @@ fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Res
         say!("{} samples of {} identities{forged}", data.samples.len(), data.identities.len())?;
     }
     let embedded = engine.embed(&data)?.with_forgeries(engine.embed(&forgeries)?);
+    // None for every pair.
     let references = match args.protocol {
-        Protocol::Verify => Some(args.references),
-        Protocol::Signatures => Some(Some(args.references.unwrap_or(5))),
-        Protocol::Identify => Some(Some(args.references.unwrap_or(1))),
-        Protocol::OneShotRuns | Protocol::Nway | Protocol::Knn => None,
+        Protocol::Signatures => args.references.or(Some(5)),
+        Protocol::Identify => args.references.or(Some(1)),
+        _ => args.references,
     };
-    if let Some(references) = references.filter(|_| !args.json && data.samples.len() > MAX_SAMPLES) {
+    let is_capped = matches!(args.protocol, Protocol::Verify | Protocol::Signatures | Protocol::Identify);
+    if is_capped && !args.json && data.samples.len() > MAX_SAMPLES {
         let (samples, identities) = compared(&embedded, references);
         say!("{samples} samples of {identities} of them are compared")?;
     }
     let rates = match args.protocol {
-        Protocol::Verify => Rates::Verified(Box::new(verified(args, &embedded, args.references)?)),
+        Protocol::Verify => Rates::Verified(Box::new(verified(args, &embedded, references)?)),
         Protocol::Signatures => {
             if !embedded.has_forgeries() {
                 bail!("the data has no forgeries: give some with --data signatures:DIR, or use --protocol verify");
             }
-            Rates::Verified(Box::new(verified(args, &embedded, Some(args.references.unwrap_or(5)))?))
+            Rates::Verified(Box::new(verified(args, &embedded, references)?))
         }
         Protocol::Identify => {
-            let references = args.references.unwrap_or(1);
+            let references = references.unwrap_or(1);
             let found = identify(&embedded, references, threshold(args)?, resampling(args));
             Rates::Identified(found.with_context(|| too_few(2, references))?)
         }
