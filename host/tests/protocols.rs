@@ -54,6 +54,13 @@ fn engines_measure_alike() {
         for (name, value) in [("ways", 5), ("shots", 1), ("trials", 500), ("seed", 1)] {
             assert_eq!(int8[name].as_u64(), nway.then_some(value), "{name} of {int8}");
         }
+        // The curve of what is accepted, up to everything.
+        let det = int8["det"].as_array();
+        assert_eq!(det.is_some(), figure == "eer");
+        if let Some(last) = det.and_then(|curve| curve.last()) {
+            assert_eq!((rate(last, "fmr"), rate(last, "fnmr")), (1.0, 0.0));
+            assert_eq!(last["interval"], serde_json::json!([0.0, 0.0]));
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod comparisons;
+mod curve;
 mod engine;
 mod forgeries;
 mod identify;
@@ -14,6 +15,7 @@ mod verify;
 
 pub use bootstrap::{Bootstrap, Interval, MIN_GROUPS, Resampling, mean_interval, no_interval};
 pub use comparisons::{Block, Comparisons, MAX_SAMPLES, compared};
+pub use curve::{RatePoint, det};
 pub(crate) use engine::float_tensor;
 pub use engine::{Embedded, Engine, EngineError, EngineKind};
 pub use forgeries::{Forgeries, forgeries};

@@ -51,8 +51,9 @@ pub(super) fn histogram(histogram: &Histogram, threshold: Option<f64>) -> Markup
 fn det_ends(report: &Report) -> (f64, f64) {
     // One decade beyond what so few identities can show is enough.
     let bound = report.int8.fmr_bound;
-    let least = report.curve.first().map_or(1e-4, |point| point.fmr).max(bound / 10.0).clamp(1e-5, 1e-2);
-    let lowest = report.curve.iter().map(|point| point.fnmr).filter(|&fnmr| fnmr > 0.0).fold(0.02, f64::min).max(1e-4);
+    let least = report.curve.first().map_or(1e-4, |point| point.rates.fmr).max(bound / 10.0).clamp(1e-5, 1e-2);
+    let lowest =
+        report.curve.iter().map(|point| point.rates.fnmr).filter(|&fnmr| fnmr > 0.0).fold(0.02, f64::min).max(1e-4);
     (least, lowest)
 }
 
@@ -67,7 +68,7 @@ fn det_frame(least: f64, lowest: f64) -> Frame {
 
 /// The points of a model's curve that a DET plot from the FMR `least` on shows.
 fn det_points(report: &Report, least: f64) -> Vec<&CurvePoint> {
-    let shown = |point: &&CurvePoint| (least..=DET_HIGH).contains(&point.fmr) && point.fnmr <= DET_HIGH;
+    let shown = |point: &&CurvePoint| (least..=DET_HIGH).contains(&point.rates.fmr) && point.rates.fnmr <= DET_HIGH;
     report.curve.iter().filter(shown).collect()
 }
 
@@ -98,7 +99,7 @@ pub(super) fn dets(reports: &[&Report]) -> Markup {
     let (least, lowest) = ends.iter().fold((0.01, 0.02), |(a, b): (f64, f64), (c, d)| (a.min(*c), b.min(*d)));
     let frame = det_frame(least, lowest);
     let curve = |report: &Report, least: f64| {
-        frame.line(det_points(report, least).into_iter().map(|point| (point.fmr, point.fnmr)))
+        frame.line(det_points(report, least).into_iter().map(|point| (point.rates.fmr, point.rates.fnmr)))
     };
     let marks = html! {
         path class="diagonal" d=(frame.line([(least.max(lowest), least.max(lowest)), (DET_HIGH, DET_HIGH)])) {}
@@ -111,8 +112,9 @@ pub(super) fn dets(reports: &[&Report]) -> Markup {
 
 /// True-match rate over FMR.
 pub(super) fn roc(report: &Report) -> Markup {
-    let least = report.curve.first().map_or(1e-4, |point| point.fmr).clamp(1e-5, 1e-2);
-    let worst = report.curve.iter().filter(|point| point.fmr >= least).map(|point| point.fnmr).fold(0.0, f64::max);
+    let least = report.curve.first().map_or(1e-4, |point| point.rates.fmr).clamp(1e-5, 1e-2);
+    let worst =
+        report.curve.iter().filter(|point| point.rates.fmr >= least).map(|point| point.rates.fnmr).fold(0.0, f64::max);
     let floor = ((1.0 - worst) * 10.0).floor() / 10.0;
     let ticks: Vec<f64> = (0..=10).map(|n| f64::from(n) / 10.0).collect();
     let frame = Frame {
@@ -121,7 +123,7 @@ pub(super) fn roc(report: &Report) -> Markup {
         x: Axis::rates("false-match rate", Scale::Log, least, 1.0, &DECADES),
         y: Axis::rates("true-match rate", Scale::Linear, floor.clamp(0.0, 0.9), 1.0, &ticks),
     };
-    let curve: Vec<&CurvePoint> = report.curve.iter().filter(|point| point.fmr >= least).collect();
+    let curve: Vec<&CurvePoint> = report.curve.iter().filter(|point| point.rates.fmr >= least).collect();
     let marks = html! {
         (lines(&frame, &curve, |fnmr| 1.0 - fnmr))
         @if let Some(at) = &report.int8.threshold {
@@ -134,11 +136,11 @@ pub(super) fn roc(report: &Report) -> Markup {
 /// The bundle's curve with its interval, and the float network's.
 fn lines(frame: &Frame, curve: &[&CurvePoint], of: impl Fn(f64) -> f64) -> Markup {
     let band: Vec<(f64, f64, f64)> =
-        curve.iter().filter_map(|p| p.interval.map(|[low, high]| (p.fmr, of(low), of(high)))).collect();
+        curve.iter().filter_map(|p| p.rates.interval.map(|[low, high]| (p.rates.fmr, of(low), of(high)))).collect();
     html! {
         @if !band.is_empty() { path class="band" d=(frame.band(&band)) {} }
-        path class="float" d=(frame.line(curve.iter().map(|p| (p.fmr, of(p.float))))) {}
-        path class="int8" d=(frame.line(curve.iter().map(|p| (p.fmr, of(p.fnmr))))) {}
+        path class="float" d=(frame.line(curve.iter().map(|p| (p.rates.fmr, of(p.float))))) {}
+        path class="int8" d=(frame.line(curve.iter().map(|p| (p.rates.fmr, of(p.rates.fnmr))))) {}
     }
 }
 

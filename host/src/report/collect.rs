@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use rayon::prelude::*;
 use shared::bundle::Bundle;
 use shared::embedding::Distance;
 
@@ -12,7 +11,7 @@ use super::pictures::{Look, Pictures};
 use super::{CurvePoint, Facts, Histogram, Report, ReportError, Reported, Task, Training};
 use crate::data::{Dataset, Part, RawSample, Spec};
 use crate::evaluate::{
-    Bootstrap, Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, errors, forgeries, gallery, identify, knn,
+    Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, det, errors, forgeries, gallery, identify, knn,
     mean_interval, nway, runs, verify, verify_resampled,
 };
 use crate::export::{check_origin, evidence_sentence, layer_errors};
@@ -23,8 +22,6 @@ use crate::train::read_log;
 
 /// Bins of the histogram.
 const BINS: usize = 70;
-/// Points of the curve.
-const POINTS: usize = 64;
 /// Lines of a loss curve.
 const LOSSES: usize = 400;
 /// Samples that signatures are enrolled from.
@@ -79,7 +76,10 @@ pub fn collect(dir: &Path, options: &Options) -> Result<Reported, ReportError> {
         name: recipe.name.clone(),
         facts: facts(dir, &bundle),
         protocol: protocol(&recipe, references, &data),
-        curve: curve(&scores, &float_scores, bootstrap.as_ref()),
+        curve: det(&scores, bootstrap.as_ref())
+            .into_iter()
+            .map(|rates| CurvePoint { rates, float: float_scores.fnmr_at_fmr(rates.fmr) })
+            .collect(),
         histogram: histogram(&scores, real),
         int8,
         float,
@@ -136,19 +136,6 @@ fn protocol(recipe: &Recipe, references: Option<usize>, data: &Dataset) -> Strin
         false => format!("{samples} samples of {identities} identities that it was not trained on"),
     };
     format!("{compared}: {unseen} (`{}` of `{}`)", recipe.data.split.test, recipe.data.source)
-}
-
-/// Error rates from one comparison to all, evenly by their logarithm.
-fn curve(scores: &Scores, float: &Scores, bootstrap: Option<&Bootstrap>) -> Vec<CurvePoint> {
-    let least = (1.0 / scores.impostor().len().max(1) as f64).max(1e-5);
-    let points: Vec<f64> = (0..POINTS).map(|n| least.powf(1.0 - n as f64 / (POINTS - 1) as f64)).collect();
-    let point = |fmr: f64| {
-        let fnmr = scores.fnmr_at_fmr(fmr);
-        let holding = |[low, high]: [f64; 2]| [low.min(fnmr), high.max(fnmr)];
-        let interval = bootstrap.map(|bootstrap| holding(bootstrap.fnmr_at_fmr(fmr)));
-        CurvePoint { fmr, fnmr, interval, float: float.fnmr_at_fmr(fmr) }
-    };
-    points.into_par_iter().map(point).collect()
 }
 
 fn histogram(scores: &Scores, real: impl Fn(f64) -> f64) -> Histogram {

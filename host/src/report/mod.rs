@@ -20,7 +20,9 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::data::DataError;
-use crate::evaluate::{EngineError, Forgeries, Identification, Interval, RunsError, SelectionError, Verification};
+use crate::evaluate::{
+    EngineError, Forgeries, Identification, Interval, RatePoint, RunsError, SelectionError, Verification,
+};
 use crate::export::{ExportError, LayerReport, OriginError};
 use crate::model::ModelError;
 use crate::recipe::{Recipe, RecipeError};
@@ -162,14 +164,10 @@ pub struct Task {
 /// A point of the DET curve.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct CurvePoint {
-    /// False-match rate.
-    pub fmr: f64,
-    /// False-non-match rate of the bundle there.
-    pub fnmr: f64,
-    /// Its interval.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interval: Option<Interval>,
-    /// False-non-match rate of the float network there.
+    /// Of the bundle.
+    #[serde(flatten)]
+    pub rates: RatePoint,
+    /// False-non-match rate of the float network at the same false-match rate.
     pub float: f64,
 }
 

@@ -46,7 +46,7 @@ pub fn page(reported: &Reported) -> String {
             h2 { "Error rates" }
             div.key {
                 span { "int8 bundle" }
-                @if report.curve.iter().any(|point| point.interval.is_some()) { span.kb { "95 % by identity" } }
+                @if report.curve.iter().any(|point| point.rates.interval.is_some()) { span.kb { "95 % by identity" } }
                 span."k2 dash" { "float network" }
                 span.kx { "fewer false matches than so few identities can show" }
             }

@@ -12,7 +12,7 @@ use super::{UsageError, print_json};
 use crate::data::{Pattern, Spec};
 use crate::evaluate::{
     Choice, Comparisons, Embedded, Engine, EngineKind, MAX_SAMPLES, NWay, Resampling, Selected, Selection, compared,
-    errors, forgeries, gallery, identify, knn, nway, runs, unseen, verify_resampled,
+    det, errors, forgeries, gallery, identify, knn, nway, runs, unseen, verify_resampled,
 };
 use crate::export::check_origin;
 use crate::model::BundleBytes;
@@ -230,10 +230,12 @@ fn verified(args: &Args, embedded: &Embedded, references: Option<usize>) -> anyh
         Some(references) => Comparisons::templates(embedded, references),
         None => Comparisons::pairs(embedded),
     };
-    let (rates, ..) = verify_resampled(&comparisons, threshold, how).with_context(|| too_few(2, enrolled))?;
+    let (rates, scores, bootstrap) =
+        verify_resampled(&comparisons, threshold, how).with_context(|| too_few(2, enrolled))?;
     let identified = identify(embedded, enrolled, None, how);
     Ok(Verified {
         rates,
+        det: args.json.then(|| det(&scores, bootstrap.as_ref())),
         // Forgeries bring the same figure.
         references: references.filter(|_| forgeries.is_none()),
         rank1: identified.as_ref().map(|found| found.rank1),

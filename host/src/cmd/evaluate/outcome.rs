@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::cmd::OutputError;
 use crate::cmd::numbers::percent;
 use crate::evaluate::{
-    Choice, Forgeries, Identification, Interval, Resampling, Verification, mean_interval, no_interval,
+    Choice, Forgeries, Identification, Interval, RatePoint, Resampling, Verification, mean_interval, no_interval,
 };
 
 /// What came out, as JSON gives it.
@@ -34,6 +34,9 @@ pub(super) enum Rates {
 pub(super) struct Verified {
     #[serde(flatten)]
     pub(super) rates: Verification,
+    /// For JSON alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) det: Option<Vec<RatePoint>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) references: Option<usize>,
     pub(super) rank1: Option<f64>,
