@@ -22,8 +22,8 @@ pub(super) struct Kept {
     pub(super) eer: f64,
 }
 
-/// Rate and time left are reckoned from the last two of these at most: what came before, as a GPU's kernels that are compiled in
-/// the first step, says little about what comes.
+/// Rate and time left are reckoned from this much of the past at least, and twice as much at most: what came before, as a GPU's
+/// kernels that are compiled in the first step, says little about what comes.
 const WINDOW: Duration = Duration::from_secs(30);
 
 /// What rate and time left are reckoned from.
