@@ -4,9 +4,9 @@
 #   tests/run.sh                    all tests
 #   tests/run.sh board              the emulated board replays the golden vectors of DOPPEL_MODEL (default models/glyphs)
 #   tests/run.sh boards             programs for the boards that people own: all build, their sizes are printed and bounded
-#   tests/run.sh bench [--json] [--core m4|m33|m0|riscv] [MODEL…]
+#   tests/run.sh bench [--json] [--save] [--core m4|m33|m0|riscv] [MODEL…]
 #                                   instructions of every layer on an emulated core: of the reference nets, or of exported
-#                                   models, beside CMSIS-NN's (m4) or those of the portable kernels
+#                                   models, beside CMSIS-NN's (m4) or those of the portable kernels; --save keeps them for cards
 #   tests/run.sh bench-train [--json] [OPTION…]
 #                                   training speed beside PyTorch's, which it installs in .venv-torch (gigabytes where only
 #                                   the build for NVIDIA's GPUs is to be had)

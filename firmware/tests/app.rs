@@ -263,6 +263,7 @@ fn only_an_admin_changes_anything() {
         looser,
         Request::Adapt(true),
         Request::Update(Update::Begin { bytes: 64 }),
+        Request::Update(Update::Revert),
     ];
     send(&mut app, &[1, 2, 3, 40]);
     for request in guarded {
@@ -340,33 +341,6 @@ fn failures_in_a_row_are_delayed_longer_and_longer() {
     // An admin session is no way around it: others may stand at the pad meanwhile.
     unlock(&mut app);
     assert_eq!(fault(&mut app, Request::Identify), Fault::Wait { seconds: 1 });
-}
-
-/// A threshold that was set is none any more once the model is sealed anew with a smaller one, unless a looser one was asked for.
-#[test]
-fn a_threshold_outlives_a_stricter_seal_only_where_it_was_loosened() {
-    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
-    let mut app = start(&mut flash, &mut memory, header(7, Some(100)), TestPlatform::default());
-    unlock(&mut app);
-    let set = |distance, loosen| Request::Threshold(Some(Adjustment { distance: Some(Distance(distance)), loosen }));
-    app.answer(&set(80, false));
-    let used = |app: &mut TestApp<'_>| match app.answer(&Request::Threshold(None)) {
-        Response::Threshold { used, .. } => used.0,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(used(&mut app), 80);
-    drop(app);
-    let mut app = start(&mut flash, &mut memory, header(7, Some(50)), TestPlatform::default());
-    assert_eq!(used(&mut app), 50);
-    drop(app);
-    let mut app = start(&mut flash, &mut memory, header(7, Some(90)), TestPlatform::default());
-    assert_eq!(used(&mut app), 80);
-    assert_eq!(fault(&mut app, set(120, true)), Fault::Locked);
-    unlock(&mut app);
-    app.answer(&set(120, true));
-    drop(app);
-    let mut app = start(&mut flash, &mut memory, header(7, Some(50)), TestPlatform::default());
-    assert_eq!(used(&mut app), 120);
 }
 
 /// What a session has collected is not enrolled in the next one.

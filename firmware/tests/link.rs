@@ -6,7 +6,9 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 
 use common::SimFlash;
-use common::board::{TestMemory, app, unlock};
+use common::board::{TestMemory, TestPlatform, app, fault, header, send, start, unlock};
+use firmware::app::End;
+use firmware::store::{Settings, Store};
 use proptest::prelude::*;
 use shared::embedding::Distance;
 use shared::frontend::RawHeader;
@@ -74,20 +76,23 @@ fn frames_that_cannot_be_read_are_answered_and_passed_over() {
     assert_eq!(serve(&input), expected);
 }
 
-/// A link that breaks before it gives anything.
-struct Broken;
+/// A link that breaks once it has given what was put in, and takes nothing.
+struct Broken<'a>(&'a [u8]);
 
-impl embedded_io::ErrorType for Broken {
+impl embedded_io::ErrorType for Broken<'_> {
     type Error = embedded_io::ErrorKind;
 }
 
-impl embedded_io::Read for Broken {
-    fn read(&mut self, _: &mut [u8]) -> Result<usize, Self::Error> {
-        Err(embedded_io::ErrorKind::ConnectionReset)
+impl embedded_io::Read for Broken<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Self::Error> {
+        match self.0.read(bytes) {
+            Ok(0) => Err(embedded_io::ErrorKind::ConnectionReset),
+            Ok(count) => Ok(count),
+        }
     }
 }
 
-impl embedded_io::Write for Broken {
+impl embedded_io::Write for Broken<'_> {
     fn write(&mut self, _: &[u8]) -> Result<usize, Self::Error> {
         Err(embedded_io::ErrorKind::ConnectionReset)
     }
@@ -97,22 +102,49 @@ impl embedded_io::Write for Broken {
     }
 }
 
+/// An admin session, a sample and a half of an update outlive neither the end nor the failure of their link.
 #[test]
-fn an_admin_session_outlives_neither_the_end_nor_the_failure_of_its_link() {
+fn what_came_over_one_link_is_not_the_next_ones() {
     let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let platform = TestPlatform { slots: vec![vec![0; 1024]; 2], ..TestPlatform::default() };
+    let mut app = start(&mut flash, &mut memory, header(7, Some(10)), platform);
+    for breaks in [true, false] {
+        unlock(&mut app);
+        send(&mut app, &[1, 2, 3, 40]);
+        assert_eq!(app.answer(&Request::Update(Update::Begin { bytes: 64 })), Response::Received(0));
+        if breaks {
+            assert_eq!(app.serve(&mut Broken(&[]), |_| ()), Err(embedded_io::ErrorKind::ConnectionReset));
+        } else {
+            let ended = app.serve(&mut Link { input: VecDeque::new(), output: vec![] }, |_| ());
+            assert_eq!(ended, Ok(End::Link));
+        }
+        assert_eq!(fault(&mut app, Request::Wipe), Fault::Locked);
+        assert_eq!(fault(&mut app, Request::Embed), Fault::NoSample);
+        unlock(&mut app);
+        assert_eq!(fault(&mut app, Request::Update(Update::Finish)), Fault::NoUpdate);
+    }
+}
+
+/// The other model is in use from then on, whether its host hears of it or not.
+#[test]
+fn a_revert_whose_answer_is_lost_restarts_the_board() {
+    let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
+    let mut store = Store::open(&mut flash).unwrap();
+    store.bind(7).unwrap();
+    store.put(Settings { slot: 2, ..Settings::default() }).unwrap();
     let mut app = app(&mut flash, &mut memory, Some(10));
     unlock(&mut app);
-    assert_eq!(app.serve(&mut Broken, |_| ()), Err(embedded_io::ErrorKind::ConnectionReset));
-    assert_eq!(app.answer(&Request::Wipe), Response::Fault(Fault::Locked));
-    unlock(&mut app);
-    let Ok(_) = app.serve(&mut Link { input: VecDeque::new(), output: vec![] }, |_| ());
-    assert_eq!(app.answer(&Request::Wipe), Response::Fault(Fault::Locked));
+    let mut out = [0; MAX_FRAME];
+    let revert = encode(1, &Request::Update(Update::Revert), &mut out).unwrap();
+    assert_eq!(app.serve(&mut Broken(revert), |_| ()), Ok(End::Restart));
+    drop(app);
+    assert_eq!(Store::open(&mut flash).unwrap().settings().slot, 0);
 }
 
 fn request() -> impl Strategy<Value = (u8, u16, u16, u8, u32, Vec<u8>)> {
     let side = prop_oneof![0u16..6, any::<u16>()];
     let bytes = prop::collection::vec(any::<u8>(), 0..6);
-    (0u8..27, side.clone(), side, 0u8..3, 0u32..6, bytes)
+    (0u8..28, side.clone(), side, 0u8..3, 0u32..6, bytes)
 }
 
 proptest! {
@@ -154,7 +186,8 @@ proptest! {
                 23 => Request::Log(LogLevel::Info),
                 24 => Request::Events { after: *offset },
                 25 => Request::Update(Update::Begin { bytes: (*width).into() }),
-                _ => Request::Update(Update::Finish),
+                26 => Request::Update(Update::Finish),
+                _ => Request::Update(Update::Revert),
             });
             let mut out = [0; MAX_FRAME];
             prop_assert!(encode(1, &answer, &mut out).is_ok());

@@ -11,6 +11,9 @@ use thiserror::Error;
 
 use crate::model::{ModelError, write_all};
 
+/// The name of the gallery file in a model's folder.
+pub const FILE_NAME: &str = "gallery.json";
+
 /// Most identities of a gallery file.
 pub const IDENTITIES: usize = 1024;
 
@@ -52,6 +55,9 @@ pub enum GalleryError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A folder.
+    #[error("{0} is a folder; name a gallery file with --gallery")]
+    Folder(PathBuf),
     /// Its templates were made by another model.
     #[error("{path} holds templates of model {found}, this is model {expected}: enrol again, templates of one model mean nothing to another", path = path.display())]
     Model {
@@ -112,7 +118,8 @@ pub fn open(path: &Path, header: &Header) -> Result<DesktopGallery, GalleryError
     let mut gallery = empty(header)?;
     for template in file.templates {
         let Template { label: name, spread, embedding } = template;
-        let template = gallery::Template { label: &label(&name)?, embedding: &embedding, spread };
+        let label = label(&name).map_err(|error| format(error.to_string()))?;
+        let template = gallery::Template { label: &label, embedding: &embedding, spread };
         gallery.enrol(template).map_err(|error| format(error.to_string()))?;
     }
     Ok(gallery)
@@ -121,6 +128,9 @@ pub fn open(path: &Path, header: &Header) -> Result<DesktopGallery, GalleryError
 /// Waits until no other program changes the gallery at `path`; none does until the file that this returns is dropped.
 pub fn lock(path: &Path) -> Result<File, GalleryError> {
     let (dir, name) = place(path);
+    if name.is_empty() || path.is_dir() {
+        return Err(GalleryError::Folder(path.into()));
+    }
     // The gallery itself is replaced as a whole, so that its own file is another one after each change.
     let path = dir.join(format!(".{name}.lock"));
     let lock = || -> std::io::Result<File> {

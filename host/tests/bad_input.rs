@@ -211,3 +211,26 @@ fn templates_of_another_model() {
     fs::write(&gallery, other).expect("a file");
     refused(&doppel(&["identify", text(&model), text(&picture)]), &["gallery.json", "enrol again"]);
 }
+
+#[test]
+fn files_that_are_another_thing() {
+    let (dir, model) = glyphs();
+    let picture = dir.path().join("square.png");
+    square(&picture);
+    let [short, missing, program] = ["short.bin", "missing.bin", "program"].map(|name| dir.path().join(name));
+    fs::write(&short, [0xff; 100]).expect("a file");
+    fs::write(&program, b"\x7fELF and so on").expect("a file");
+    let device =
+        |elf: &Path, flash: &Path| doppel(&["device", "--qemu", "--elf", text(elf), "--flash", text(flash), "info"]);
+    refused(&device(&picture, &missing), &["square.png", "--elf"]);
+    refused(&device(&program, &short), &["short.bin", "--flash"]);
+    refused(&device(&program, dir.path()), &["--flash"]);
+    let enroll =
+        |gallery: &Path| doppel(&["enroll", text(&model), text(&picture), "--as", "ann", "--gallery", text(gallery)]);
+    refused(&enroll(dir.path()), &["is a folder", "--gallery"]);
+    refused(&enroll(Path::new("..")), &["is a folder", "--gallery"]);
+    assert!(!Path::new("..lock").exists(), "nothing is left behind");
+    // A report's figures would take the place of who is enrolled.
+    let out = model.join("gallery.html");
+    refused(&doppel(&["report", text(&model), "--out", text(&out), "--replicates", "1"]), &["gallery.json", "--out"]);
+}

@@ -139,7 +139,7 @@ fn served(model: &Path) -> (Board, String) {
     (board, told.expect("it says where it listens"))
 }
 
-/// To a smaller model and back to the larger one, over connections that the board drops when it starts again.
+/// To a smaller model, to the larger one and back, then to the one that the board was started with, over connections that the board drops when it starts again.
 #[test]
 fn a_board_is_updated_over_tcp() {
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -153,10 +153,14 @@ fn a_board_is_updated_over_tcp() {
         line
     };
     device(&["provision"]);
-    for (model, slot) in [(&glyphs, 1), (&faces, 2)] {
+    let updated = [(&glyphs, 1), (&faces, 2), (&glyphs, 1)].map(|(model, slot)| {
         let updated = device(&["update", text(model)]);
         assert_eq!(updated["slot"], slot, "{updated}");
-    }
+        updated["model"].clone()
+    });
+    assert_ne!(updated[1], updated[2]);
+    let reverted = device(&["revert"]);
+    assert_eq!((&reverted["slot"], &reverted["model"]), (&0.into(), &updated[1]), "{reverted}");
     drop(board);
 }
 

@@ -67,7 +67,8 @@ fn engines_measure_alike() {
 #[test]
 fn neighbours_name_what_the_gallery_holds() {
     let answer = evaluate(&["--data", "glyphs", "--identities", "0-5", "--protocol", "knn", "--k", "3"]);
-    assert!(rate(&answer, "accuracy") > 0.8, "{answer}");
+    // Among 2,000 that trained; a query is not its own neighbour.
+    assert!((0.7..0.9).contains(&rate(&answer, "accuracy")), "{answer}");
     assert_eq!(answer["k"], 3);
 }
 

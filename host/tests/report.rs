@@ -78,12 +78,13 @@ fn a_model_gets_page_figures_and_card() {
     assert_eq!(figures["curve"][63]["fnmr"], 0.0);
 
     let card = fs::read_to_string(model.join("README.md")).expect("a card");
-    for heading in ["Intended use", "It must not be used for", "Data", "Figures", "Sizes", "Train it again"] {
+    for heading in ["Intended use", "It must not be used for", "Data", "Figures", "Sizes and time", "Train it again"] {
         assert!(card.contains(&format!("## {heading}\n")), "no heading {heading}");
     }
     assert!(card.contains(&format!("| EER | {:.2} % |", number(eer) * 100.0)), "{card}");
+    assert!(card.contains("| trained in | ") && card.contains("tests/run.sh bench --save"), "{card}");
     assert!(card.contains("200000-200013") && card.contains("licence"));
-    let under_figures = card.split("## Figures\n").nth(1).and_then(|rest| rest.split("## Sizes\n").next());
+    let under_figures = card.split("## Figures\n").nth(1).and_then(|rest| rest.split("## Sizes and time\n").next());
     assert!(under_figures.is_some_and(|text| text.contains("\nDrawn by a steady hand.\n")), "{card}");
 }
 

@@ -57,6 +57,9 @@ pub enum Kind {
 /// Most elements of a tensor, of a layer's weights and of its padded input.
 pub const MAX_ELEMENTS: u64 = 1 << 26;
 
+/// Most bytes of an arena: several of the largest tensors, and still less than a 32-bit machine counts.
+pub const MAX_ARENA: u64 = 1 << 28;
+
 /// Most kernel rows of a dense layer: its row ring is an array of so many rows.
 pub const MAX_DENSE_ROWS: usize = 7;
 

@@ -1,5 +1,6 @@
-//! Instructions of every layer on an emulated core: `tests/run.sh bench [--json] [--core m4|m33|m0|riscv] [MODEL…]`.
+//! Instructions of every layer on an emulated core: `tests/run.sh bench [--json] [--save] [--core m4|m33|m0|riscv] [MODEL…]`.
 //!
+//! `--save` keeps the Cortex-M4F's counts in each model's folder, whose card tells them from the next `doppel report` on.
 //! Without a model, of the reference nets with random weights. On the Cortex-M4F CMSIS-NN's figures stand beside them, and
 //! kernels that gain less on a layer or take more code than they may fail, as does a search that takes too much of the compact
 //! net's time; on the other cores those of the portable kernels, and a net that takes more instructions than by these fails.
@@ -9,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use host::report::OnBoard;
 use object::{Object, ObjectSymbol};
 use parity::board::{Board, CORES, EMULATED, Kernels, build_for, run_counting};
 use parity::model;
@@ -60,18 +62,22 @@ struct Row {
 }
 
 fn main() -> anyhow::Result<()> {
-    let (mut json, mut core, mut models) = (false, EMULATED, vec![]);
+    let (mut json, mut save, mut core, mut models) = (false, false, EMULATED, vec![]);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--json" => json = true,
+            "--save" => save = true,
             "--core" => {
                 let name = arguments.next().unwrap_or_default();
                 core = *CORES.iter().find(|core| core.name == name).context("--core takes m4, m33, m0 or riscv")?;
             }
-            flag if flag.starts_with('-') => bail!("{flag} is unknown: use --json or --core, or name models"),
+            flag if flag.starts_with('-') => bail!("{flag} is unknown: use --json, --save or --core, or name models"),
             _ => models.push(argument),
         }
+    }
+    if save && (core != EMULATED || models.is_empty()) {
+        bail!("--save keeps what the Cortex-M4F takes beside models: name some, and no other core");
     }
     let mut all = Vec::new();
     if models.is_empty() {
@@ -88,7 +94,14 @@ fn main() -> anyhow::Result<()> {
     }
     for name in models {
         let bytes = host::model::BundleBytes::open(Path::new(&name))?;
-        all.push(measure(core, &PathBuf::from(&name), &bytes.bundle()?, &[])?);
+        let (folder, bundle) = (PathBuf::from(&name), bytes.bundle()?);
+        let measured = measure(core, &folder, &bundle, &[])?;
+        if save {
+            let model_id = format!("{:016x}", bundle.header().model_id);
+            let (instructions, network, stack) = (measured.embed, measured.whole.instructions, measured.stack);
+            OnBoard { model_id, instructions, network, stack }.write(&folder)?;
+        }
+        all.push(measured);
     }
     for measured in &all {
         if json { print_json(core, measured) } else { print_table(core, measured) }

@@ -8,6 +8,7 @@ use super::App;
 use crate::engine::Engine;
 use crate::platform::Platform;
 use crate::replay;
+use crate::store::MAX_THRESHOLD;
 
 impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
     /// Passes in an open admin session, which then stays open.
@@ -75,9 +76,9 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
                 return Err(Fault::Looser { sealed });
             }
             self.bind()?;
-            let threshold = distance.map(|Distance(distance)| distance);
+            let threshold = distance.map(|Distance(distance)| distance.min(MAX_THRESHOLD));
             self.change(&|settings| (settings.threshold, settings.loosened) = (threshold, loosen))?;
-            self.gallery()?.set_threshold(distance.unwrap_or(sealed));
+            self.gallery()?.set_threshold(threshold.map_or(sealed, Distance));
         }
         Ok(Response::Threshold { sealed, used: self.gallery()?.threshold() })
     }

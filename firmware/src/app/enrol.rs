@@ -93,8 +93,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         }
         let header = self.engine.header();
         let (model, sealed) = (header.model_id, header.threshold);
-        kept(self.store.rewrite(model, core::iter::empty()))?;
-        self.change(&|settings| (settings.threshold, settings.loosened) = (None, false))?;
+        kept(self.store.wipe(model))?;
         self.memory.collected.clear();
         if let Some(gallery) = &mut self.memory.gallery {
             gallery.clear();

@@ -154,7 +154,10 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
     ) -> Result<End, L::Error> {
         let end = self.converse(link, observe);
         self.end_session();
-        end
+        // What one connection has sent is not the next one's.
+        self.drop_sample();
+        self.update = None;
+        if self.restart { Ok(End::Restart) } else { end }
     }
 
     fn converse<L: Read + Write>(
@@ -165,7 +168,6 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
         let mut decoder = Decoder::new();
         let mut out = [0; MAX_FRAME];
         let mut bytes = [0; 64];
-        self.restart = false;
         loop {
             let count = link.read(&mut bytes)?;
             if count == 0 {

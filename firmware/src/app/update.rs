@@ -28,6 +28,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
             Update::Begin { bytes } => self.update_begin(bytes),
             Update::Chunk { offset, bytes } => self.update_chunk(offset, bytes),
             Update::Finish => self.update_finish(),
+            Update::Revert => self.run_slot(0),
         }
     }
 
@@ -78,6 +79,11 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         self.drop_sample();
         let bytes = self.platform.slot(slot).get(..expected as usize).ok_or(Fault::Flash)?;
         try_model::<E, DIM>(bytes, &mut self.engine)?;
+        self.run_slot(slot)
+    }
+
+    /// Starts again with the model of a slot, or with the program's own for 0.
+    fn run_slot(&mut self, slot: u8) -> Result<Response<'static>, Fault> {
         self.change(&|settings| settings.slot = slot)?;
         self.restart = true;
         Ok(Response::Done(slot.into()))

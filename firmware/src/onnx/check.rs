@@ -88,7 +88,11 @@ pub(super) fn check(model: &ModelProto, header: &Header) -> Result<(), GraphErro
     }
     let input = header.input();
     let shape = [1, input.channels, input.height, input.width];
-    let input = activation(DataType::Int8, shape.map(u64::from).to_vec());
+    let shape = shape.map(u64::from);
+    if shape.iter().product::<u64>() > MAX_ELEMENTS {
+        return Err(GraphError::Model("its input is larger than any Doppel model's"));
+    }
+    let input = activation(DataType::Int8, shape.to_vec());
     let output = activation(DataType::Int8, vec![1, u64::from(header.dim)]);
     match (graph.input.as_slice(), graph.output.as_slice()) {
         ([i], [o]) if is_declared(i, INPUT, &input) && is_declared(o, OUTPUT, &output) => {}
@@ -305,5 +309,42 @@ fn ints(node: &NodeProto, name: &str) -> Result<Option<Vec<i64>>, &'static str> 
         Ok(AttributeType::Int) => Ok(Some(vec![attribute.i])),
         Ok(AttributeType::Ints) => Ok(Some(attribute.ints.clone())),
         _ => Err("has an attribute of another type"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::bundle::NAME_LEN;
+    use shared::embedding::Metric;
+    use shared::frontend::Pixels;
+    use tract_onnx::pb::OperatorSetIdProto;
+
+    use super::*;
+
+    fn header(height: u16, width: u16, channels: u8) -> Header {
+        Header {
+            model_id: 7,
+            name: [0; NAME_LEN],
+            frontend: Pixels { width, height, channels, invert: false, stretch: false }.into(),
+            metric: Metric::Euclidean,
+            dim: 4,
+            arena: 64,
+            input_at: 0,
+            embedding_scale: 1.0,
+            spread: None,
+            threshold: None,
+        }
+    }
+
+    #[test]
+    fn an_input_larger_than_any_tensor_is_refused() {
+        let opset = OperatorSetIdProto { version: OPSET, ..OperatorSetIdProto::default() };
+        let graph = Some(GraphProto::default());
+        let model = ModelProto { opset_import: vec![opset], graph, ..ModelProto::default() };
+        let large = Err(GraphError::Model("its input is larger than any Doppel model's"));
+        assert_eq!(check(&model, &header(8192, 8193, 1)), large);
+        assert_eq!(check(&model, &header(u16::MAX, u16::MAX, u8::MAX)), large);
+        // The largest one is only missed in the graph.
+        assert_ne!(check(&model, &header(8192, 8192, 1)), large);
     }
 }

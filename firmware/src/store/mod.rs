@@ -36,7 +36,7 @@ use shared::gallery::{Gallery, Label, MAX_LABEL, Template};
 use thiserror::Error;
 
 use log::Tail;
-pub use settings::Settings;
+pub use settings::{MAX_THRESHOLD, Settings};
 
 /// The version of the format.
 pub const VERSION: u8 = 3;
@@ -236,6 +236,15 @@ impl<F: NorFlash> Store<F> {
             return Err(StoreError::Refused);
         };
         let old = core::mem::replace(&mut self.settings, settings);
+        let kept = self.put_changes(&old);
+        if kept.is_err() {
+            self.settings = old;
+        }
+        kept
+    }
+
+    fn put_changes(&mut self, old: &Settings) -> Result<(), StoreError> {
+        let settings = self.settings;
         if let (Some(key), true) = (settings.admin, old.admin != settings.admin) {
             self.keep(ADMIN, &[&key])?;
         }
@@ -252,6 +261,18 @@ impl<F: NorFlash> Store<F> {
             self.keep(SLOT, &[&[settings.slot]])?;
         }
         Ok(())
+    }
+
+    /// Keeps no template and no threshold but the model's, of `model`, all at once as [`rewrite`](Store::rewrite) does.
+    pub fn wipe(&mut self, model: u64) -> Result<(), StoreError> {
+        let (old, half) = (self.settings, self.tail.half);
+        (self.settings.threshold, self.settings.loosened) = (None, false);
+        let wiped = self.rewrite_by(model, &mut core::iter::empty());
+        // Where the other half is in use already, only the old one could not be erased.
+        if wiped.is_err() && self.tail.half == half {
+            self.settings = old;
+        }
+        wiped
     }
 
     /// Keeps `templates` of `model` and the settings, and nothing else: when this returns, the flash holds no byte of any
@@ -289,9 +310,7 @@ impl<F: NorFlash> Store<F> {
             self.append(&mut tail, key, &template_parts(&template, &len, &spread))?;
             count += 1;
         }
-        self.switch(tail, model)?;
-        self.templates = count;
-        Ok(())
+        self.switch(tail, model, count)
     }
 
     fn pages(&self) -> u32 {
@@ -344,7 +363,7 @@ impl<F: NorFlash> Store<F> {
         };
         let mut tail = self.other_half()?;
         self.copy_last(&mut tail)?;
-        self.switch(tail, model)
+        self.switch(tail, model, self.templates)
     }
 
     /// The other half, erased.
@@ -354,8 +373,8 @@ impl<F: NorFlash> Store<F> {
         Ok(Tail { half, end: 0, room: self.half_len() })
     }
 
-    /// Commits the half of `tail`, which is then in use, and erases the one that was.
-    fn switch(&mut self, mut tail: Tail, model: u64) -> Result<(), StoreError> {
+    /// Commits the half of `tail`, which holds so many templates and is then in use, and erases the one that was.
+    fn switch(&mut self, mut tail: Tail, model: u64, templates: u16) -> Result<(), StoreError> {
         let from = self.tail.half;
         self.generation = self.generation.wrapping_add(1);
         // Counted before the commit: the pages are erased after it.
@@ -363,7 +382,7 @@ impl<F: NorFlash> Store<F> {
         let commit = self.commit_of(model);
         self.append(&mut tail, COMMIT, &[&commit])?;
         self.contents = Contents::Model(model);
-        self.tail = tail;
+        (self.tail, self.templates) = (tail, templates);
         self.erase(from)
     }
 

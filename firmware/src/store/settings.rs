@@ -6,6 +6,8 @@ use shared::wire::KEY_LEN;
 /// Bytes of the record of what an admin has chosen.
 pub(super) const LEN: usize = 5;
 const NO_THRESHOLD: u32 = u32::MAX;
+/// The largest threshold that can be kept.
+pub const MAX_THRESHOLD: u32 = NO_THRESHOLD - 1;
 /// Its flags.
 const ADAPT: u8 = 1;
 const LOOSENED: u8 = 2;

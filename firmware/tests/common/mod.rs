@@ -1,4 +1,4 @@
-//! A NOR flash in memory, whose power can be cut at any word.
+//! A NOR flash in memory, whose power can be cut at any word, and which can fail at any word.
 #![allow(dead_code, unreachable_pub)] // every test uses its own part
 
 pub mod board;
@@ -19,6 +19,8 @@ pub struct SimFlash {
     pub power: Option<u64>,
     /// Words written or erased so far.
     pub work: u64,
+    /// After how many words the next one fails, though the power stays; only once.
+    pub fails_after: Option<u64>,
     written: Vec<bool>,
     dice: u32,
 }
@@ -26,7 +28,14 @@ pub struct SimFlash {
 impl SimFlash {
     pub fn new(pages: usize) -> Self {
         let len = pages * PAGE;
-        SimFlash { bytes: vec![0xff; len], power: None, work: 0, written: vec![false; len / WORD], dice: 12345 }
+        SimFlash {
+            bytes: vec![0xff; len],
+            power: None,
+            work: 0,
+            fails_after: None,
+            written: vec![false; len / WORD],
+            dice: 12345,
+        }
     }
 
     /// Some number, the next one of a fixed row.
@@ -35,8 +44,11 @@ impl SimFlash {
         (self.dice >> 24) as u8
     }
 
-    /// Whether there was power for one more word.
+    /// Whether there was power for one more word, and it did not fail.
     fn spend(&mut self) -> bool {
+        if self.fails_after.take_if(|words| *words == self.work).is_some() {
+            return false;
+        }
         match &mut self.power {
             Some(0) => return false,
             Some(left) => *left -= 1,
@@ -80,7 +92,7 @@ impl NorFlash for SimFlash {
     const WRITE_SIZE: usize = WORD;
     const ERASE_SIZE: usize = PAGE;
 
-    /// Where the power is cut, the word at hand is undefined, and the page behind it as it was.
+    /// Where the power is cut or a word fails, it is undefined, and the page behind it as it was.
     fn erase(&mut self, from: u32, to: u32) -> Result<(), Self::Error> {
         check_erase(self, from, to)?;
         for at in (from as usize..to as usize).step_by(WORD) {
@@ -95,7 +107,7 @@ impl NorFlash for SimFlash {
         Ok(())
     }
 
-    /// Where the power is cut, some bits of the word at hand are written and some are not.
+    /// Where the power is cut or a word fails, some of its bits are written and some are not.
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), Self::Error> {
         check_write(self, offset, bytes.len())?;
         for (index, word) in bytes.chunks(WORD).enumerate() {

@@ -22,7 +22,7 @@ pub struct Args {
     /// How many samples of each
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=65535))]
     pub samples: u32,
-    /// Number of the first identity; the committed model was trained on small ones
+    /// Number of the first identity; models/glyphs was trained on 0 to 1999 of world 0
     #[arg(long, default_value_t = 1_000_000)]
     pub first: u32,
     /// The world of glyphs

@@ -76,7 +76,7 @@ pub struct IdentifyArgs {
 
 impl Common {
     fn gallery_path(&self) -> PathBuf {
-        self.gallery.clone().unwrap_or_else(|| self.model.join("gallery.json"))
+        self.gallery.clone().unwrap_or_else(|| self.model.join(gallery::FILE_NAME))
     }
 }
 
@@ -100,7 +100,7 @@ pub fn enroll(args: EnrollArgs) -> anyhow::Result<()> {
     let template = Template { label: &label, embedding: &template, spread: header.metric.spread(&samples) };
     gallery.enrol(template).map_err(|error| match error {
         EnrolError::Duplicate => anyhow::anyhow!("{label} is enrolled already: choose another label, or add --replace"),
-        error => anyhow::anyhow!("{label}: {error}"),
+        error => anyhow::anyhow!("--as {label:?}: {error}"),
     })?;
     gallery::save(&path, header, &gallery)?;
     let identities = gallery.templates().len();

@@ -7,8 +7,13 @@ use anyhow::{Context, bail};
 use super::numbers::{MAX_REFERENCES, MAX_REPLICATES, within};
 use super::{UsageError, print_json};
 use crate::evaluate::Resampling;
+use crate::export::ORIGIN;
+use crate::gallery::FILE_NAME as GALLERY;
 use crate::model::write_all;
-use crate::report::{CARD, FIGURES, Options, PAGE, Reported, card, collect, comparison, page};
+use crate::report::{BOARD, CARD, FIGURES, Options, PAGE, Reported, card, collect, comparison, page};
+
+/// Names in a model's folder that are no report's.
+const TAKEN: [&str; 3] = [GALLERY, ORIGIN, BOARD];
 
 /// Arguments of `report`.
 #[derive(Debug, clap::Args)]
@@ -37,6 +42,9 @@ pub struct Args {
 pub fn run(args: Args) -> anyhow::Result<()> {
     if args.models.len() > 1 && args.out.is_none() {
         return Err(UsageError("several models have no folder in common: name the page with --out FILE".into()).into());
+    }
+    if let Some(out) = &args.out {
+        names(out)?;
     }
     let resampling = Resampling { replicates: args.replicates, seed: args.seed };
     let options = Options { references: args.references, resampling };
@@ -72,6 +80,14 @@ fn write(args: &Args, all: &[Reported]) -> anyhow::Result<PathBuf> {
     };
     let reports: Vec<_> = all.iter().map(|one| &one.report).collect();
     let figures = serde_json::to_string(&reports)? + "\n";
+    let [page_name, json_name] = names(out)?;
+    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    write_all(folder, &[(&page_name, page.as_bytes()), (&json_name, figures.as_bytes())])?;
+    Ok(out.to_path_buf())
+}
+
+/// The names of the page `out` and of its figures.
+fn names(out: &Path) -> anyhow::Result<[String; 2]> {
     let json = out.with_extension("json");
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
     let (Some(page_name), Some(json_name)) = (name(out), name(&json)) else {
@@ -80,7 +96,8 @@ fn write(args: &Args, all: &[Reported]) -> anyhow::Result<PathBuf> {
     if page_name == json_name {
         bail!("--out {} is the name that the figures get: let it end in .html", out.display());
     }
-    let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    write_all(folder, &[(&page_name, page.as_bytes()), (&json_name, figures.as_bytes())])?;
-    Ok(out.to_path_buf())
+    if TAKEN.contains(&json_name.as_str()) {
+        bail!("--out {} would write its figures over {json_name}: choose another name", out.display());
+    }
+    Ok([page_name, json_name])
 }

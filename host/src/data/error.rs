@@ -144,6 +144,17 @@ pub enum DataError {
     /// A recording whose name does not say who speaks.
     #[error("the name of {} does not say who speaks: name recordings WORD_SPEAKER_INDEX.wav, or put those of each speaker into a folder of their own", .0.display())]
     RecordingName(PathBuf),
+    /// Recordings both beside folders and within them.
+    #[error(
+        "{} lies beside a folder of recordings, {}: keep either all of them in folders, one an identity, or none",
+        beside.display(), within.display()
+    )]
+    RecordingPlaces {
+        /// A recording beside the folders.
+        beside: PathBuf,
+        /// One within a folder.
+        within: PathBuf,
+    },
     /// Recordings in folders have one name for speaker and word.
     #[error("{} has a folder an identity, whose name says a speaker or a word, not both: leave out #both", .0.display())]
     SpeechTask(PathBuf),

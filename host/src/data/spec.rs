@@ -1,7 +1,7 @@
 //! A data source by its name.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,44 @@ impl Spec {
     /// Whether its samples are recordings; else they are pictures.
     pub fn is_sound(&self) -> bool {
         matches!(self, Spec::Speech(..) | Spec::Utterances(_) | Spec::Espeak)
+    }
+
+    /// The folder of its files; none of what the program makes.
+    pub fn folder(&self) -> Option<&Path> {
+        match self {
+            Spec::Glyphs | Spec::Utterances(_) | Spec::Espeak => None,
+            Spec::Mnist(folder)
+            | Spec::Omniglot(folder)
+            | Spec::Images(folder)
+            | Spec::Signatures(folder)
+            | Spec::Speech(folder, _) => Some(folder),
+        }
+    }
+
+    /// Its folder, however it is written.
+    fn real_folder(&self) -> Option<PathBuf> {
+        self.folder().map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf()))
+    }
+
+    /// Whether both read one folder, or one of them a folder within the other's.
+    pub fn shares_files(&self, other: &Spec) -> bool {
+        match (self.real_folder(), other.real_folder()) {
+            (Some(a), Some(b)) => a.starts_with(&b) || b.starts_with(&a),
+            _ => false,
+        }
+    }
+
+    /// Whether an identity's name means the same samples in both.
+    pub fn is_at(&self, other: &Spec) -> bool {
+        let moved = |spec: &Spec| match spec {
+            Spec::Mnist(_) => Spec::Mnist(PathBuf::new()),
+            Spec::Omniglot(_) => Spec::Omniglot(PathBuf::new()),
+            Spec::Images(_) => Spec::Images(PathBuf::new()),
+            Spec::Signatures(_) => Spec::Signatures(PathBuf::new()),
+            Spec::Speech(_, task) => Spec::Speech(PathBuf::new(), *task),
+            made => made.clone(),
+        };
+        self == other || moved(self) == moved(other) && self.real_folder() == other.real_folder()
     }
 
     /// The split that is used where none is asked for.
@@ -208,15 +246,20 @@ impl Spec {
     }
 
     /// `split` with the names of the identities that there really are, so that it claims no other's; of what the program makes, and
-    /// of MNIST, all are there.
+    /// of MNIST, all are there. A name, or a whole range, of nobody is refused.
     pub fn resolve(&self, split: Split) -> Result<Split, DataError> {
-        match self {
-            Spec::Glyphs | Spec::Utterances(_) | Spec::Mnist(_) => Ok(split),
-            files => Ok(split.among(&files.identities(&Pattern::all())?)),
+        if matches!(self, Spec::Glyphs | Spec::Utterances(_)) {
+            return Ok(split);
         }
+        let names = self.identities(&Pattern::all())?;
+        for part in Part::ALL {
+            self.know(split.part(part), &names)?;
+        }
+        Ok(if matches!(self, Spec::Mnist(_)) { split } else { split.among(&names) })
     }
 
-    fn choose(&self, dataset: Dataset, pattern: &Pattern) -> Result<Dataset, DataError> {
+    /// The samples of `dataset` whose identities `pattern` means, of at least two of them.
+    pub(crate) fn choose(&self, dataset: Dataset, pattern: &Pattern) -> Result<Dataset, DataError> {
         self.know(pattern, &dataset.identities)?;
         let chosen = dataset.retain(|name| pattern.matches(name));
         self.at_least_two(pattern, chosen.identities.len())?;

@@ -82,7 +82,10 @@ fn recordings(folder: &Path, task: Task) -> Result<Vec<Recording>, DataError> {
         let files = entries(own)?.into_iter().filter(|(_, path)| is_recording(path));
         found.extend(files.map(|(_, path)| Recording { word: name.clone(), speaker: name.clone(), path }));
     }
-    if !found.is_empty() {
+    if let Some(Recording { path: within, .. }) = found.first() {
+        if let Some((_, beside)) = all.iter().find(|(_, path)| path.is_file() && is_recording(path)) {
+            return Err(DataError::RecordingPlaces { beside: beside.clone(), within: within.clone() });
+        }
         return match task {
             Task::Speaker | Task::Word => Ok(found),
             Task::Both => Err(DataError::SpeechTask(folder.to_path_buf())),
@@ -245,6 +248,9 @@ mod tests {
         assert_eq!(identities(folder.path(), Task::Word).expect("sound"), ["s2", "s10"]);
         let error = identities(folder.path(), Task::Both).expect_err("one name for two").to_string();
         assert!(error.contains("leave out #both"), "{error}");
+        write(&folder.path().join("0_ann_0.wav"), 1, 16, &[1]);
+        let error = identities(folder.path(), Task::Word).expect_err("two layouts").to_string();
+        assert!(error.contains("0_ann_0.wav") && error.contains("s2"), "{error}");
     }
 
     #[test]

@@ -186,6 +186,11 @@ impl Client {
         }
         self.done(&Request::Update(Update::Finish))
     }
+
+    /// Has the model used that the board's program was built with.
+    pub fn revert(&mut self) -> Result<(), DeviceError> {
+        self.done(&Request::Update(Update::Revert)).map(drop)
+    }
 }
 
 fn received(response: Response<'_>) -> Result<u32, DeviceError> {

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use firmware::image::LEN;
 use tempfile::TempDir;
 
 const TARGET: &str = "thumbv7em-none-eabihf";
@@ -61,6 +62,8 @@ impl Emulator {
     /// Starts the program `elf` with its flash in the file `flash`; the other end of its UART. What the board logs goes to
     /// `log`.
     pub fn start(elf: &Path, flash: &Path, log: Stdio) -> anyhow::Result<(Self, UnixStream)> {
+        check_elf(elf)?;
+        check_flash(flash)?;
         let dir = TempDir::new()?;
         let socket = dir.path().join("uart");
         let mut command = Command::new("qemu-system-arm");
@@ -123,6 +126,32 @@ impl Emulator {
     /// What the board logs, where it was piped.
     pub fn take_log(&mut self) -> Option<std::process::ChildStdout> {
         self.child.stdout.take()
+    }
+}
+
+/// Refuses a file that is no program of a board, which the emulator would take for one.
+fn check_elf(path: &Path) -> anyhow::Result<()> {
+    let mut magic = [0; 4];
+    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    match read {
+        Ok(()) if magic == *b"\x7fELF" => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            Err(error).with_context(|| format!("cannot read the program {}: name another with --elf", path.display()))
+        }
+        _ => bail!("{} is no program of a board: name another with --elf", path.display()),
+    }
+}
+
+/// Refuses a file that cannot be the emulated board's flash.
+fn check_flash(path: &Path) -> anyhow::Result<()> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() || found.len() != LEN as u64 => {
+            bail!(
+                "{} is no flash of the emulated board, a file of {LEN} bytes: name another with --flash",
+                path.display()
+            )
+        }
+        _ => Ok(()),
     }
 }
 

@@ -69,7 +69,7 @@ impl Bootstrap {
     /// others are interpolated between neighbouring quantiles of the distances. None where fewer than [`MIN_GROUPS`] identities
     /// have genuine or impostor comparisons, or not one replicate holds both.
     pub fn new(comparisons: &Comparisons, scores: &Scores, thresholds: &[f64], how: Resampling) -> Option<Self> {
-        if [true, false].iter().any(|&genuine| compared(comparisons, genuine) < MIN_GROUPS) {
+        if [true, false].iter().any(|&genuine| comparisons.compared(genuine) < MIN_GROUPS) {
             return None;
         }
         let edges = edges(scores, thresholds);
@@ -192,11 +192,13 @@ pub fn mean_interval(groups: &[(f64, usize)], how: Resampling) -> Option<Interva
     if groups.iter().filter(|(_, count)| *count > 0).count() < MIN_GROUPS {
         return None;
     }
-    figure_interval(groups.len(), how, |times| {
+    let mean = |times: &[f64]| {
         let weighted = groups.iter().zip(times).map(|(&(sum, count), &times)| (times * sum, times * count as f64));
         let (sum, count) = weighted.fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
         (count > 0.0).then(|| sum / count)
-    })
+    };
+    let interval = figure_interval(groups.len(), how, mean)?;
+    Some(holding(interval, mean(&vec![1.0; groups.len()])?))
 }
 
 /// The interval of what `figure` gives for how often each of `groups` is drawn; none where there are fewer than [`MIN_GROUPS`],
@@ -216,16 +218,6 @@ pub(super) fn figure_interval(
     };
     let figures: Vec<f64> = (0..how.replicates).into_par_iter().filter_map(replicate).collect();
     (!figures.is_empty()).then(|| central(figures))
-}
-
-/// How many identities have genuine, or impostor, distances.
-fn compared(comparisons: &Comparisons, genuine: bool) -> usize {
-    let mut found = vec![false; comparisons.identities];
-    for block in comparisons.blocks.iter().filter(|block| block.genuine == genuine && !block.distances.is_empty()) {
-        found[block.a] = true;
-        found[block.b] = true;
-    }
-    found.into_iter().filter(|&found| found).count()
 }
 
 /// An interval that is widened, if need be, to hold the figure itself: rates that are steps need not be within their quantiles.

@@ -88,6 +88,16 @@ impl Comparisons {
         Comparisons { metric: embedded.metric, identities: groups.len(), forged: true, blocks: blocks.collect() }
     }
 
+    /// How many identities have genuine, or impostor, distances.
+    pub fn compared(&self, genuine: bool) -> usize {
+        let mut found = vec![false; self.identities];
+        for block in self.blocks.iter().filter(|block| block.genuine == genuine && !block.distances.is_empty()) {
+            found[block.a] = true;
+            found[block.b] = true;
+        }
+        found.into_iter().filter(|&found| found).count()
+    }
+
     /// The distances, sorted, without their identities.
     pub fn scores(&self) -> Scores {
         let of = |genuine: bool| {

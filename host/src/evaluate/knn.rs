@@ -1,21 +1,37 @@
 //! k-nearest-neighbour classification against a gallery of labelled samples.
 
+use std::collections::HashMap;
+
 use rayon::prelude::*;
 
 use super::Embedded;
+use crate::data::{Dataset, RawSample};
+
+/// For each sample of `queries` those of `gallery` that are the same.
+pub fn same_samples(queries: &Dataset, gallery: &Dataset) -> Vec<Vec<usize>> {
+    let mut places: HashMap<&RawSample, Vec<usize>> = HashMap::new();
+    for (place, sample) in gallery.samples.iter().enumerate() {
+        places.entry(&sample.raw).or_default().push(place);
+    }
+    queries.samples.iter().map(|sample| places.get(&sample.raw).cloned().unwrap_or_default()).collect()
+}
 
 /// Of each identity's genuine samples in `queries` how many are named wrongly, and how many there are: named by the label that
 /// wins the vote of the `k` nearest gallery samples. Samples as far as the k-th vote too (int8 embeddings do tie); among labels
 /// with as many votes, the one with the nearest sample wins, then the lower label. Both sides' labels must be of one numbering
-/// (see [`super::gallery`]). None where there is no query or no gallery.
-pub fn knn(queries: &Embedded, gallery: &Embedded, k: usize) -> Option<Vec<(f64, usize)>> {
+/// (see [`super::gallery`]). The gallery's samples of `own`, one list a query, have no vote: they are the query itself; lists
+/// that are missing are empty. None where there is no query or no gallery.
+pub fn knn(queries: &Embedded, gallery: &Embedded, k: usize, own: &[Vec<usize>]) -> Option<Vec<(f64, usize)>> {
     let groups = queries.by_identity();
     if groups.is_empty() || gallery.is_empty() || k == 0 {
         return None;
     }
     let wrong = |query: usize| {
-        let distances: Vec<f64> = (0..gallery.len()).map(|b| queries.distance(query, gallery, b)).collect();
-        vote(&distances, &gallery.identities, k) != queries.identities[query]
+        let own = own.get(query).map_or(&[][..], Vec::as_slice);
+        let others = (0..gallery.len()).filter(|place| !own.contains(place));
+        let (distances, labels): (Vec<f64>, Vec<usize>) =
+            others.map(|place| (queries.distance(query, gallery, place), gallery.identities[place])).unzip();
+        distances.is_empty() || vote(&distances, &labels, k) != queries.identities[query]
     };
     let counts = groups.iter().map(|group| {
         let count = group.par_iter().filter(|&&query| wrong(query)).count();
@@ -57,8 +73,14 @@ mod tests {
     fn wrong_names_are_counted_by_identity() {
         let gallery = Embedded::int8(Metric::Euclidean, 1, vec![0, 10], vec![0, 1]);
         let mut queries = Embedded::int8(Metric::Euclidean, 1, vec![1, 2, 9, 1, 1], vec![0, 0, 1, 1, 1]);
-        assert_eq!(knn(&queries, &gallery, 1), Some(vec![(0.0, 2), (2.0, 3)]));
+        assert_eq!(knn(&queries, &gallery, 1, &[]), Some(vec![(0.0, 2), (2.0, 3)]));
+        let own = [vec![], vec![], vec![1]];
+        assert_eq!(knn(&queries, &gallery, 1, &own), Some(vec![(0.0, 2), (3.0, 3)]), "a sample does not name itself");
         queries.forged[4] = true;
-        assert_eq!(knn(&queries, &gallery, 1), Some(vec![(0.0, 2), (1.0, 2)]), "a forgery has no name to be found");
+        assert_eq!(
+            knn(&queries, &gallery, 1, &[]),
+            Some(vec![(0.0, 2), (1.0, 2)]),
+            "a forgery has no name to be found"
+        );
     }
 }

@@ -20,9 +20,11 @@ pub(crate) use engine::float_tensor;
 pub use engine::{Embedded, Engine, EngineError, EngineKind};
 pub use forgeries::{Forgeries, forgeries};
 pub use identify::{Identification, SearchesAtThreshold, identify};
-pub use knn::knn;
+pub use knn::{knn, same_samples};
 pub use nway::{NWay, nway, nway_accuracy};
-pub use one_shot_runs::{Run, RunsError, errors, runs};
-pub use samples::{Choice, Selected, Selection, SelectionError, gallery, unseen};
+pub use one_shot_runs::{Run, RunsError, errors, pictures, runs};
+pub use samples::{
+    Choice, NOT_COMPARED, Selected, Selection, SelectionError, any_trained, count_seen, gallery, unseen,
+};
 pub use templates::{Enrolled, enrol};
 pub use verify::{AtThreshold, OPERATING_POINTS, Verification, scores, verify, verify_resampled};

@@ -105,6 +105,18 @@ fn run(folder: &Path, name: &str) -> Result<Run, RunsError> {
     Ok(Run { choices, questions })
 }
 
+/// The pictures of `runs`.
+pub fn pictures(runs: &[Run]) -> Result<Vec<RawSample>, RunsError> {
+    runs.iter().flat_map(Run::paths).map(|path| Ok(images::read(path)?)).collect()
+}
+
+impl Run {
+    /// Its choices, then its questions.
+    fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.choices.iter().chain(self.questions.iter().map(|(path, _)| path))
+    }
+}
+
 /// The wrong answers of each run, of how many questions; a tie for the nearest choice counts as the chance that a draw among
 /// the tied would be wrong.
 pub fn errors(engine: &Engine, runs: &[Run]) -> Result<Vec<(f64, usize)>, RunsError> {
@@ -112,9 +124,8 @@ pub fn errors(engine: &Engine, runs: &[Run]) -> Result<Vec<(f64, usize)>, RunsEr
 }
 
 fn errors_of(engine: &Engine, run: &Run) -> Result<(f64, usize), RunsError> {
-    let tests = run.questions.iter().map(|(path, _)| path);
     let mut data = Dataset::default();
-    for path in run.choices.iter().chain(tests) {
+    for path in run.paths() {
         data.identities.push(path.display().to_string());
         let raw: RawSample = images::read(path)?;
         data.samples.push(Sample { identity: data.samples.len(), raw });

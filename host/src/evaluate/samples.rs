@@ -1,7 +1,6 @@
 //! Which samples judge a model: those of identities that it has not seen.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use thiserror::Error;
@@ -10,7 +9,12 @@ use crate::data::made::Maker;
 use crate::data::mnist::{self, Half};
 use crate::data::speech::Task;
 use crate::data::{DataError, Dataset, Part, Pattern, RawSample, Spec};
-use crate::recipe::{Data, Recipe};
+use crate::recipe::{Data, Lineage, Recipe};
+
+/// What a person should know where samples could not be compared with those that trained.
+pub const NOT_COMPARED: &str = "the data that the model was trained on, or the model that it started from, is not where the recipe says, \
+                                seen from the current folder, so that these samples were not compared with it: they may be of \
+                                identities that it was trained on";
 
 /// What a person asks to judge with.
 #[derive(Clone, Copy, Debug, Default)]
@@ -92,11 +96,7 @@ impl Choice {
             ));
         }
         if !self.compared {
-            notes.push(
-                "the data that the model was trained on is not where its recipe says, seen from the current folder, so that these \
-                 samples were not compared with it: they may be of identities that it was trained on"
-                    .to_string(),
-            );
+            notes.push(NOT_COMPARED.to_string());
         }
         notes
     }
@@ -114,21 +114,28 @@ pub fn unseen(selection: Selection, recipe: &Recipe) -> Result<Selected, Selecti
     let spec = selection.source.unwrap_or(own);
     let made = Maker::of(spec).is_some();
     let parts_by_file = (made || matches!(spec, Spec::Mnist(_))) && kind(spec) == kind(own);
-    let in_parts = parts_by_file || same_place(spec, own);
+    let in_parts = parts_by_file || spec.is_at(own);
     let data = match selection.identities {
         Some(pattern) => match spec {
-            Spec::Mnist(folder) => mnist::load(folder, Half::Testing)?.retain(|name| pattern.matches(name)),
+            Spec::Mnist(folder) => spec.choose(mnist::load(folder, Half::Testing)?, pattern)?,
             _ => spec.load_all(pattern, world)?,
         },
         None if in_parts => spec.load(Part::Test, split, world)?,
         None if made => return Err(SelectionError::NotNamed(spec.clone())),
         None => spec.load_all(&Pattern::all(), world)?,
     };
-    let seen_samples = if in_parts || made { Some(HashSet::new()) } else { samples_seen(recipe) };
-    let compared = seen_samples.is_some();
+    let lineage = recipe.lineage();
+    let seen_samples = match () {
+        () if made => Some(HashSet::new()),
+        // Those of its own folder are known by their names.
+        () if in_parts => samples_seen(&lineage, |source| kind(source) == kind(spec) && !source.is_at(spec)),
+        () => samples_seen(&lineage, |_| true),
+    };
+    let compared = lineage.whole && seen_samples.is_some();
     let by_name = in_parts || !(people(spec) && compared);
     let seen_samples = seen_samples.unwrap_or_default();
-    let mut seen: Vec<bool> = data.identities.iter().map(|name| by_name && seen_by_name(spec, recipe, name)).collect();
+    let is_seen = |name: &String| by_name && (seen_by_name(spec, recipe, name) || lineage.trains_on(spec, name));
+    let mut seen: Vec<bool> = data.identities.iter().map(is_seen).collect();
     for sample in &data.samples {
         seen[sample.identity] |= seen_samples.contains(&sample.raw);
     }
@@ -151,15 +158,12 @@ fn people(spec: &Spec) -> bool {
     matches!(spec, Spec::Images(_) | Spec::Signatures(_) | Spec::Speech(_, Task::Speaker))
 }
 
-/// Whether the recipe trains on, or chooses the threshold with, the identity `name` of a source of the kind of `spec`; what
-/// trains along counts where the program makes it.
+/// Whether the recipe trains on, or chooses the threshold with, the identity `name` of a source of the kind of `spec`.
 fn seen_by_name(spec: &Spec, recipe: &Recipe, name: &str) -> bool {
-    let Data { source, threshold_source, split, also, .. } = &recipe.data;
+    let Data { source, threshold_source, split, .. } = &recipe.data;
     let threshold = threshold_source.as_ref().unwrap_or(source);
-    let mut along = also.iter().filter(|also| Maker::of(spec).is_some() && also.source == *spec);
     kind(spec) == kind(source) && split.train.matches(name)
         || kind(spec) == kind(threshold) && split.threshold.matches(name)
-        || along.any(|also| also.identities.matches(name))
 }
 
 /// The labelled samples of a k-NN gallery: the training part, of MNIST the whole training file. They are numbered as in `names`,
@@ -189,34 +193,51 @@ fn kind(spec: &Spec) -> String {
     text.split(':').next().unwrap_or_default().to_string()
 }
 
-/// Whether two sources are one and the same, however the folder is written.
-fn same_place(a: &Spec, b: &Spec) -> bool {
-    let folder = |spec: &Spec| -> PathBuf {
-        let text = spec.to_string();
-        let folder = Path::new(text.split_once(':').map_or("", |(_, folder)| folder));
-        folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf())
-    };
-    a == b || kind(a) == kind(b) && folder(a) == folder(b)
+/// How many of `samples` trained the network or chose its threshold; none where what it was trained on is not there to compare.
+pub fn count_seen<'a>(recipe: &Recipe, samples: impl Iterator<Item = &'a RawSample>) -> Option<usize> {
+    let lineage = recipe.lineage();
+    let seen = samples_seen(&lineage, |_| true).filter(|_| lineage.whole)?;
+    Some(samples.filter(|sample| seen.contains(*sample)).count())
 }
 
-/// The raw samples from files that trained or chose the threshold; none where one of the recipe's sources is not there.
-fn samples_seen(recipe: &Recipe) -> Option<HashSet<RawSample>> {
-    let (source, split, world) = (&recipe.data.source, &recipe.data.split, recipe.data.world);
-    let mut seen = HashSet::new();
-    if Maker::of(source).is_none() {
-        seen.extend(source.load(Part::Train, split, world).ok()?.samples.into_iter().map(|sample| sample.raw));
-    }
-    if Maker::of(recipe.data.threshold_source.as_ref().unwrap_or(source)).is_none() {
+/// Whether a sample of `data`, which is of `source`, trained the network or one that it started from, as far as the data that
+/// they were trained on is there.
+pub fn any_trained(lineage: &Lineage, source: &Spec, data: &Dataset) -> bool {
+    let trained = trained_samples(lineage, |other| kind(other) == kind(source));
+    trained.is_some_and(|trained| data.samples.iter().any(|sample| trained.contains(&sample.raw)))
+}
+
+/// The raw samples from files of the sources that are `wanted`, that trained the network, or one that it started from, or chose its
+/// threshold; none where one of these sources is not there.
+fn samples_seen(lineage: &Lineage, wanted: impl Fn(&Spec) -> bool) -> Option<HashSet<RawSample>> {
+    let recipe = lineage.recipes.first()?;
+    let mut seen = trained_samples(lineage, &wanted)?;
+    let threshold = recipe.data.threshold_source.as_ref().unwrap_or(&recipe.data.source);
+    if threshold.folder().is_some() && wanted(threshold) {
         let part = recipe.threshold_part().ok()?;
         // As they lie in their files.
-        let part = if recipe.data.threshold_inverted { part.inverted() } else { part };
-        seen.extend(part.samples.into_iter().map(|sample| sample.raw));
-    }
-    for also in recipe.data.also.iter().filter(|also| Maker::of(&also.source).is_none()) {
-        let samples = also.source.load_all(&also.identities, world).ok()?.samples;
-        seen.extend(samples.into_iter().map(|sample| sample.raw));
+        seen.extend(raw(if recipe.data.threshold_inverted { part.inverted() } else { part }));
     }
     Some(seen)
+}
+
+/// Those of them that trained.
+fn trained_samples(lineage: &Lineage, wanted: impl Fn(&Spec) -> bool) -> Option<HashSet<RawSample>> {
+    let wanted = |source: &Spec| source.folder().is_some() && wanted(source);
+    let mut seen = HashSet::new();
+    for Data { source, split, also, world, .. } in lineage.recipes.iter().map(|recipe| &recipe.data) {
+        if wanted(source) {
+            seen.extend(raw(source.load(Part::Train, split, *world).ok()?));
+        }
+        for also in also.iter().filter(|also| wanted(&also.source)) {
+            seen.extend(raw(also.source.load_all(&also.identities, *world).ok()?));
+        }
+    }
+    Some(seen)
+}
+
+fn raw(data: Dataset) -> impl Iterator<Item = RawSample> {
+    data.samples.into_iter().map(|sample| sample.raw)
 }
 
 #[cfg(test)]
@@ -295,6 +316,28 @@ mod tests {
         drop(folder);
         let selected = unseen(selection, &recipe).unwrap();
         assert_eq!((names(&selected).len(), selected.choice.seen, selected.choice.compared), (3, 1, false));
+    }
+
+    #[test]
+    fn who_trained_the_network_that_a_training_started_from_is_seen() {
+        let (_folder, spec) = people(&SIX);
+        let (start, mut own) = (tempfile::tempdir().unwrap(), recipe(&spec));
+        let mut first = own.clone();
+        std::mem::swap(&mut first.data.split.train, &mut first.data.split.test);
+        first.save(start.path()).unwrap();
+        own.net.start = Some(start.path().to_path_buf());
+        let selected = unseen(Selection::default(), &own).unwrap();
+        assert_eq!((names(&selected), selected.choice.seen, selected.choice.compared), (vec!["e", "f"], 2, true));
+        assert_eq!(count_seen(&own, selected.data.samples.iter().map(|sample| &sample.raw)), Some(4));
+        // The same people in another folder.
+        let (_copy, copy) = people(&SIX);
+        first.data.source = copy;
+        first.save(start.path()).unwrap();
+        assert_eq!(unseen(Selection::default(), &own).unwrap().choice.seen, 2);
+        own.net.start = Some(start.path().join("none"));
+        let selected = unseen(Selection::default(), &own).unwrap();
+        assert_eq!((selected.choice.seen, selected.choice.compared), (0, false));
+        assert_eq!(count_seen(&own, std::iter::empty()), None);
     }
 
     #[test]

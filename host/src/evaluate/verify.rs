@@ -40,11 +40,15 @@ pub struct Verification {
     pub identities: usize,
     /// Genuine comparisons.
     pub genuine: usize,
+    /// Identities that they are of.
+    pub genuine_identities: usize,
     /// Impostor comparisons.
     pub impostor: usize,
-    /// The smallest FMR that so many identities can support at 95 %; see [`fmr_bound`].
+    /// Identities that they are of; of skilled forgeries those who are imitated.
+    pub impostor_identities: usize,
+    /// The smallest FMR that `impostor_identities` can support at 95 %; see [`fmr_bound`].
     pub fmr_bound: f64,
-    /// The smallest FNMR that so many identities can support at 95 %.
+    /// The smallest FNMR that `genuine_identities` can support at 95 %.
     pub fnmr_bound: f64,
     /// The rates at the sealed threshold.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +81,7 @@ pub fn scores(embedded: &Embedded) -> Scores {
 /// impostor comparison.
 pub fn verify(comparisons: &Comparisons, scores: &Scores, threshold: Option<u32>) -> Option<Verification> {
     let identities = comparisons.identities;
+    let [genuine_identities, impostor_identities] = [true, false].map(|genuine| comparisons.compared(genuine));
     let d_prime = scores.d_prime(|distance| comparisons.real(distance));
     Some(Verification {
         eer: scores.eer()?.rate,
@@ -90,8 +95,10 @@ pub fn verify(comparisons: &Comparisons, scores: &Scores, threshold: Option<u32>
         identities,
         genuine: scores.genuine().len(),
         impostor: scores.impostor().len(),
-        fmr_bound: fmr_bound(identities, comparisons.forged),
-        fnmr_bound: fnmr_bound(identities),
+        genuine_identities,
+        impostor_identities,
+        fmr_bound: fmr_bound(impostor_identities, comparisons.forged),
+        fnmr_bound: fnmr_bound(genuine_identities),
         threshold: threshold.map(|value| AtThreshold {
             value,
             fmr: scores.fmr(f64::from(value)),

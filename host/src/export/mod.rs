@@ -20,7 +20,7 @@ use shared::frontend::FrontendError;
 use thiserror::Error;
 
 use crate::data::{DataError, Dataset, Part};
-use crate::evaluate::{Comparisons, Embedded, Engine, EngineError, Verification, verify};
+use crate::evaluate::{Comparisons, Embedded, Engine, EngineError, Verification, any_trained, verify};
 use crate::metrics::Scores;
 use crate::model::{BUNDLE, BundleBytes, GOLDEN, ModelError, ONNX, write_all};
 use crate::net::FloatNet;
@@ -168,8 +168,10 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
             allowed: options.max_eer_gap * 100.0,
         });
     }
-    let train = &recipe.data.split.train;
-    let unseen = recipe.data.threshold_source.is_some() || part.identities.iter().all(|name| !train.matches(name));
+    let lineage = recipe.lineage();
+    let source = recipe.data.threshold_source.as_ref().unwrap_or(&recipe.data.source);
+    let is_seen = |name: &String| lineage.trains_on(source, name);
+    let unseen = lineage.whole && !part.identities.iter().any(is_seen) && !any_trained(&lineage, source, &part);
     let spread = recipe.export.spread.then(|| usual_spread(&comparisons)).flatten();
     let mut tried = embedded.clone().with_usual_spread(spread);
     if recipe.export.against == Impostors::Forgeries {
@@ -177,8 +179,8 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
     }
     let compared = compared(&recipe.export, &tried)?;
     let (scores, identities) = match &compared {
-        Some(compared) => (&compared.scores(), compared.identities),
-        None => (&pairs, int8.identities),
+        Some(compared) => (&compared.scores(), compared.compared(false)),
+        None => (&pairs, comparisons.compared(false)),
     };
     let threshold = threshold(&recipe.export, scores, identities, unseen, gate(&pairs))?;
     seal(bytes.as_mut_slice(), threshold, spread)?;

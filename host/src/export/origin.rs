@@ -10,7 +10,6 @@ use thiserror::Error;
 
 use super::bundle::padded;
 use crate::checksum::crc32;
-use crate::data::Pattern;
 use crate::model::{BUNDLE, BundleBytes, ModelError};
 use crate::recipe::Recipe;
 use crate::train::{self, TrainError};
@@ -25,8 +24,8 @@ pub struct Origin {
     pub model: String,
     /// [`Recipe::fingerprint`] of the training.
     pub training: String,
-    /// The identities that chose the threshold.
-    pub threshold: Pattern,
+    /// [`Recipe::export_fingerprint`].
+    pub export: String,
     /// CRC-32 of the checkpoint's `network.bpk`, 8 hexadecimal digits.
     pub network: String,
     /// CRC-32 of each file that was written.
@@ -102,7 +101,7 @@ impl Origin {
         Ok(Origin {
             model: format!("{:016x}", header.model_id),
             training: recipe.fingerprint(),
-            threshold: recipe.data.split.threshold.clone(),
+            export: recipe.export_fingerprint(),
             network: train::network_checksum(dir)?.map(hex).unwrap_or_default(),
             files: files.iter().map(|(name, bytes)| (name.to_string(), hex(crc32(bytes)))).collect(),
         })
@@ -145,7 +144,7 @@ pub fn check_origin(dir: &Path, recipe: &Recipe) -> Result<(), OriginError> {
         None => return Ok(()),
     };
     let other = |what| Err(OriginError::OtherTraining { dir: dir.to_path_buf(), what });
-    if origin.training != recipe.fingerprint() || origin.threshold != recipe.data.split.threshold {
+    if origin.training != recipe.fingerprint() || origin.export != recipe.export_fingerprint() {
         return other("the recipe");
     } else if network.is_some_and(|network| network != origin.network) {
         return other("the checkpoint");

@@ -9,9 +9,8 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::kernels::{
-    DepthwiseGather, DepthwiseWeightGradient, Gather, WeightGradient, pack_columns, panel_width, uninitialized,
-};
+use super::kernels::{DepthwiseGather, DepthwiseWeightGradient, Gather, WeightGradient, pack_columns, panel_width};
+use super::memory::written_in_parts;
 use super::normalize::{Affine, GradientInput, apply, apply_in_place, gradient_moments, moments};
 use super::plan::{self, Class, Geometry, Plan};
 use super::simd::Isa;
@@ -102,15 +101,9 @@ fn runs(n: usize) -> Vec<Range<usize>> {
     (0..tasks).map(|task| task * n / tasks..(task + 1) * n / tasks).collect()
 }
 
-/// Cuts `values`, `unit` of them an image, into the runs.
-fn split<'a>(mut values: &'a mut [f32], runs: &[Range<usize>], unit: usize) -> Vec<&'a mut [f32]> {
-    let mut parts = Vec::with_capacity(runs.len());
-    for run in runs {
-        let (part, rest) = values.split_at_mut(run.len() * unit);
-        parts.push(part);
-        values = rest;
-    }
-    parts
+/// The values of each run, `unit` of them an image.
+fn lengths(runs: &[Range<usize>], unit: usize) -> Vec<usize> {
+    runs.iter().map(|run| run.len() * unit).collect()
 }
 
 /// The padded copy of `images`, in `scratch` unless no border is needed.
@@ -153,27 +146,21 @@ fn convolved<S: Send>(
     let plan = plan::forward(geometry, group);
     let packed = Packed::new(isa, geometry, &plan, weight, Direction::Forward);
     let (from, to) = (geometry.input_len(), geometry.output_len());
-    let mut z = uninitialized(n * to);
     let runs = runs(n);
-    let states = split(&mut z, &runs, to)
-        .into_par_iter()
-        .zip(&runs)
-        .map(|(z, run)| {
-            let mut state = start();
-            let x = &x[run.start * from..run.end * from];
-            for (x, z) in x.chunks(group * from).zip(z.chunks_mut(group * to)) {
-                SCRATCH.with_borrow_mut(|[scratch, _, _]| {
-                    let source = padded(&plan, x, from, scratch);
-                    let images = x.len() / from;
-                    let (columns, depthwise) = (geometry.out, geometry.depthwise);
-                    convolve(isa, &plan, &packed, columns, depthwise, source, images, z);
-                });
-                finish(z, &mut state);
-            }
-            state
-        })
-        .collect();
-    (z, states)
+    written_in_parts(&lengths(&runs, to), |index, z| {
+        let run = &runs[index];
+        let mut state = start();
+        for x in x[run.start * from..run.end * from].chunks(group * from) {
+            let images = x.len() / from;
+            let z = z.next(images * to);
+            SCRATCH.with_borrow_mut(|[scratch, _, _]| {
+                let source = padded(&plan, x, from, scratch);
+                convolve(isa, &plan, &packed, geometry.out, geometry.depthwise, source, images, z);
+            });
+            finish(z, &mut state);
+        }
+        state
+    })
 }
 
 /// Mean and summed squared deviations of each channel.
@@ -261,13 +248,13 @@ pub(super) fn forward(isa: Isa, geometry: &Geometry, n: usize, x: &[f32], weight
         shift: norm.beta.to_vec(),
         slope: norm.slope,
     };
-    let mut y = uninitialized(z.len());
     let runs = runs(n);
     let unit = geometry.output_len();
-    split(&mut y, &runs, unit)
-        .into_par_iter()
-        .zip(&runs)
-        .for_each(|(y, run)| apply(isa, &affine, &z[run.start * unit..run.end * unit], y));
+    let (y, _) = written_in_parts(&lengths(&runs, unit), |index, y| {
+        for image in runs[index].clone() {
+            apply(isa, &affine, &z[image * unit..(image + 1) * unit], y.next(unit));
+        }
+    });
     Trained { z, y, affine, variance: variance.iter().map(|&variance| variance as f32).collect() }
 }
 
@@ -345,6 +332,7 @@ pub(super) fn backward(
     Gradients { x, weight, gamma, beta }
 }
 
+/// From `dy` to the gradients of the convolution's input, if it is asked for, and of its weight.
 fn through_convolution(
     isa: Isa,
     geometry: &Geometry,
@@ -359,94 +347,92 @@ fn through_convolution(
     let plan = plan::backward(geometry, group);
     let packed = Packed::new(isa, geometry, &plan, saved.weight, Direction::Backward);
     let positions = plan.source.positions(group);
-    let class = &reading.classes[0];
-    let depth = geometry.depth();
-    let rows: Vec<usize> = class.taps.iter().flat_map(|&tap| (0..depth).map(move |k| tap + k)).collect();
+    let weight_sum = WeightSum::new(isa, geometry, &reading.classes[0]);
     let (from, to) = (geometry.input_len(), geometry.output_len());
-    let mut dx = wants_dx.then(|| uninitialized(n * from));
     let runs = runs(n);
-    let parts: Vec<Option<&mut [f32]>> = match &mut dx {
-        Some(dx) => split(dx, &runs, from).into_iter().map(Some).collect(),
-        None => runs.iter().map(|_| None).collect(),
-    };
-    let weights: Vec<Vec<f32>> = parts
-        .into_par_iter()
-        .zip(&runs)
-        .map(|(mut dx, run)| {
-            let mut dweight = vec![0f32; rows.len() * geometry.out];
-            for first in run.clone().step_by(group) {
-                let images = group.min(run.end - first);
-                let x = &saved.x[first * from..(first + images) * from];
-                let range = first * to..(first + images) * to;
-                let at = &positions[..images * geometry.positions()];
-                SCRATCH.with_borrow_mut(|[x_scratch, dz, panels]| {
-                    let len = images * plan.source.len();
-                    grow(dz, len);
-                    if !plan.source.is_plain() {
-                        dz[..len].fill(0.0);
-                    }
-                    GradientInput {
-                        affine: saved.affine,
-                        factor,
-                        constant,
-                        z: &saved.z[range.clone()],
-                        dy: &dy[range],
-                        at,
-                        dz: &mut dz[..],
-                    }
-                    .run(isa);
-                    let source = padded(&reading, x, from, x_scratch);
-                    let base = &class.base[..at.len()];
-                    let gradient = &dz[..];
-                    let out = &mut dweight[..];
-                    if geometry.depthwise {
-                        DepthwiseWeightGradient {
-                            source,
-                            base,
-                            gradient,
-                            at,
-                            taps: &class.taps,
-                            channels: geometry.out,
-                            out,
-                        }
-                        .run(isa);
-                    } else {
-                        let (rows, columns) = (&rows[..], geometry.out);
-                        let width = panel_width(isa, columns);
-                        let (gradient, panel, step) = match plan.source.is_plain() && columns % width == 0 {
-                            true => (gradient, width, columns),
-                            false => {
-                                pack_columns(gradient, at, columns, width, panels);
-                                (&panels[..], width * at.len(), width)
-                            }
-                        };
-                        WeightGradient { source, base, gradient, panel, step, rows, columns, out }.run(isa);
-                    }
-                    if let Some(dx) = &mut dx {
-                        let start = (first - run.start) * from;
-                        let dx = &mut dx[start..start + images * from];
-                        let (columns, depthwise) = (geometry.input[0], geometry.depthwise);
-                        convolve(isa, &plan, &packed, columns, depthwise, gradient, images, dx);
-                    }
-                });
-            }
-            dweight
-        })
-        .collect();
-    (dx, unpack(geometry, class, &weights))
+    let written = if wants_dx { from } else { 0 };
+    let (dx, weights) = written_in_parts(&lengths(&runs, written), |index, dx| {
+        let run = &runs[index];
+        let mut dweight = weight_sum.zero();
+        for first in run.clone().step_by(group) {
+            let images = group.min(run.end - first);
+            let x = &saved.x[first * from..(first + images) * from];
+            let range = first * to..(first + images) * to;
+            let at = &positions[..images * geometry.positions()];
+            SCRATCH.with_borrow_mut(|[x_scratch, dz, panels]| {
+                let len = images * plan.source.len();
+                grow(dz, len);
+                let plain = plan.source.is_plain();
+                if !plain {
+                    dz[..len].fill(0.0);
+                }
+                let (z, dy) = (&saved.z[range.clone()], &dy[range]);
+                GradientInput { affine: saved.affine, factor, constant, z, dy, at, dz: &mut dz[..] }.run(isa);
+                let source = padded(&reading, x, from, x_scratch);
+                weight_sum.add(source, dz, at, plain, panels, &mut dweight);
+                if wants_dx {
+                    let (columns, depthwise) = (geometry.input[0], geometry.depthwise);
+                    convolve(isa, &plan, &packed, columns, depthwise, dz, images, dx.next(images * from));
+                }
+            });
+        }
+        dweight
+    });
+    (wants_dx.then_some(dx), weight_sum.unpack(&weights))
 }
 
-/// Sums the tasks' weight gradients, `[kernel position][in / groups][out]`, into `[out][in / groups][kernel position]`.
-fn unpack(geometry: &Geometry, class: &Class, tasks: &[Vec<f32>]) -> Vec<f32> {
-    let (taps, depth, out) = (class.kernel.len(), geometry.depth(), geometry.out);
-    let mut weight = vec![0f32; taps * depth * out];
-    weight.par_chunks_mut(taps * depth).enumerate().for_each(|(o, weight)| {
-        for k in 0..depth {
-            for t in 0..taps {
-                let at = (t * depth + k) * out + o;
-                weight[k * taps + t] = tasks.iter().map(|task| task[at]).sum();
-            }
+/// The weight's gradient, summed over groups of images as `[kernel position][in / groups][out]`.
+struct WeightSum<'a> {
+    isa: Isa,
+    geometry: &'a Geometry,
+    class: &'a Class,
+    /// Where the padded source has each kernel position and channel, from an output position's base.
+    rows: Vec<usize>,
+}
+
+impl<'a> WeightSum<'a> {
+    fn new(isa: Isa, geometry: &'a Geometry, class: &'a Class) -> WeightSum<'a> {
+        let depth = geometry.depth();
+        let rows = class.taps.iter().flat_map(|&tap| (0..depth).map(move |k| tap + k)).collect();
+        WeightSum { isa, geometry, class, rows }
+    }
+
+    fn zero(&self) -> Vec<f32> {
+        vec![0.0; self.rows.len() * self.geometry.out]
+    }
+
+    /// Adds the part of images whose padded input is `source` and whose output's gradient lies in `gradient` at `at`; `plain`: one
+    /// position after the other.
+    fn add(&self, source: &[f32], gradient: &[f32], at: &[usize], plain: bool, panels: &mut Vec<f32>, out: &mut [f32]) {
+        let base = &self.class.base[..at.len()];
+        let columns = self.geometry.out;
+        if self.geometry.depthwise {
+            let taps = &self.class.taps;
+            DepthwiseWeightGradient { source, base, gradient, at, taps, channels: columns, out }.run(self.isa);
+            return;
         }
-    });
-    weight
+        let width = panel_width(self.isa, columns);
+        let (gradient, panel, step) = if plain && columns.is_multiple_of(width) {
+            (gradient, width, columns)
+        } else {
+            pack_columns(gradient, at, columns, width, panels);
+            (&panels[..], width * at.len(), width)
+        };
+        WeightGradient { source, base, gradient, panel, step, rows: &self.rows, columns, out }.run(self.isa);
+    }
+
+    /// The sum of the tasks' gradients as `[out][in / groups][kernel position]`.
+    fn unpack(&self, tasks: &[Vec<f32>]) -> Vec<f32> {
+        let (taps, depth, out) = (self.class.kernel.len(), self.geometry.depth(), self.geometry.out);
+        let mut weight = vec![0f32; taps * depth * out];
+        weight.par_chunks_mut(taps * depth).enumerate().for_each(|(o, weight)| {
+            for k in 0..depth {
+                for t in 0..taps {
+                    let at = (t * depth + k) * out + o;
+                    weight[k * taps + t] = tasks.iter().map(|task| task[at]).sum();
+                }
+            }
+        });
+        weight
+    }
 }

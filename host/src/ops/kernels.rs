@@ -15,17 +15,6 @@ pub(super) fn panel_width(isa: Isa, columns: usize) -> usize {
     tile_vectors(isa, columns) * isa.lanes()
 }
 
-/// `len` values that the caller writes before anything reads them.
-pub(super) fn uninitialized(len: usize) -> Vec<f32> {
-    let mut values = Vec::with_capacity(len);
-    // SAFETY: the capacity is there and every bit pattern is an f32; the kernels that get the buffer only write it.
-    #[allow(clippy::uninit_vec)]
-    unsafe {
-        values.set_len(len)
-    };
-    values
-}
-
 fn end(offsets: &[usize]) -> usize {
     offsets.iter().max().map_or(0, |&last| last)
 }
@@ -296,9 +285,10 @@ pub(super) trait Channelwise {
 
 /// Runs `work` on all channels.
 ///
-/// The caller has made sure that the structure's offsets lie within its slices for all `channels`.
-pub(super) fn each_channel<C: Channelwise>(isa: Isa, channels: usize, work: &mut C) {
-    // SAFETY: the caller's; `isa` exists, because it was detected.
+/// # Safety
+/// The structure's offsets must lie within its slices for all `channels`; `isa` must come from [`Isa::detect`] or be portable.
+pub(super) unsafe fn each_channel<C: Channelwise>(isa: Isa, channels: usize, work: &mut C) {
+    // SAFETY: the caller's.
     unsafe { isa.run(EachChannel { work, channels }) }
 }
 
@@ -350,7 +340,8 @@ impl DepthwiseGather<'_> {
         assert!(self.taps.is_empty() || end(self.base) + end(self.taps) + channels <= self.source.len());
         assert!(end(self.dest) + channels <= self.out.len());
         assert!(self.taps.len() * channels <= self.weights.len());
-        each_channel(isa, channels, &mut self);
+        // SAFETY: the lengths and offsets were checked above.
+        unsafe { each_channel(isa, channels, &mut self) };
     }
 
     #[inline(always)]
@@ -430,7 +421,8 @@ impl DepthwiseWeightGradient<'_> {
         assert!(self.taps.is_empty() || end(self.base) + end(self.taps) + channels <= self.source.len());
         assert!(end(self.at) + channels <= self.gradient.len());
         assert!(self.taps.len() * channels <= self.out.len());
-        each_channel(isa, channels, &mut self);
+        // SAFETY: the lengths and offsets were checked above.
+        unsafe { each_channel(isa, channels, &mut self) };
     }
 
     #[inline(always)]

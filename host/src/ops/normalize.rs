@@ -50,7 +50,8 @@ pub(super) fn moments(isa: Isa, z: &[f32], origin: &[f32], sum: &mut [f32], squa
     let channels = origin.len();
     assert!(sum.len() == channels && squares.len() == channels);
     assert_eq!(z.len() % channels, 0);
-    each_channel(isa, channels, &mut Moments { z, origin, sum, squares });
+    // SAFETY: the lengths were checked above.
+    unsafe { each_channel(isa, channels, &mut Moments { z, origin, sum, squares }) };
 }
 
 struct Moments<'a> {
@@ -95,39 +96,45 @@ pub(super) fn apply(isa: Isa, affine: &Affine, z: &[f32], y: &mut [f32]) {
     affine.check();
     assert_eq!(z.len(), y.len());
     assert_eq!(z.len() % affine.channels(), 0);
-    each_channel(isa, affine.channels(), &mut Apply { affine, z: z.as_ptr(), y });
+    let mut work = Apply { affine, z: z.as_ptr(), y: y.as_mut_ptr(), len: y.len() };
+    // SAFETY: `z` and `y` have `len` values each, whole positions of all channels.
+    unsafe { each_channel(isa, affine.channels(), &mut work) };
 }
 
 /// `z = activation(affine(z))`, position by position.
 pub(super) fn apply_in_place(isa: Isa, affine: &Affine, z: &mut [f32]) {
     affine.check();
     assert_eq!(z.len() % affine.channels(), 0);
-    each_channel(isa, affine.channels(), &mut Apply { affine, z: z.as_ptr(), y: z });
+    let y = z.as_mut_ptr();
+    let mut work = Apply { affine, z: y, y, len: z.len() };
+    // SAFETY: as above; that both are the same memory makes no difference, as each value is read before its place is written.
+    unsafe { each_channel(isa, affine.channels(), &mut work) };
 }
 
 struct Apply<'a> {
     affine: &'a Affine,
-    /// As long as `y`, perhaps the same memory.
+    /// `len` values.
     z: *const f32,
-    y: &'a mut [f32],
+    /// As many, perhaps the same.
+    y: *mut f32,
+    len: usize,
 }
 
 impl Channelwise for Apply<'_> {
     #[inline(always)]
     unsafe fn channels<V: Vector, const B: usize>(&mut self, first: usize) {
         let channels = self.affine.channels();
-        // SAFETY: `apply` has checked the lengths, `each_channel` keeps the block within the channels; every value is read before
-        // its place is written.
+        // SAFETY: the caller's; `each_channel` keeps the block within the channels.
         unsafe {
             let [mean, scale, shift] = self.affine.load::<V, B>(first);
             let slope = V::splat(self.affine.slope);
-            for q in 0..self.y.len() / channels {
+            for q in 0..self.len / channels {
                 let at = q * channels + first;
                 for b in 0..B {
                     let at = at + b * V::LANES;
                     let t = V::load(self.z.add(at)).sub(mean[b]);
                     let u = t.mul_add(scale[b], shift[b]);
-                    u.max(u.mul(slope)).store(self.y.as_mut_ptr().add(at));
+                    u.max(u.mul(slope)).store(self.y.add(at));
                 }
             }
         }
@@ -141,7 +148,8 @@ pub(super) fn gradient_moments(isa: Isa, affine: &Affine, z: &[f32], dy: &[f32],
     assert!(sum.len() == channels && product.len() == channels);
     assert_eq!(z.len(), dy.len());
     assert_eq!(z.len() % channels, 0);
-    each_channel(isa, channels, &mut GradientMoments { affine, z, dy, sum, product });
+    // SAFETY: the lengths were checked above.
+    unsafe { each_channel(isa, channels, &mut GradientMoments { affine, z, dy, sum, product }) };
 }
 
 struct GradientMoments<'a> {
@@ -203,7 +211,8 @@ impl GradientInput<'_> {
         assert_eq!(self.z.len(), self.at.len() * channels);
         assert_eq!(self.dy.len(), self.z.len());
         assert!(self.at.iter().all(|&at| at + channels <= self.dz.len()));
-        each_channel(isa, channels, &mut self);
+        // SAFETY: the lengths and offsets were checked above.
+        unsafe { each_channel(isa, channels, &mut self) };
     }
 }
 

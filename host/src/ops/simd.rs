@@ -1,7 +1,7 @@
 //! One vector of `f32`, as wide as the processor has them, chosen when the program runs.
 //!
-//! This file and [`kernels`](super::kernels) are the only ones of the host with unsafe code: processor intrinsics need it, and
-//! so do pointers without bounds checks in the loops that training spends its time in.
+//! Processor intrinsics need unsafe code, and so do pointers without bounds checks in the loops that training spends its time in,
+//! here, in [`kernels`](super::kernels) and in [`normalize`](super::normalize).
 #![allow(unsafe_code)]
 
 /// A vector of `f32`.
@@ -57,16 +57,20 @@ pub(super) enum Isa {
 impl Isa {
     /// The widest that this processor has.
     pub(super) fn detect() -> Isa {
+        Isa::detected().next().unwrap_or(Isa::Portable)
+    }
+
+    /// Those that this processor has beyond the portable ones, widest first.
+    pub(super) fn detected() -> impl Iterator<Item = Isa> {
         #[cfg(target_arch = "x86_64")]
-        {
-            if std::arch::is_x86_feature_detected!("avx512f") {
-                return Isa::Avx512;
-            }
-            if std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma") {
-                return Isa::Avx2;
-            }
-        }
-        Isa::Portable
+        let detected = {
+            let avx512 = std::arch::is_x86_feature_detected!("avx512f");
+            let avx2 = std::arch::is_x86_feature_detected!("avx2") && std::arch::is_x86_feature_detected!("fma");
+            [(Isa::Avx512, avx512), (Isa::Avx2, avx2)]
+        };
+        #[cfg(not(target_arch = "x86_64"))]
+        let detected: [(Isa, bool); 0] = [];
+        detected.into_iter().filter(|&(_, there)| there).map(|(isa, _)| isa)
     }
 
     /// Values in one of its vectors.

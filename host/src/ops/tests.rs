@@ -214,9 +214,7 @@ impl Step {
 
 fn instruction_sets() -> Vec<Isa> {
     let mut all = vec![Isa::Portable, Isa::PortableWide];
-    if !all.contains(&Isa::detect()) {
-        all.push(Isa::detect());
-    }
+    all.extend(Isa::detected());
     all
 }
 

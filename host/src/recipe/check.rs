@@ -3,9 +3,9 @@
 use shared::embedding::MAX_DIM;
 use shared::frontend::FrontEnd;
 
-use super::{Contrast, Data, Family, Input, Loss, Pool, Recipe, RecipeError};
+use super::{Contrast, Data, Family, Impostors, Input, Loss, Pool, Recipe, RecipeError};
 use crate::data::made::Maker;
-use crate::data::{DataError, Part, Sampling};
+use crate::data::{DataError, Part, Sampling, Spec};
 
 /// Most samples of a batch.
 const MAX_BATCH: usize = 65_536;
@@ -49,11 +49,20 @@ impl Recipe {
         if voices > 0 && !stored {
             return range("data.voices_as_classes", voices, "0 for pictures and for utterances");
         }
+        let is_forged = |source: &Spec| matches!(source, Spec::Signatures(_));
+        if self.data.forgeries_as_classes && !is_forged(&self.data.source) {
+            return range("data.forgeries_as_classes", true, "false for a source without forgeries");
+        }
+        let threshold_source = self.data.threshold_source.as_ref().unwrap_or(&self.data.source);
+        if self.export.against == Impostors::Forgeries && !is_forged(threshold_source) {
+            return range("export.against", "forgeries", "others for a source without forgeries");
+        }
         if let FrontEnd::LogMel(log_mel) = self.front_end() {
             log_mel.check()?;
-            if (self.input.channels, self.input.invert, self.input.stretch) != (1, false, false) {
-                let expected = "1, with `invert` and `stretch` false, for recordings";
-                return range("input.channels", self.input.channels, expected);
+            for (key, value) in [("input.invert", self.input.invert), ("input.stretch", self.input.stretch)] {
+                if value {
+                    return range(key, value, "false for recordings");
+                }
             }
         }
         self.sound_augment.check()?;
@@ -90,7 +99,7 @@ impl Recipe {
                 Loss::Contrastive { margin, .. } | Loss::Triplet { margin, .. } => {
                     positive("phase.loss.margin", margin.into())?;
                 }
-                Loss::Softmax => {}
+                Loss::Softmax {} => {}
                 Loss::Sphereface { margin, lambda_min } => {
                     if !(1..=8).contains(&margin) {
                         return range("phase.loss.margin", margin, "from 1 to 8 for sphereface");
@@ -148,9 +157,14 @@ impl Recipe {
         let Data { source, threshold_source, split, also, .. } = &self.data;
         let parts = [(Part::Threshold, threshold_source.as_ref().unwrap_or(source)), (Part::Test, source)];
         for also in also {
-            for (part, _) in parts.into_iter().filter(|&(_, source)| also.source == *source) {
-                if let Some(name) = also.identities.overlap(split.part(part)) {
-                    return Err(RecipeError::Also { name, source_name: also.source.to_string(), part });
+            for (part, source) in parts {
+                let source_name = also.source.to_string();
+                if also.source.is_at(source) {
+                    if let Some(name) = also.identities.overlap(split.part(part)) {
+                        return Err(RecipeError::Also { name, source_name, part });
+                    }
+                } else if also.source.shares_files(source) {
+                    return Err(RecipeError::AlsoFiles { source_name, part });
                 }
             }
         }
@@ -255,6 +269,14 @@ mod tests {
         assert_eq!(with("glyphs", "100000", Some("images:faces")), Ok(()));
         let other = with("images:faces", "*", Some("images:faces")).unwrap_err();
         assert!(other.contains("of images:faces"), "{other}");
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("faces")).unwrap();
+        let (short, long) =
+            (format!("images:{}", folder.path().display()), format!("images:{}/faces/..", folder.path().display()));
+        let roundabout = with(&long, "*", Some(&short)).unwrap_err();
+        assert!(roundabout.contains("`data.also` trains with"), "{roundabout}");
+        let words = with("speech:here#word", "*", Some("speech:here")).unwrap_err();
+        assert!(words.contains("under other names"), "{words}");
     }
 
     #[test]
@@ -280,5 +302,7 @@ mod tests {
         assert!(wrong(turned).contains("square"));
         let shuffled = |r: &mut Recipe| r.phases[0].sampling = Sampling::Shuffled { batch: 9 };
         assert!(wrong(shuffled).contains("balanced"));
+        assert!(wrong(|r| r.data.forgeries_as_classes = true).contains("data.forgeries_as_classes"));
+        assert!(wrong(|r| r.export.against = Impostors::Forgeries).contains("export.against"));
     }
 }

@@ -126,6 +126,11 @@ impl Choices {
     fn default_input(&self, split: &Split) -> Result<Input, RecipeError> {
         let plain = Input { width: 28, height: 28, channels: 1, invert: false, stretch: false, sound: None };
         Ok(match self.source {
+            // The article's convolutions see 13 rows and columns, and only a weighted sum is behind them: of 16 they see nearly all,
+            // without which a plane has too little room for ten classes.
+            Spec::Mnist(_) if self.family == Family::Article && self.embedding <= 3 => {
+                Input { width: 16, height: 16, ..plain }
+            }
             Spec::Mnist(_) => plain,
             Spec::Glyphs => Input { invert: true, ..plain },
             Spec::Omniglot(_) => Input { width: 40, height: 40, invert: true, ..plain },
@@ -223,7 +228,7 @@ impl Choices {
                 Loss::Triplet { margin: if few { 100.0 } else { 1.0 }, mining: Mining::SemiHard }
             }
             (Method::Triplet, Metric::Cosine) => Loss::Triplet { margin: 0.3, mining: Mining::SemiHard },
-            (Method::Softmax, _) => Loss::Softmax,
+            (Method::Softmax, _) => Loss::Softmax {},
             (Method::Sphereface, _) => Loss::Sphereface { margin: 4, lambda_min: 5.0 },
             // With fewer directions classes are nearer to each other, and a wide margin cannot be kept.
             (Method::Cosface, _) if few => Loss::Cosface { scale: 64.0, margin: 0.1 },

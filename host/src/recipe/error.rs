@@ -75,6 +75,16 @@ pub enum RecipeError {
         /// The part.
         part: Part,
     },
+    /// What trains along holds the files of those that choose the threshold or test, under other names.
+    #[error(
+        "`data.also` trains with {source_name}, whose files are those of the {part} identities under other names; use other files"
+    )]
+    AlsoFiles {
+        /// The source, as its spec is written.
+        source_name: String,
+        /// The part.
+        part: Part,
+    },
     /// The sound front end's settings.
     #[error(transparent)]
     Settings(#[from] SettingsError),

@@ -30,6 +30,20 @@ impl Recipe {
         format!("{:016x}", crc64(&[table.to_string().as_bytes()]))
     }
 
+    /// 16 hexadecimal digits that tell the exports of one training apart: a CRC-64 of what chooses the threshold, and of `[export]`.
+    pub fn export_fingerprint(&self) -> String {
+        let mut table = self.table();
+        table.retain(|key, _| key == "data" || key == "export");
+        if let Some(Value::Table(data)) = table.get_mut("data") {
+            without_places(data);
+            data.retain(|key, _| key.starts_with("threshold") || key == "split");
+            if let Some(Value::Table(split)) = data.get_mut("split") {
+                split.retain(|part, _| part == "threshold");
+            }
+        }
+        format!("{:016x}", crc64(&[table.to_string().as_bytes()]))
+    }
+
     /// The first key by which `other` is another recipe, whatever the models are called.
     pub fn first_difference(&self, other: &Recipe) -> Option<String> {
         let (mut one, mut two) = (self.table(), other.table());
@@ -108,6 +122,18 @@ mod tests {
         let of = |source: &str| changed(|r| r.data.source = source.parse().unwrap()).fingerprint();
         assert_eq!(of("images:here"), of("images:../there"));
         assert_ne!(of("speech:here#word"), of("speech:here"));
+    }
+
+    #[test]
+    fn what_an_export_heeds_tells_exports_apart() {
+        let same = |change: fn(&mut Recipe)| changed(change).export_fingerprint() == recipe().export_fingerprint();
+        assert!(same(|r| r.seed += 1));
+        assert!(same(|r| r.data.split.train = "7-9".parse().unwrap()));
+        assert!(!same(|r| r.data.split.threshold = "7-9".parse().unwrap()));
+        assert!(!same(|r| r.data.threshold_source = Some("espeak".parse().unwrap())));
+        assert!(!same(|r| r.data.threshold_inverted = true));
+        assert!(!same(|r| r.export.calibration_samples += 1));
+        assert!(!same(|r| r.export.target_fmr = 0.5));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub enum Loss {
         mining: Mining,
     },
     /// Cross-entropy of a classifier over the training identities.
-    Softmax,
+    Softmax {},
     /// [`crate::loss::classify::sphereface`].
     Sphereface {
         /// How many times the own class's angle counts.
@@ -101,7 +101,7 @@ impl Loss {
         match self {
             Loss::Contrastive { .. } => Method::Contrastive,
             Loss::Triplet { .. } => Method::Triplet,
-            Loss::Softmax => Method::Softmax,
+            Loss::Softmax {} => Method::Softmax,
             Loss::Sphereface { .. } => Method::Sphereface,
             Loss::Cosface { .. } => Method::Cosface,
             Loss::Arcface { .. } => Method::Arcface,

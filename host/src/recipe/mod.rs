@@ -7,6 +7,7 @@ mod defaults;
 mod error;
 mod identity;
 mod input;
+mod lineage;
 mod loss;
 mod net;
 mod phase;
@@ -26,6 +27,7 @@ pub use data::{Also, Data};
 pub use defaults::Choices;
 pub use error::RecipeError;
 pub use input::{Input, SoundInput};
+pub use lineage::Lineage;
 pub use loss::{Loss, Method};
 pub use net::{Family, Metric, Network, Pool};
 pub use phase::{Contrast, Export, Impostors, Keep, Optimizer, Phase, Validation};
@@ -248,7 +250,7 @@ mod tests {
             phases: vec![
                 phase(Loss::Contrastive { margin, mining }, balanced, None),
                 phase(Loss::Triplet { margin, mining }, balanced, None),
-                phase(Loss::Softmax, shuffled, Some(Contrast { weight: 1.0, temperature: 0.5 })),
+                phase(Loss::Softmax {}, shuffled, Some(Contrast { weight: 1.0, temperature: 0.5 })),
                 phase(Loss::Sphereface { margin: 4, lambda_min: 5.0 }, shuffled, None),
                 phase(Loss::Cosface { scale, margin }, shuffled, None),
                 phase(Loss::Arcface { scale, margin }, shuffled, None),

@@ -41,7 +41,12 @@ impl Recipe {
             let mut all = Value::try_from(&recipe).map_err(|error| refused(&error.to_string()))?;
             let path: Vec<&str> = assignment.key.split('.').collect();
             put(&mut all, &path, &assignment.value).map_err(refused)?;
-            all.try_into().map_err(|error: toml::de::Error| refused(error.message()))
+            all.clone().try_into().or_else(|error: toml::de::Error| {
+                // A number may be a name, as the identity 7 is.
+                let text = Value::String(assignment.value.to_string());
+                let named = put(&mut all, &path, &text).ok().and_then(|()| all.try_into().ok());
+                named.filter(|_| !assignment.value.is_str()).ok_or_else(|| refused(error.message()))
+            })
         })
     }
 }
@@ -57,7 +62,11 @@ fn put(at: &mut Value, path: &[&str], new: &Value) -> Result<(), &'static str> {
             table.insert(first.to_string(), new.clone());
             Ok(())
         }
-        Value::Table(table) => put(table.get_mut(*first).ok_or("the recipe has no such table")?, rest, new),
+        Value::Table(table) => put(
+            table.get_mut(*first).ok_or("the recipe has no such table: set it as a whole, as TABLE={key=1}")?,
+            rest,
+            new,
+        ),
         Value::Array(tables) => match first.parse::<usize>() {
             Ok(index) => put(tables.get_mut(index).ok_or("there are fewer tables, counted from 0")?, rest, new),
             Err(_) => tables.iter_mut().try_for_each(|table| put(table, path, new)),
@@ -87,6 +96,10 @@ mod tests {
         // A whole number where a fraction is due, and a key that the file leaves out.
         assert_eq!(set(&recipe(), "augment.rotation=7").unwrap().augment.rotation, 7.0);
         assert!(set(&recipe(), "export.spread=true").unwrap().export.spread);
+        // An identity that looks like a number, and a table that the file leaves out.
+        assert_eq!(set(&recipe(), "data.split.test=7").unwrap().data.split.test.to_string(), "7");
+        let contrast = set(&recipe(), "phase.contrast={weight=1,temperature=0.1}").unwrap().phases[0].contrast;
+        assert_eq!(contrast.map(|contrast| contrast.weight), Some(1.0));
     }
 
     #[test]
@@ -107,6 +120,8 @@ mod tests {
             ("augment.erase=much", "invalid type"),
             ("seed.more=1", "no table"),
             ("nothing.more=1", "no such table"),
+            ("phase.sampling.balanced.sample=2", "unknown field `sample`"),
+            ("phase.loss={method=\"softmax\",margin=0.3}", "unknown field `margin`"),
         ] {
             let error = set(&recipe(), text).unwrap_err();
             assert!(error.contains(word) && error.contains(text.split('=').next().unwrap()), "{error}");

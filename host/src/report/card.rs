@@ -1,6 +1,6 @@
 //! The model card (Mitchell et al. 2019, "Model cards for model reporting").
 
-use super::figures::{bounds, intervals, rows};
+use super::figures::{bounds, intervals, on_board, rows, trained_in};
 use super::page::summary;
 use super::{CARD, PAGE, Reported};
 use crate::data::Spec;
@@ -152,10 +152,20 @@ pub fn card(reported: &Reported) -> String {
         card += &format!("Threshold: {evidence}.\n\n");
     }
     card += &format!(
-        "## Sizes\n\n| | |\n|---|---|\n| bundle | {} bytes |\n| ONNX | {} bytes |\n| arena | {} bytes |\n| multiply-accumulates | {} |\n\
-         | input | {} |\n| embedding | {} bytes |\n\n",
-        facts.bundle, facts.onnx, facts.arena, facts.macs, facts.input, facts.embedding
+        "## Sizes and time\n\n| | |\n|---|---|\n| bundle | {} bytes |\n| ONNX | {} bytes |\n| arena | {} bytes |\n| multiply-accumulates | {} |\n\
+         | input | {} |\n| embedding | {} bytes |\n| emulated Cortex-M4F | {} |\n",
+        facts.bundle,
+        facts.onnx,
+        facts.arena,
+        facts.macs,
+        facts.input,
+        facts.embedding,
+        on_board(report)
     );
+    if let Some(time) = trained_in(report, recipe) {
+        card += &format!("| trained in | {time} |\n");
+    }
+    card.push('\n');
     card += &format!("## Train it again\n\n```sh\n{}\n```\n\n", commands(recipe));
     card += &format!("The last command writes this `{CARD}`.\n");
     card

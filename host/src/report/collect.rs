@@ -8,7 +8,7 @@ use shared::embedding::Distance;
 use super::map::map;
 use super::mistakes::mistakes;
 use super::pictures::{Look, Pictures};
-use super::{CurvePoint, Facts, Histogram, Report, ReportError, Reported, Task, Training};
+use super::{CurvePoint, Facts, Histogram, OnBoard, Report, ReportError, Reported, Task, Training};
 use crate::data::{Dataset, Part, RawSample, Spec};
 use crate::evaluate::{
     Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, det, errors, forgeries, gallery, identify, knn,
@@ -103,6 +103,7 @@ fn facts(dir: &Path, bundle: &Bundle) -> Facts {
         let real = header.metric.real(threshold.distance, header.embedding_scale);
         (f64::from(real), evidence_sentence(&threshold))
     });
+    let model_id = format!("{:016x}", header.model_id);
     Facts {
         bundle: bundle.bytes().len(),
         onnx: std::fs::metadata(dir.join(ONNX)).map_or(0, |file| file.len()),
@@ -110,7 +111,8 @@ fn facts(dir: &Path, bundle: &Bundle) -> Facts {
         macs: bundle.macs(),
         input: format!("{} x {} x {}", input.channels, input.height, input.width),
         embedding: header.dim,
-        model_id: format!("{:016x}", header.model_id),
+        board: OnBoard::read(dir, &model_id),
+        model_id,
         threshold,
     }
 }
@@ -177,7 +179,7 @@ fn tasks(
     let trained = |name: &String| recipe.data.split.train.matches(name);
     if matches!(recipe.data.source, Spec::Mnist(_)) && names.iter().all(trained) {
         let known = engine.embed(&gallery(None, recipe, names)?)?;
-        if let Some(wrong) = knn(embedded, &known, 5) {
+        if let Some(wrong) = knn(embedded, &known, 5, &[]) {
             let name = "5 nearest neighbours among the training samples".to_string();
             tasks.insert(0, asked(name, false, &wrong, how));
         }
@@ -212,6 +214,7 @@ fn training(dir: &Path) -> Training {
         loss: losses.chunks(every).map(mean).collect(),
         eer: lines.iter().filter_map(|line| Some((line.step, line.eer?))).collect(),
         phases: later.collect(),
+        seconds: lines.iter().rev().find_map(|line| line.seconds),
     }
 }
 

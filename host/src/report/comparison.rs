@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::chart::short;
 use super::charts::{COLOURS, dets};
 use super::figures::range;
-use super::page::{document, summary};
+use super::page::{document, protocol, summary};
 use super::{Report, Reported};
 use crate::cmd::numbers::percent;
 
@@ -42,7 +42,7 @@ pub fn comparison(all: &[Reported]) -> String {
             h2 { "The models" }
             div.scroll { table.facts { tbody {
                 @for Reported { report, recipe } in all {
-                    tr { td { (report.name) } td { (summary(recipe)) " " (report.protocol) "." } }
+                    tr { td { (report.name) } td { (summary(recipe)) " " (protocol(report)) } }
                 }
             } } }
         }

@@ -1,9 +1,11 @@
 //! The figures of a report as rows of a table, for page and card alike.
 
 use super::chart::short;
-use super::{Report, Task};
+use super::charts::grouped;
+use super::{OnBoard, Report, Task};
 use crate::cmd::numbers::percent;
 use crate::evaluate::{Interval, Verification, no_interval};
+use crate::recipe::Recipe;
 
 /// One figure.
 pub(super) struct Row {
@@ -48,6 +50,29 @@ pub(super) fn intervals(report: &Report) -> String {
     let by_run = report.tasks.iter().any(|task| task.by_run);
     let runs = if by_run { ", that of Lake's runs by run" } else { "" };
     format!("Intervals are bootstraps by identity{runs}.")
+}
+
+/// What one sample costs on the emulated board, or how to learn it.
+pub(super) fn on_board(report: &Report) -> String {
+    let model = format!("models/{}", report.name);
+    match &report.facts.board {
+        Some(OnBoard { instructions, network, stack, .. }) => format!(
+            "{} instructions from raw sample to embedding, {} of them the network's; {} bytes of stack",
+            grouped(*instructions),
+            grouped(*network),
+            grouped(*stack)
+        ),
+        None => format!("not counted; `tests/run.sh bench --save {model}` does"),
+    }
+}
+
+/// How long the training took, if there is a log of it.
+pub(super) fn trained_in(report: &Report, recipe: &Recipe) -> Option<String> {
+    let minutes = report.training.seconds? / 60.0;
+    let time = if minutes < 10.0 { format!("{minutes:.1} minutes") } else { format!("{minutes:.0} minutes") };
+    let start =
+        recipe.net.start.as_ref().map_or(String::new(), |start| format!(", after that of `{}`", start.display()));
+    Some(format!("{time} of steps{start}"))
 }
 
 /// The rates of verification, of identification, and of the other questions.
@@ -106,12 +131,13 @@ fn plain(
 /// What so few identities can show at most.
 pub(super) fn bounds(rates: &Verification) -> String {
     format!(
-        "{} genuine and {} impostor comparisons. {} identities support no claim below an FMR of {} % or an FNMR of {} % \
-         at 95 % (rule of three).",
+        "{} genuine comparisons of {} identities support no claim below an FNMR of {} % at 95 % (rule of three), {} impostor \
+         comparisons of {} none below an FMR of {} %.",
         rates.genuine,
+        rates.genuine_identities,
+        short(rates.fnmr_bound * 100.0, 2),
         rates.impostor,
-        rates.identities,
-        short(rates.fmr_bound * 100.0, 4),
-        short(rates.fnmr_bound * 100.0, 2)
+        rates.impostor_identities,
+        short(rates.fmr_bound * 100.0, 4)
     )
 }

@@ -2,6 +2,7 @@
 //!
 //! [`collect`] measures, [`page`] and [`comparison`] draw, [`card`] writes the model card. The page is one file that loads nothing.
 
+mod board;
 mod card;
 mod chart;
 mod charts;
@@ -27,6 +28,7 @@ use crate::export::{ExportError, LayerReport, OriginError};
 use crate::model::ModelError;
 use crate::recipe::{Recipe, RecipeError};
 
+pub use board::{BOARD, OnBoard};
 pub use card::card;
 pub use collect::{Options, collect};
 pub use comparison::comparison;
@@ -134,6 +136,9 @@ pub struct Facts {
     pub arena: u32,
     /// Multiply-accumulates of one inference.
     pub macs: u64,
+    /// What the emulated board takes for one sample, where it was counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub board: Option<OnBoard>,
     /// Input, `channels x rows x columns`.
     pub input: String,
     /// Elements of an embedding.
@@ -193,6 +198,9 @@ pub struct Training {
     pub eer: Vec<(usize, f64)>,
     /// The first step of every phase but the first.
     pub phases: Vec<usize>,
+    /// Seconds that the steps took; the measurements between them are not in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
 }
 
 /// A model's report with the recipe that it was trained by.

@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::short;
 use super::charts::{self, grouped};
-use super::figures::{bounds, intervals, range, rows, task_range};
+use super::figures::{bounds, intervals, on_board, range, rows, task_range, trained_in};
 use super::mistakes::gallery;
 use super::{Report, Reported};
 use crate::evaluate::Interval;
@@ -24,7 +24,7 @@ pub fn page(reported: &Reported) -> String {
         (hero(report))
         section id="figures" {
             h2 { "Figures" }
-            p.caption { (capitalized(&report.protocol.replace('`', ""))) "." }
+            p.caption { (protocol(report)) }
             (figures(report))
             p.caption { (bounds(&report.int8)) " " (intervals(report)) }
             @if let Some(note) = &recipe.data.note { p.caption { (note) } }
@@ -80,9 +80,13 @@ pub(super) fn document(title: &str, body: Markup) -> String {
     page.into_string()
 }
 
-fn capitalized(text: &str) -> String {
+/// What the rates are of, in a sentence.
+pub(super) fn protocol(report: &Report) -> String {
+    let text = report.protocol.replace('`', "");
     let mut letters = text.chars();
-    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+    let capitalized: String =
+        letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect());
+    capitalized + "."
 }
 
 /// What the model is, in a sentence.
@@ -215,6 +219,10 @@ fn facts(report: &Report, recipe: &Recipe) -> Markup {
                 tr { td { "bundle" } td { (grouped(facts.bundle as u64)) " bytes; ONNX " (grouped(facts.onnx)) " bytes" } }
                 tr { td { "arena" } td { (grouped(facts.arena.into())) " bytes" } }
                 tr { td { "multiply-accumulates" } td { (grouped(facts.macs)) } }
+                tr { td { "emulated Cortex-M4F" } td { (on_board(report).replace('`', "")) } }
+                @if let Some(time) = trained_in(report, recipe) {
+                    tr { td { "trained in" } td { (time.replace('`', "")) } }
+                }
                 tr { td { "input, embedding" } td { (facts.input.replace('x', "×")) "; " (facts.embedding) " values" } }
                 tr { td { "model id" } td { code { (facts.model_id) } } }
                 @if let Some((real, evidence)) = &facts.threshold {

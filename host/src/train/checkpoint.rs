@@ -11,7 +11,7 @@
 //! A folder is written beside, as `.new`, then renamed, and only then are older ones of its kind removed: whenever the power
 //! goes, the newest complete one is there.
 
-use std::fs;
+use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use burn::module::Module;
@@ -41,6 +41,9 @@ pub(super) struct State {
     pub(super) step_in_phase: usize,
     /// The lowest equal error rate of the phase that was measured last, and its step, counted as `step` is.
     pub(super) best: Option<(f64, usize)>,
+    /// The step at which it was last lower than ever before, where `best` may have been reached again since.
+    #[serde(default)]
+    pub(super) improved: usize,
     /// CRC-32 of `network.bpk`, which [`save`] fills in.
     pub(super) network: u32,
 }
@@ -120,16 +123,31 @@ pub(super) fn save(
         }
         let network = crc32(&fs::read(beside.join(NETWORK))?);
         fs::write(beside.join(STATE), serde_json::to_vec(&State { network, ..state.clone() })?)?;
+        sync(&beside)?;
         if path.exists() {
             fs::remove_dir_all(&path)?;
         }
         fs::rename(&beside, &path)?;
+        sync_names(&all)?;
         for (_, older) in older.into_iter().filter(|(_, older)| *older != path) {
             fs::remove_dir_all(older)?;
         }
         Ok(())
     };
     write().map_err(|error| TrainError::write(&path, error))
+}
+
+/// Waits until the files of `folder` are on the disk.
+fn sync(folder: &Path) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        OpenOptions::new().append(true).open(entry?.path())?.sync_all()?;
+    }
+    sync_names(folder)
+}
+
+/// Waits until the names in `folder` are on the disk, where a folder can be opened.
+fn sync_names(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 const NETWORK: &str = "network.bpk";

@@ -199,6 +199,14 @@ pub enum TrainError {
         /// The model's folder.
         folder: PathBuf,
     },
+    /// The observer asked to stop before there was anything to put in the place of an earlier model.
+    #[error("training was stopped after step {step}, before its first checkpoint: the model in {} is as it was", folder.display())]
+    Abandoned {
+        /// Steps done.
+        step: usize,
+        /// The model's folder.
+        folder: PathBuf,
+    },
 }
 
 impl TrainError {
@@ -228,7 +236,8 @@ pub fn train(
 /// With `resume` training goes on from the folder's last checkpoint, if there is one, by the recipe that it began with, and gives
 /// the same weights as if it had never stopped (on the processor). Otherwise what an earlier training has left there is replaced
 /// when the first checkpoint of this one is complete; an error before leaves the folder as it was. `observer` hears of everything;
-/// when it breaks, a checkpoint is kept and [`TrainError::Stopped`] returned.
+/// when it breaks, a checkpoint is kept and [`TrainError::Stopped`] returned, or, before the first measurement of a training that
+/// would replace another one, nothing is kept and [`TrainError::Abandoned`] returned.
 pub fn train_on(
     compute: Compute,
     recipe: &Recipe,

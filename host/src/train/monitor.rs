@@ -27,10 +27,10 @@ impl Monitor {
             Loss::Contrastive { margin, .. } => (margin * margin, None),
             Loss::Triplet { margin, .. } => (margin, Some(margin)),
             // Measured between embeddings of length 1.
-            Loss::Softmax | Loss::Sphereface { .. } | Loss::Cosface { .. } | Loss::Arcface { .. } => (1.0, None),
+            Loss::Softmax {} | Loss::Sphereface { .. } | Loss::Cosface { .. } | Loss::Arcface { .. } => (1.0, None),
         };
         let advice = match loss {
-            Loss::Softmax => "",
+            Loss::Softmax {} => "",
             Loss::Contrastive { .. } | Loss::Triplet { .. } => {
                 ", --mining random or semi-hard, or --method softmax first and then this one"
             }
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn advice_is_what_the_method_takes() {
         let margin = Loss::Cosface { scale: 24.0, margin: 0.3 };
-        for (loss, end) in [(Loss::Softmax, "--learning-rate"), (margin, "--learning-rate or a smaller --margin")] {
+        for (loss, end) in [(Loss::Softmax {}, "--learning-rate"), (margin, "--learning-rate or a smaller --margin")] {
             assert!(told(&loss, 200, 1.0, 1e-6)[0].ends_with(end));
         }
     }

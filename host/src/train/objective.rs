@@ -70,7 +70,7 @@ impl Objective {
             .loss
             .method()
             .classifies()
-            .then(|| Head::new(classes, d, phase.loss == Loss::Softmax, seed.wrapping_add(1), device));
+            .then(|| Head::new(classes, d, phase.loss == Loss::Softmax {}, seed.wrapping_add(1), device));
         Objective { loss: phase.loss, contrast: phase.contrast, metric, head }
     }
 
@@ -125,7 +125,7 @@ fn logits(loss: Loss, head: &Head, raw: Tensor<2>, labels: &[usize], step: usize
         }
         Loss::Cosface { scale, margin } => cosface(cosines(raw, weight), labels, scale, margin),
         Loss::Arcface { scale, margin } => arcface(cosines(raw, weight), labels, scale, margin),
-        Loss::Softmax | Loss::Contrastive { .. } | Loss::Triplet { .. } => {
+        Loss::Softmax {} | Loss::Contrastive { .. } | Loss::Triplet { .. } => {
             let logits = raw.matmul(weight.transpose());
             match &head.bias {
                 Some(bias) => logits + bias.val().unsqueeze(),

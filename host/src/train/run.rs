@@ -72,6 +72,7 @@ pub(super) fn run(
                 phase: 0,
                 step_in_phase: 0,
                 best: None,
+                improved: 0,
                 network: 0,
             };
             (state, started(recipe, fresh)?, None)
@@ -104,10 +105,9 @@ fn found(recipe: &Recipe, folder: &Path, fresh: &Net) -> Result<Option<(State, N
         };
     }
     let earlier = Recipe::load(&folder.join(recipe::FILE_NAME))?;
-    let found = checkpoint::load(folder, Kind::Last, &earlier.fingerprint(), fresh.clone())?;
     match earlier.first_difference(recipe) {
         Some(key) => Err(TrainError::OtherRecipe { folder: folder.to_path_buf(), key }),
-        None => Ok(found),
+        None => checkpoint::load(folder, Kind::Last, &earlier.fingerprint(), fresh.clone()),
     }
 }
 
@@ -262,24 +262,33 @@ impl Run<'_> {
             if let Some(warning) = warning {
                 let _ = observer(Event::Warning(&warning));
             }
-            if (step + 1) % EVERY == 0 || step + 1 == steps {
+            let stop = observer(Event::Step { phase: number, step: step + 1, loss }).is_break();
+            let last = step + 1 == steps;
+            let due = (step + 1) % every == 0 || last;
+            if (step + 1) % EVERY == 0 || due || stop {
                 let mut line = Line::new(number, self.state.step);
                 line.loss = Some(recent.since_line());
                 line.learning_rate = Some(rate);
-                line.images_per_second = Some(recent.images_per_second());
-                self.log.write(&line)?;
+                self.log.steps(line, recent.images, recent.since.elapsed())?;
                 recent.start_line();
             }
-            let told = observer(Event::Step { phase: number, step: step + 1, loss });
-            let stop = told.is_break();
-            if (step + 1) % every == 0 || step + 1 == steps || stop {
-                let ended = self.measure(stepper, step + 1 == steps, recent.since_measurement(), observer)?;
+            if due {
+                let ended = self.measure(stepper, last, recent.since_measurement(), observer)?;
                 recent.start_measurement();
                 if ended {
                     break;
                 }
             }
-            if stop && step + 1 < steps {
+            if stop && !last {
+                // A measurement that training without the stop would not make could choose another network.
+                if !due {
+                    if self.place.would_replace() {
+                        let folder = self.place.model().to_path_buf();
+                        return Err(TrainError::Abandoned { step: self.state.step, folder });
+                    }
+                    let none_kept = !checkpoint::exists(self.place.folder(), Kind::Best)?;
+                    self.keep(stepper, none_kept)?;
+                }
                 return Err(TrainError::Stopped { step: self.state.step, folder: self.place.model().to_path_buf() });
             }
         }
@@ -294,9 +303,7 @@ impl Run<'_> {
         loss: f32,
         observer: Observer<'_>,
     ) -> Result<bool, TrainError> {
-        let averaged = stepper.average.as_ref().map(|average| average.net(&stepper.net));
-        let net = averaged.clone().unwrap_or_else(|| stepper.net.valid());
-        let eer = self.validation.eer(&net, stepper.metric).unwrap_or(1.0);
+        let eer = self.validation.eer(&stepper.averaged(), stepper.metric).unwrap_or(1.0);
         let phase_started = self.state.step - self.state.step_in_phase;
         // A phase is measured by itself, so that the network that is kept is of the last one.
         let best = self.state.best.filter(|(_, step)| *step > phase_started);
@@ -306,27 +313,37 @@ impl Run<'_> {
         let mut line = Line::new(number, self.state.step);
         line.eer = Some(eer);
         self.log.write(&line)?;
+        if best.is_none_or(|(lowest, _)| eer < lowest) {
+            self.state.improved = self.state.step;
+        }
         if lowest {
             self.state.best = Some((eer, self.state.step));
         }
-        let improved = self.state.best.map_or(phase_started, |(_, step)| step);
+        let since = self.state.step - self.state.improved.max(phase_started);
         let Validation { patience, every_steps, .. } = self.recipe.validation;
-        let last = last || (patience > 0 && self.state.step - improved >= patience.saturating_mul(every_steps));
+        let last = last || (patience > 0 && since >= patience.saturating_mul(every_steps));
         if last {
             self.state.phase += 1;
             self.state.step_in_phase = 0;
         }
-        let folder = self.place.folder();
-        if kept {
-            checkpoint::save(folder, Kind::Best, &self.state, &net, None)?;
-        }
-        let head = stepper.objective.head.as_ref();
-        let learning = Some(Learning { optimizer: &stepper.optimizer, head, average: averaged.as_ref() });
-        checkpoint::save(folder, Kind::Last, &self.state, &stepper.net, learning)?;
-        self.place.publish()?;
+        self.keep(stepper, kept)?;
         let event = Event::Validation { phase: number, step, loss, eer, lowest, kept };
         let _ = observer(event);
         Ok(last)
+    }
+
+    /// Keeps a checkpoint to go on from, and, if `kept`, the network as the one that inference uses.
+    fn keep(&mut self, stepper: &Stepper, kept: bool) -> Result<(), TrainError> {
+        let folder = self.place.folder();
+        let averaged = stepper.averaged();
+        if kept {
+            checkpoint::save(folder, Kind::Best, &self.state, &averaged, None)?;
+        }
+        let head = stepper.objective.head.as_ref();
+        let average = stepper.average.as_ref().map(|_| &averaged);
+        let learning = Some(Learning { optimizer: &stepper.optimizer, head, average });
+        checkpoint::save(folder, Kind::Last, &self.state, &stepper.net, learning)?;
+        self.place.publish()
     }
 }
 
@@ -345,6 +362,14 @@ struct Stepper {
 }
 
 impl Stepper {
+    /// The network for inference: the average of its weights, where one is kept.
+    fn averaged(&self) -> Net {
+        match &self.average {
+            Some(average) => average.net(&self.net),
+            None => self.net.valid(),
+        }
+    }
+
     fn learning_rate(&self, step: usize, steps: usize) -> f64 {
         let Phase { learning_rate: highest, warmup_steps, final_learning_rate, .. } = self.phase;
         learning_rate(step, steps, highest, warmup_steps, final_learning_rate)
@@ -409,21 +434,15 @@ impl Recent {
         Self::mean(self.measurement)
     }
 
-    fn images_per_second(&self) -> f64 {
-        self.images as f64 / self.since.elapsed().as_secs_f64().max(1e-9)
-    }
-
     fn start_line(&mut self) {
         self.line = (0.0, 0);
         self.images = 0;
         self.since = Instant::now();
     }
 
+    /// Begins anew after a measurement, whose own time counts for no images.
     fn start_measurement(&mut self) {
         self.measurement = (0.0, 0);
-        // The measurement's own time counts for no images.
-        self.images = 0;
-        self.line = (0.0, 0);
-        self.since = Instant::now();
+        self.start_line();
     }
 }

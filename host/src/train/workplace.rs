@@ -50,6 +50,11 @@ impl Workplace {
         &self.folder
     }
 
+    /// Whether a model lies where the training's first checkpoint is still to be put.
+    pub(super) fn would_replace(&self) -> bool {
+        self.folder != self.model && checkpoint::folder(&self.model).exists()
+    }
+
     /// Puts the training, which now has a checkpoint, in the place of the one before. A power cut on the way leaves the recipe
     /// of the one with the checkpoints of the other, which their fingerprints tell.
     pub(super) fn publish(&mut self) -> Result<(), TrainError> {

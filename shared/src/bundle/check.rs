@@ -6,7 +6,7 @@ use super::{
     u16_at, u32_at,
 };
 use crate::checksum::crc32;
-use crate::geometry::{Kind, Shape};
+use crate::geometry::{Kind, MAX_ARENA, MAX_ELEMENTS, Shape};
 use crate::quant::MAX_PRODUCT;
 
 impl<'a> Bundle<'a> {
@@ -43,6 +43,11 @@ impl<'a> Bundle<'a> {
         let (arena, table) = (self.header.arena as usize, self.header.encoded_len());
         if self.layers == 0 {
             return Err(BundleError::Layer(0));
+        }
+        let input = self.header.input();
+        let elements = u64::from(input.height) * u64::from(input.width) * u64::from(input.channels);
+        if elements > MAX_ELEMENTS || u64::from(self.header.arena) > MAX_ARENA {
+            return Err(BundleError::Header);
         }
         // Shape, zero point and place of the tensor that the next layer reads.
         let mut tensor = (self.header.input(), 0u8, self.header.input_at);
@@ -106,15 +111,14 @@ impl<'a> Bundle<'a> {
     }
 }
 
-/// Whether no input can drive `|sum + bias| * multiplier` of a channel past [`MAX_PRODUCT`], and no weight is -128, which a
-/// packed pair cannot hold.
+/// Whether no input can drive `|sum + bias| * multiplier` of a channel past [`MAX_PRODUCT`], no weight is -128, which a packed
+/// pair cannot hold, and those of the channels that fill up a group are zero.
 #[inline(never)]
 fn accumulators_fit(layer: &Layer<'_>) -> bool {
     let geometry = &layer.entry.geometry;
-    let outputs = usize::from(geometry.output.channels);
     let zero_point = layer.entry.output_zero_point;
     let limit = if geometry.kind == Kind::Winograd { 1 << 29 } else { 1 << 31 };
-    (0..outputs).zip(layer.channels).all(|(index, channel)| {
+    layer.channels.iter().enumerate().all(|(index, channel)| {
         let Some(magnitude) = layer.magnitude(index) else { return false };
         let reach = 255 * magnitude;
         let bias = channel.scaled_bias(zero_point).abs();
@@ -123,23 +127,36 @@ fn accumulators_fit(layer: &Layer<'_>) -> bool {
 }
 
 impl<'a> Layer<'a> {
-    /// The sum of the absolute weights of output channel `index`; none where a weight is -128, or is none.
+    /// The sum of the absolute weights of the stored output channel `index`; none where a weight is -128, is none, or is another
+    /// than zero though it belongs to a channel that is not there.
     #[inline(never)]
     fn magnitude(&self, index: usize) -> Option<i64> {
         let geometry = &self.entry.geometry;
-        let per_channel = geometry.weights_per_channel();
-        let magnitude = |w: i8| (w != i8::MIN).then_some(i64::from(w).abs());
+        let [rows, columns] = geometry.kernel.map(usize::from);
+        let (per_channel, pairs) = (geometry.weights_per_channel(), geometry.pairs());
+        let inputs = match index < usize::from(geometry.output.channels) {
+            true => usize::from(geometry.input.channels),
+            false => 0,
+        };
+        let magnitude = |input: usize, w: i8| {
+            let is_allowed = w != i8::MIN && (w == 0 || input < inputs);
+            is_allowed.then_some(i64::from(w).abs())
+        };
         match geometry.kind {
-            Kind::Pool => Some(i64::from(geometry.kernel[0]) * i64::from(geometry.kernel[1])),
+            Kind::Pool => Some((rows * columns) as i64),
             Kind::Planar => {
-                self.planar.get(index * per_channel..(index + 1) * per_channel)?.iter().map(|&w| magnitude(w)).sum()
+                let weights = self.planar.get(index * per_channel..(index + 1) * per_channel)?;
+                weights.iter().map(|&w| magnitude(0, w)).sum()
             }
-            Kind::Dense => (0..per_channel).map(|k| magnitude(self.packed_weight(index, k)?)).sum(),
+            Kind::Dense => {
+                let input = |k: usize| k / 2 / columns % pairs * 2 + k % 2;
+                (0..per_channel).map(|k| magnitude(input(k), self.packed_weight(index, k)?)).sum()
+            }
             Kind::Winograd => {
                 let mut sum = 0;
-                for input in 0..2 * geometry.pairs() {
+                for input in 0..2 * pairs {
                     for weight in self.winograd_kernel(index, input)? {
-                        sum += magnitude(weight)?;
+                        sum += magnitude(input, weight)?;
                     }
                 }
                 Some(sum)

@@ -119,7 +119,7 @@ pub(super) fn read_layer(bytes: &[u8], start: usize) -> Option<Layer<'_>> {
         scratch_at: u32_at(at, 44),
     };
     let section = |from: usize, len: usize| {
-        let begin = u32_at(at, from) as usize;
+        let begin = Some(u32_at(at, from) as usize).filter(|begin| begin.is_multiple_of(4))?;
         bytes.get(begin..begin.checked_add(len)?)
     };
     let weights = section(24, geometry.weights_len())?;

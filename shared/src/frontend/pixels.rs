@@ -34,10 +34,14 @@ impl Pixels {
     }
 
     fn tone(&self, value: u8, low: u8, high: u8) -> u8 {
-        let stretched = match (self.stretch, high - low) {
+        // Values are between both, unless the tensor was changed from outside.
+        let stretched = match (self.stretch, high.saturating_sub(low)) {
             (false, _) => value,
             (true, 0) => return 0,
-            (true, range) => ((u32::from(value - low) * 255 + u32::from(range) / 2) / u32::from(range)) as u8,
+            (true, range) => {
+                let above = u32::from(value.saturating_sub(low).min(range));
+                ((above * 255 + u32::from(range) / 2) / u32::from(range)) as u8
+            }
         };
         if self.invert { 255 - stretched } else { stretched }
     }
@@ -311,6 +315,28 @@ mod tests {
                 }
             }
             prop_assert_eq!(tensor, expected);
+        }
+    }
+
+    proptest! {
+        /// Values outside the range that was measured are taken for its ends.
+        #[test]
+        fn another_tensor_than_was_pushed_into_is_stretched_without_a_fault(
+            picture: [u8; 3],
+            other: [u8; 3],
+            invert: bool,
+        ) {
+            let front = FrontEnd::Pixels(Pixels { invert, stretch: true, ..pixels(3, 1) });
+            let finish = |mut other: [u8; 3]| {
+                let (mut tensor, mut work) = ([0; 3], vec![0; front.work_words()]);
+                let raw = Raw::Image(Image { width: 3, height: 1, channels: 1, pixels: &picture });
+                let mut stream = front.start(raw.header(), &mut tensor, &mut work).unwrap();
+                stream.push(raw.bytes(), &mut tensor, &mut work).unwrap();
+                stream.finish(&mut other, &mut work).unwrap();
+                other
+            };
+            let (low, high) = (picture.into_iter().min().unwrap(), picture.into_iter().max().unwrap());
+            prop_assert_eq!(finish(other), finish(other.map(|value| value.clamp(low, high))));
         }
     }
 

@@ -357,7 +357,7 @@ variants!('a LogLevel { 0 Off, 1 Warn, 2 Info, 3 Trace });
 variants!('a RawHeader { 0 Image { width height channels }, 1 Sound { rate samples } });
 variants!('a Decision { 0 Match(candidate), 1 Unknown(candidate) });
 variants!('a StoreState { 0 Ready, 1 OtherModel(model), 2 OtherVersion(version), 3 Foreign });
-variants!('a Update<'a> { 0 Begin { bytes }, 1 Chunk { offset bytes }, 2 Finish });
+variants!('a Update<'a> { 0 Begin { bytes }, 1 Chunk { offset bytes }, 2 Finish, 3 Revert });
 variants!('a Request<'a> {
     0 Info,
     1 Begin(header),

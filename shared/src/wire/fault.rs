@@ -98,7 +98,7 @@ pub enum Fault {
     #[error("the board's model has no threshold: export it with `doppel export` and flash it")]
     NoThreshold,
     /// The threshold is larger than the sealed one.
-    #[error("the threshold is larger than the sealed {sealed}, for which the false-match rate was measured: say that you mean it", sealed = .sealed.0)]
+    #[error("the threshold is larger than the sealed {sealed}, for which the false-match rate was measured: add --loosen if you mean it", sealed = .sealed.0)]
     Looser {
         /// The model's threshold.
         sealed: Distance,

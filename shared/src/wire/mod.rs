@@ -4,8 +4,9 @@
 //!
 //! ```text
 //! frame    COBS(sequence u8, message, CRC-32 of both u32 little-endian), then one byte of zero
-//! message  postcard: the variant's number below, then its fields in order; integers longer than a byte are varints, text and
-//!          bytes are their length as a varint, then themselves; an option is 0, or 1 and its content
+//! message  postcard: the variant's number below, then its fields in order; integers longer than a byte are varints, a float is
+//!          four bytes, little-endian; text and bytes are their length as a varint, then themselves, those of a number that is
+//!          stated here (key, proof, challenge) without it; an option is 0, or 1 and its content
 //!
 //! request                                              answer
 //!   0 Info                                               0 Info        protocol u8 first, in every version
@@ -26,11 +27,11 @@
 //!  15 Lock                                               3 Done        0
 //!  16 Provision  key, 32 bytes                           3 Done        0
 //!  17 SelfTest                                           9 SelfTest    samples u16, of which agree u16
-//!  18 Bench                                             10 Bench       microseconds u32 to embed, to identify
+//!  18 Bench                                             10 Bench       microseconds u32 to embed, u32 to identify, identities u16
 //!  19 Board                                             11 Board
 //!  20 Log        level                                   3 Done        0
 //!  21 Events     after u32                              12 Events      decisions since (up to 4)
-//!  22 Update     a part of a model (admin)               1 Received, or 3 Done with the slot once it is in use
+//!  22 Update     a part of a model, or Revert (admin)    1 Received, or 3 Done with the slot once it is in use, 0 for Revert
 //!     any                                               13 Fault
 //! ```
 //!
@@ -63,7 +64,7 @@ pub use frame::{Decoder, Frame, FrameError, MAX_BODY, MAX_FRAME, encode};
 
 /// The version of the protocol; a board and a host of different versions share nothing but [`Request::Info`] and the first
 /// field of [`Info`].
-pub const PROTOCOL: u8 = 3;
+pub const PROTOCOL: u8 = 4;
 /// Most bytes of a sample or a model in one message.
 pub const MAX_CHUNK: usize = 256;
 /// Most labels in one [`Response::Identities`].
@@ -190,6 +191,8 @@ pub enum Update<'a> {
     },
     /// All has been sent: check it, replay its golden vectors, and use it from now on.
     Finish,
+    /// Use the model that the program was built with again.
+    Revert,
 }
 
 /// A chunk of an update is a multiple of this many bytes, so that every flash can write it in whole words.

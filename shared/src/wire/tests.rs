@@ -40,10 +40,11 @@ fn request<'a>(kind: u8, number: u32, label: &'a str, bytes: &'a [u8]) -> Reques
         21 => Request::Board,
         22 => Request::Log(LogLevel::Trace),
         23 => Request::Events { after: number },
-        _ => Request::Update(match number % 3 {
+        _ => Request::Update(match number % 4 {
             0 => Update::Begin { bytes: number },
             1 => Update::Chunk { offset: number, bytes },
-            _ => Update::Finish,
+            2 => Update::Finish,
+            _ => Update::Revert,
         }),
     }
 }

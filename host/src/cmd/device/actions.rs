@@ -49,6 +49,7 @@ pub(super) fn run(client: &mut Client, args: &Args) -> anyhow::Result<()> {
         Action::Watch { seconds } => watch(client, json, *seconds),
         Action::Log { level } => log(client, json, *level),
         Action::Update { model } => update(client, args, model),
+        Action::Revert => revert(client, args),
     }
 }
 
@@ -167,9 +168,21 @@ fn log(client: &mut Client, json: bool, level: Level) -> anyhow::Result<()> {
 }
 
 /// The board's model, and whether its store is of it.
-fn model_and_store(client: &mut Client) -> Result<(u64, StoreState), DeviceError> {
+/// What a board runs.
+struct Running {
+    model: u64,
+    /// 0 for the program's own.
+    slot: u8,
+    /// Whether its templates are of another model.
+    stale: bool,
+}
+
+fn running(client: &mut Client) -> Result<Running, DeviceError> {
     client.ask(&Request::Info, |response| match response {
-        Response::Info(info) => Ok((info.model_id, info.store)),
+        Response::Info(info) => {
+            let stale = matches!(info.store, StoreState::OtherModel(_));
+            Ok(Running { model: info.model_id, slot: info.slot, stale })
+        }
         _ => Err(DeviceError::Answer),
     })
 }
@@ -364,20 +377,38 @@ fn update(client: &mut Client, args: &Args, model: &Path) -> anyhow::Result<()> 
     // Where it succeeds the board starts again, which ends the session.
     let slot = or_lock(client, |client| Ok(client.update(&bytes, |sent| bar.set_position(sent))?));
     bar.finish_and_clear();
-    let slot = slot.with_context(|| model.display().to_string())?;
-    let (now, store) = match (model_and_store(client), &args.target.tcp) {
+    slot.with_context(|| model.display().to_string())?;
+    let Running { model: now, slot, stale } = started_again(client, args)?;
+    anyhow::ensure!(now == id, "the board checked the new model, but still runs {now:016x}: start it again");
+    let text = format!("the board runs model {id:016x} from slot {slot}");
+    tell_running(args, &text, now, slot, stale)
+}
+
+fn revert(client: &mut Client, args: &Args) -> anyhow::Result<()> {
+    unlock(client, args)?;
+    or_lock(client, |client| Ok(client.revert()?))?;
+    let Running { model, slot, stale } = started_again(client, args)?;
+    anyhow::ensure!(
+        slot == 0,
+        "the board took the request, but still runs model {model:016x} of slot {slot}: start it again"
+    );
+    tell_running(args, &format!("the board runs its program's own model, {model:016x}"), model, slot, stale)
+}
+
+/// What a board runs that has just started again with it.
+fn started_again(client: &mut Client, args: &Args) -> anyhow::Result<Running> {
+    Ok(match (running(client), &args.target.tcp) {
         // The desktop's board drops its connections when it starts again.
         (Err(DeviceError::Link(_)), Some(address)) => {
-            *client = reconnect(address)
-                .with_context(|| format!("the board took the new model into slot {slot}, but did not start again"))?;
-            model_and_store(client)
+            *client = reconnect(address).context("the board took the change of models, but did not start again")?;
+            running(client)
         }
         (answer, _) => answer,
-    }?;
-    anyhow::ensure!(now == id, "the board checked the new model, but still runs {now:016x}: start it again");
-    let stale = matches!(store, StoreState::OtherModel(_));
-    let text = format!("the board runs model {id:016x} from slot {slot}");
-    show::done(args.json, &text, json!({ "model": format!("{id:016x}"), "slot": slot, "enrol_again": stale }))?;
+    }?)
+}
+
+fn tell_running(args: &Args, text: &str, model: u64, slot: u8, stale: bool) -> anyhow::Result<()> {
+    show::done(args.json, text, json!({ "model": format!("{model:016x}"), "slot": slot, "enrol_again": stale }))?;
     if stale && !args.json {
         note!("its templates belong to the model before: run `doppel device wipe`, and enrol everybody again");
     }

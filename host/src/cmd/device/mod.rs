@@ -4,7 +4,7 @@ mod actions;
 mod key;
 mod show;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -40,29 +40,53 @@ struct Target {
     /// A board on this serial port
     #[arg(long, global = true, value_name = "PORT", conflicts_with_all = ["tcp", "qemu"])]
     port: Option<String>,
-    /// Bits a second on the serial port
-    #[arg(long, global = true, default_value_t = 115_200, value_name = "BAUD")]
-    baud: u32,
+    /// Bits a second on the serial port [default: 115200]
+    #[arg(long, global = true, value_name = "BAUD")]
+    baud: Option<u32>,
     /// A board that listens at this address: `doppel serve`, or `cargo device`
     #[arg(long, global = true, value_name = "ADDR", conflicts_with = "qemu")]
     tcp: Option<String>,
     /// The emulated board, started for this command: its program is built first, its flash is a file
     #[arg(long, global = true)]
     qemu: bool,
-    /// The model that the emulated board's program is built with
-    #[arg(long, global = true, value_name = "DIR", default_value = "models/glyphs")]
-    model: PathBuf,
+    /// The model that the emulated board's program is built with [default: models/glyphs]
+    #[arg(long = "model", global = true, value_name = "DIR", conflicts_with = "elf")]
+    built_with: Option<PathBuf>,
     /// The emulated board's program, instead of building it
     #[arg(long, global = true, value_name = "FILE")]
     elf: Option<PathBuf>,
-    /// The emulated board's flash; made if it is missing
-    #[arg(long, global = true, value_name = "FILE", default_value = "doppel-flash.bin")]
-    flash: PathBuf,
+    /// The emulated board's flash; made if it is missing [default: doppel-flash.bin]
+    #[arg(long, global = true, value_name = "FILE")]
+    flash: Option<PathBuf>,
+}
+
+const BAUD: u32 = 115_200;
+const MODEL: &str = "models/glyphs";
+const FLASH: &str = "doppel-flash.bin";
+
+impl Target {
+    /// Refuses flags that the board that is named does not heed.
+    fn refuse_idle(&self) -> Result<(), UsageError> {
+        let port = (self.port.is_some(), "--port");
+        let qemu = (self.qemu, "--qemu");
+        let flags = [
+            ("--baud", self.baud.is_some(), port),
+            ("--model", self.built_with.is_some(), qemu),
+            ("--elf", self.elf.is_some(), qemu),
+            ("--flash", self.flash.is_some(), qemu),
+        ];
+        match flags.into_iter().find(|(_, given, (heeded, _))| *given && !heeded) {
+            Some((flag, _, (_, target))) => {
+                Err(UsageError(format!("{flag} means nothing without {target}: leave it out, or add {target}")))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// What the board is: model, threshold, memory, who is enrolled, how worn its flash is
+    /// What the board is: model, threshold, memory, how many are enrolled, how worn its flash is
     Info,
     /// Give the board an admin key of its own, once, and keep it in the key file, which must not be there yet
     Provision,
@@ -148,6 +172,8 @@ enum Action {
         /// The model's folder
         model: PathBuf,
     },
+    /// Go back to the model that the board's program was built with
+    Revert,
 }
 
 /// Whether the board does something.
@@ -180,8 +206,9 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 
 fn connect(args: &Args) -> anyhow::Result<Connection> {
     let target = &args.target;
+    target.refuse_idle()?;
     let (link, emulator): (Box<dyn Link>, _) = match (&target.port, &target.tcp, target.qemu) {
-        (Some(port), _, _) => (device::open_serial(port, target.baud)?, None),
+        (Some(port), _, _) => (device::open_serial(port, target.baud.unwrap_or(BAUD))?, None),
         (_, Some(address), _) => (device::open_tcp(address)?, None),
         (_, _, true) => {
             let elf = match &target.elf {
@@ -190,13 +217,15 @@ fn connect(args: &Args) -> anyhow::Result<Connection> {
                 }
                 Some(elf) => elf.clone(),
                 None => {
-                    note!("building the board's program with {}", target.model.display());
-                    device::build("device", &target.model)?
+                    let model = target.built_with.as_deref().unwrap_or(Path::new(MODEL));
+                    note!("building the board's program with {}", model.display());
+                    device::build("device", model)?
                 }
             };
+            let flash = target.flash.as_deref().unwrap_or(Path::new(FLASH));
             let watched = matches!(args.action, Action::Watch { .. });
             let log = if watched { Stdio::piped() } else { Stdio::null() };
-            let (mut emulator, link) = Emulator::start(&elf, &target.flash, log)?;
+            let (mut emulator, link) = Emulator::start(&elf, flash, log)?;
             if let Some(log) = emulator.take_log() {
                 show::decode_log(log, &elf);
             }
@@ -241,5 +270,27 @@ mod tests {
         }
         assert!(parsed("perhaps").is_err());
         assert!(Cli::try_parse_from(["device", "--qemu", "adapt"]).is_err());
+    }
+
+    #[test]
+    fn flags_that_the_board_does_not_heed_are_refused() {
+        let refused = |line: &str| {
+            let parsed = Cli::try_parse_from(line.split(' ')).unwrap();
+            parsed.args.target.refuse_idle().err().map(|UsageError(text)| text)
+        };
+        for (line, flag) in [
+            ("device --tcp x info --model m", "--model"),
+            ("device --tcp x info --baud 1", "--baud"),
+            ("device --port x --flash f info", "--flash"),
+            ("device --qemu info --baud 1", "--baud"),
+        ] {
+            assert!(refused(line).is_some_and(|text| text.starts_with(flag)), "{line}");
+        }
+        for line in
+            ["device --qemu info --model m --flash f", "device --qemu --elf e info", "device info --port x --baud 1"]
+        {
+            assert_eq!(refused(line), None, "{line}");
+        }
+        assert!(Cli::try_parse_from(["device", "--qemu", "--elf", "e", "--model", "m", "info"]).is_err());
     }
 }

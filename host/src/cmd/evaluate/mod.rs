@@ -11,8 +11,9 @@ use super::numbers::{MAX_REFERENCES, MAX_REPLICATES, within};
 use super::{UsageError, print_json};
 use crate::data::{Pattern, Spec};
 use crate::evaluate::{
-    Choice, Comparisons, Embedded, Engine, EngineKind, MAX_SAMPLES, NWay, Resampling, Selected, Selection, compared,
-    det, errors, forgeries, gallery, identify, knn, nway, runs, unseen, verify_resampled,
+    Choice, Comparisons, Embedded, Engine, EngineKind, MAX_SAMPLES, NOT_COMPARED, NWay, Resampling, Selected,
+    Selection, compared, count_seen, det, errors, forgeries, gallery, identify, knn, nway, pictures, runs,
+    same_samples, unseen, verify_resampled,
 };
 use crate::export::check_origin;
 use crate::model::BundleBytes;
@@ -152,7 +153,14 @@ fn one_shot_runs(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Resul
     let Some((_, folder)) = spec.split_once(':') else {
         bail!("{spec} has no one-shot runs: give their folder with --data omniglot:DIR");
     };
-    let wrong = errors(engine, &runs(Path::new(folder))?)?;
+    let runs = runs(Path::new(folder))?;
+    let pictures = pictures(&runs)?;
+    match count_seen(recipe, pictures.iter()) {
+        Some(0) => {}
+        Some(seen) => note!("{seen} of the {} pictures are ones that the model was trained on", pictures.len()),
+        None => note!("{NOT_COMPARED}"),
+    }
+    let wrong = errors(engine, &runs)?;
     Ok(Rates::Accuracy(Accuracy { runs: Some(wrong.len()), ..Accuracy::new(&wrong, resampling(args)) }))
 }
 
@@ -202,14 +210,14 @@ fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Res
                 format!("{}: lower --ways or --shots, or give more with --data", too_few(ways, shots))
             })?;
             let wrong: Vec<_> = answers.iter().map(|&(right, queries)| (queries as f64 - right, queries)).collect();
-            let identities = Some(embedded.by_identity().len());
+            let identities = Some(embedded.by_identity().iter().filter(|samples| samples.len() > shots).count());
             let (ways, shots, seed) = (Some(ways), Some(shots), Some(args.seed));
             Rates::Accuracy(Accuracy { identities, ways, shots, seed, ..Accuracy::new(&wrong, resampling(args)) })
         }
         Protocol::Knn => {
-            let gallery = engine.embed(&gallery(args.data.as_ref(), recipe, &data.identities)?)?;
-            let k = args.k.unwrap_or(5);
-            let wrong = knn(&embedded, &gallery, k).context("the data has no sample to name")?;
+            let gallery = gallery(args.data.as_ref(), recipe, &data.identities)?;
+            let (k, own) = (args.k.unwrap_or(5), same_samples(&data, &gallery));
+            let wrong = knn(&embedded, &engine.embed(&gallery)?, k, &own).context("the data has no sample to name")?;
             let identities = Some(wrong.len());
             Rates::Accuracy(Accuracy { identities, k: Some(k), ..Accuracy::new(&wrong, resampling(args)) })
         }

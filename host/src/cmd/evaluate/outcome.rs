@@ -123,18 +123,19 @@ impl Verified {
             if let Some(at) = &rates.skilled.threshold {
                 row("skilled accepted, sealed", at.fmr, at.fmr_interval)?;
             }
-            let Verification { identities, fmr_bound, .. } = rates.skilled;
+            let Verification { impostor_identities: identities, fmr_bound, .. } = rates.skilled;
             say!(
                 "{identities} identities support no claim below an FMR of {:.2} % against skilled forgeries at 95 %",
                 fmr_bound * 100.0
             )?;
         }
-        let Verification { genuine, impostor, identities, fmr_bound, fnmr_bound, .. } = self.rates;
+        let Verification { genuine, genuine_identities, impostor, impostor_identities, fmr_bound, fnmr_bound, .. } =
+            self.rates;
         say!(
-            "\n{genuine} genuine and {impostor} impostor comparisons; {identities} identities support no claim below an FMR of \
-             {:.4} % or an FNMR of {:.2} % at 95 %",
-            fmr_bound * 100.0,
+            "\n{genuine} genuine comparisons of {genuine_identities} identities support no claim below an FNMR of {:.2} % at 95 %, \
+             {impostor} impostor comparisons of {impostor_identities} none below an FMR of {:.4} %",
             fnmr_bound * 100.0,
+            fmr_bound * 100.0,
         )
     }
 }

@@ -343,7 +343,7 @@ fn change(args: &Args, recipe: &mut Recipe) -> anyhow::Result<()> {
                 *margin = args.margin.unwrap_or(*margin);
                 *mining = args.mining.unwrap_or(*mining);
             }
-            Loss::Softmax => {}
+            Loss::Softmax {} => {}
             Loss::Sphereface { margin, .. } => match args.margin {
                 Some(asked) if asked.fract() != 0.0 || asked < 0.0 => {
                     return usage(format!(
@@ -392,7 +392,7 @@ mod tests {
         assert_eq!((recipe.input.height, recipe.input.width), (32, 24));
         assert_eq!(recipe.validation.patience, 6);
         let losses: Vec<Loss> = recipe.phases.iter().map(|phase| phase.loss).collect();
-        assert_eq!(losses, [Loss::Softmax, Loss::Triplet { margin: 0.7, mining: Mining::Hard }]);
+        assert_eq!(losses, [Loss::Softmax {}, Loss::Triplet { margin: 0.7, mining: Mining::Hard }]);
         assert_eq!(recipe.phases[1].epochs, 3);
         let sampling = recipe.phases[1].sampling;
         assert_eq!(sampling, Sampling::Balanced { identities: 8, samples: 5 });
@@ -426,7 +426,7 @@ mod tests {
         };
         let arcface = Loss::Arcface { scale: 30.0, margin: 0.2 };
         assert_eq!(losses("--method arcface --then arcface --margin 0.2"), [arcface, arcface]);
-        assert_eq!(losses("--method arcface --then softmax --margin 0.2"), [arcface, Loss::Softmax]);
+        assert_eq!(losses("--method arcface --then softmax --margin 0.2"), [arcface, Loss::Softmax {}]);
         let unmined = losses("--method arcface --then triplet");
         let mined = losses("--method arcface --then triplet --mining random");
         assert_eq!(mined, [unmined[0], Loss::Triplet { margin: 0.3, mining: Mining::Random }]);

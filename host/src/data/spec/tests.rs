@@ -189,3 +189,22 @@ fn patterns_that_miss_are_named() {
     assert!(error("s2").contains("`s2` leaves 1 of the identities"), "{}", error("s2"));
     assert!(Spec::Glyphs.load_all(&"5".parse().expect("pattern"), 0).is_err());
 }
+
+#[test]
+fn a_split_that_names_nobody_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["s1", "s2", "s3", "s4", "s5", "s6"] {
+        std::fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    let spec = Spec::Images(folder.path().to_path_buf());
+    // A range may be longer than the names that there are.
+    let resolved = spec.resolve(split("s1-s2", "s3-s4", "s5-s9")).unwrap();
+    assert_eq!(resolved.test.to_string(), "s5-s6");
+    for (test, item) in [("s5-s6,carl", "`carl`"), ("5-6", "`5-6`")] {
+        let error = spec.resolve(split("s1-s2", "s3-s4", test)).unwrap_err().to_string();
+        assert!(error.contains(item), "{error}");
+    }
+    let mnist = Spec::Mnist(folder.path().to_path_buf());
+    assert!(mnist.resolve(split("0-6", "7", "x")).is_err());
+    assert!(mnist.resolve(split("0-6", "7", "8-11")).is_ok());
+}

@@ -9,7 +9,7 @@ use crate::data::sound::SoundAugment;
 
 /// How batches are made up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Sampling {
     /// So many identities with so many samples each: see [`PkSampler`](crate::data::batches::PkSampler).
     Balanced {
