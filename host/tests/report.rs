@@ -82,7 +82,7 @@ fn a_model_gets_page_figures_and_card() {
         assert!(card.contains(&format!("## {heading}\n")), "no heading {heading}");
     }
     assert!(card.contains(&format!("| EER | {:.2} % |", number(eer) * 100.0)), "{card}");
-    assert!(card.contains("| trained in | ") && card.contains("tests/run.sh bench --save"), "{card}");
+    assert!(card.contains("| trained in | ") && card.contains(" instructions from raw sample to embedding"), "{card}");
     assert!(card.contains("200000-200013") && card.contains("licence"));
     let under_figures = card.split("## Figures\n").nth(1).and_then(|rest| rest.split("## Sizes and time\n").next());
     assert!(under_figures.is_some_and(|text| text.contains("\nDrawn by a steady hand.\n")), "{card}");
