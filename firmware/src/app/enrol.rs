@@ -8,7 +8,7 @@ use shared::wire::{Fault, Response};
 use super::{App, kept};
 use crate::engine::Engine;
 use crate::platform::Platform;
-use crate::store::Contents;
+use crate::store::{Contents, stands};
 
 impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
     /// Adds the sample to those that the next template is made of.
@@ -77,11 +77,14 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         let model = self.engine.header().model_id;
         let gallery = self.gallery()?;
         gallery.position(label).ok_or(Fault::NotEnrolled)?;
-        if let Some(gallery) = &self.memory.gallery {
+        if let Some(gallery) = &mut self.memory.gallery {
             let stay = gallery.templates().filter(|template| template.label != label);
-            kept(self.store.rewrite(model, stay))?;
+            let rewritten = self.store.rewrite(model, stay);
+            if stands(rewritten) {
+                let _ = gallery.delete(label);
+            }
+            kept(rewritten)?;
         }
-        self.gallery()?.delete(label).map_err(|_| Fault::NotEnrolled)?;
         Ok(Response::Done(self.enrolled()))
     }
 
@@ -93,12 +96,15 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
         }
         let header = self.engine.header();
         let (model, sealed) = (header.model_id, header.threshold);
-        kept(self.store.wipe(model))?;
-        self.memory.collected.clear();
-        if let Some(gallery) = &mut self.memory.gallery {
-            gallery.clear();
-            gallery.set_threshold(sealed.map_or(Distance(0), |sealed| sealed.distance));
+        let wiped = self.store.wipe(model);
+        if stands(wiped) {
+            self.memory.collected.clear();
+            if let Some(gallery) = &mut self.memory.gallery {
+                gallery.clear();
+                gallery.set_threshold(sealed.map_or(Distance(0), |sealed| sealed.distance));
+            }
         }
+        kept(wiped)?;
         Ok(Response::Done(0))
     }
 }

@@ -387,7 +387,7 @@ fn outcome(decision: &Decision) -> (bool, Option<&shared::gallery::Candidate>) {
 fn kept(result: Result<(), StoreError>) -> Result<(), Fault> {
     result.map_err(|error| match error {
         StoreError::Full => Fault::StoreFull,
-        StoreError::Region | StoreError::Flash => Fault::Flash,
+        StoreError::Region | StoreError::Flash | StoreError::Unerased => Fault::Flash,
         StoreError::Refused => Fault::Foreign,
     })
 }

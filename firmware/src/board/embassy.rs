@@ -46,8 +46,12 @@ pub fn millis() -> Millis {
     Instant::now().as_millis() as Millis
 }
 
-/// Sleeps until something happens, a millisecond at most.
+/// Waits until something happens, a millisecond at most.
 pub fn idle() {
+    // The nRF52840's SysTick stands still while the core sleeps, and nothing else would wake it in time.
+    if cfg!(feature = "nrf52840") {
+        return;
+    }
     static TICKS: AtomicBool = AtomicBool::new(false);
     if !TICKS.swap(true, Ordering::Relaxed) {
         // SAFETY: nothing else on these boards uses SysTick.
@@ -67,7 +71,17 @@ fn SysTick() {}
 
 /// A UART with interrupts; reading and writing sleep meanwhile.
 #[derive(Debug)]
-pub struct Uart<U>(pub(super) U);
+pub struct Uart<U> {
+    hal: U,
+    /// A byte that came when somebody asked whether there is one.
+    held: Option<u8>,
+}
+
+impl<U> Uart<U> {
+    pub(super) fn new(hal: U) -> Self {
+        Uart { hal, held: None }
+    }
+}
 
 /// Polls `future`, and sleeps between. An interrupt that comes after the poll stays pending while masked, and ends the sleep.
 fn wait<F: Future>(future: F) -> F::Output {
@@ -92,23 +106,42 @@ impl<U: embedded_io_async::ErrorType> ErrorType for Uart<U> {
 
 impl<U: embedded_io_async::Read> Read for Uart<U> {
     fn read(&mut self, bytes: &mut [u8]) -> Result<usize, U::Error> {
-        wait(self.0.read(bytes))
+        match (bytes.first_mut(), self.held.take()) {
+            (Some(place), Some(byte)) => {
+                *place = byte;
+                Ok(1)
+            }
+            (_, held) => {
+                self.held = held;
+                wait(self.hal.read(bytes))
+            }
+        }
     }
 }
 
-impl<U: embedded_io_async::ReadReady> ReadReady for Uart<U> {
+impl<U: embedded_io_async::Read> ReadReady for Uart<U> {
+    /// Reads a byte, if there is one. To ask the HAL is not enough: after noise on the line the RP2350's receives nothing more until
+    /// its error has been read, and reading is what has the interrupt wake the core.
     fn read_ready(&mut self) -> Result<bool, U::Error> {
-        self.0.read_ready()
+        if self.held.is_none() {
+            let mut byte = [0];
+            let read = pin!(self.hal.read(&mut byte)).poll(&mut Context::from_waker(Waker::noop()));
+            self.held = match read {
+                Poll::Ready(count) => (count? > 0).then_some(byte[0]),
+                Poll::Pending => None,
+            };
+        }
+        Ok(self.held.is_some())
     }
 }
 
 impl<U: embedded_io_async::Write> Write for Uart<U> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, U::Error> {
-        wait(self.0.write(bytes))
+        wait(self.hal.write(bytes))
     }
 
     fn flush(&mut self) -> Result<(), U::Error> {
-        wait(self.0.flush())
+        wait(self.hal.flush())
     }
 }
 

@@ -126,8 +126,8 @@ impl Stack {
             asm!("mv {}, sp", out(reg) top)
         };
         for word in 1..=PAINTED {
-            // SAFETY: below the stack pointer lies unused RAM, which no handler uses while interrupts have no source; the
-            // function is inlined, so it has no frame of its own there.
+            // SAFETY: below the stack pointer lies unused RAM; the function is inlined, so it has no frame of its own there, and
+            // a handler has returned before the next word is written. What one leaves there counts as used.
             unsafe { top.sub(word).write_volatile(PAINT) };
         }
         Stack { top }

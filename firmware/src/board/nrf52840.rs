@@ -73,7 +73,7 @@ pub fn take() -> Option<Wiring> {
     let pen = Input::new(p.P1_11, Pull::Up);
     let flash = singleton!(: Shared<Driver> = share(Nvmc::new(p.NVMC)))?;
     Some(Wiring {
-        link: Uart(link),
+        link: Uart::new(link),
         flash: regions(flash, FLASH),
         outputs: Outputs::new(
             Pulse::new(Output::new(p.P0_13, Level::High, OutputDrive::Standard), Active::Low, ACCEPT_MS).ok()?,

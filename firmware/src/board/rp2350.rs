@@ -57,7 +57,7 @@ pub fn take() -> Option<Wiring> {
     let Ok(bus) = ExclusiveDevice::new_no_delay(bus, Output::new(p.PIN_17, Level::High));
     let flash = singleton!(: Shared<Driver> = share(flash::Flash::new_blocking(p.FLASH)))?;
     Some(Wiring {
-        link: Uart(link),
+        link: Uart::new(link),
         flash: regions(flash, FLASH),
         outputs: Outputs::new(
             Pulse::new(Output::new(p.PIN_25, Level::Low), Active::High, ACCEPT_MS).ok()?,

@@ -1,5 +1,6 @@
 //! Boards with an STM32F405 or F407 of 1 MB, the STM32F4DISCOVERY among them. No crystal is needed: the core runs at 168 MHz
-//! from the internal oscillator.
+//! from the internal oscillator. While a sector of the flash is erased, for one to four seconds, the clock stands still: delays,
+//! outputs and the admin session last that much longer.
 //!
 //! | what | where |
 //! |---|---|
@@ -80,7 +81,7 @@ pub fn take() -> Option<Wiring> {
     let flash = flash::Flash::new_blocking(p.FLASH).into_blocking_regions().bank1_region3;
     let flash = singleton!(: Shared<Driver> = share(flash))?;
     Some(Wiring {
-        link: Uart(link),
+        link: Uart::new(link),
         flash: regions(flash, FLASH),
         outputs: Outputs::new(
             Pulse::new(Output::new(p.PC8, Level::Low, Speed::Low), Active::High, ACCEPT_MS).ok()?,

@@ -68,12 +68,20 @@ pub enum StoreError {
     /// The flash could not be read, written or erased.
     #[error("the store's flash failed: the board needs repair")]
     Flash,
+    /// What was to be kept is kept, but the flash still holds what was before: it could not be erased.
+    #[error("the store's flash could not be erased: the board needs repair")]
+    Unerased,
     /// There is no room for the record.
     #[error("the store's flash is full: delete an identity first")]
     Full,
     /// The store holds something that may not be overwritten: see [`Contents`].
     #[error("the store holds what this program did not write: wipe it first")]
     Refused,
+}
+
+/// Whether a change of the store stands, though it may not have gone well to its end.
+pub fn stands(result: Result<(), StoreError>) -> bool {
+    matches!(result, Ok(()) | Err(StoreError::Unerased))
 }
 
 /// What a store was found to hold.
@@ -265,11 +273,10 @@ impl<F: NorFlash> Store<F> {
 
     /// Keeps no template and no threshold but the model's, of `model`, all at once as [`rewrite`](Store::rewrite) does.
     pub fn wipe(&mut self, model: u64) -> Result<(), StoreError> {
-        let (old, half) = (self.settings, self.tail.half);
+        let old = self.settings;
         (self.settings.threshold, self.settings.loosened) = (None, false);
         let wiped = self.rewrite_by(model, &mut core::iter::empty());
-        // Where the other half is in use already, only the old one could not be erased.
-        if wiped.is_err() && self.tail.half == half {
+        if !stands(wiped) {
             self.settings = old;
         }
         wiped
@@ -383,7 +390,7 @@ impl<F: NorFlash> Store<F> {
         self.append(&mut tail, COMMIT, &[&commit])?;
         self.contents = Contents::Model(model);
         (self.tail, self.templates) = (tail, templates);
-        self.erase(from)
+        self.erase(from).map_err(|_| StoreError::Unerased)
     }
 
     fn read_settings(&mut self, half: u32) -> Result<(), StoreError> {

@@ -11,8 +11,9 @@
 //! The tensor's row `b` is band `b`, the lowest first; its column `t` is frame `t`.
 //!
 //! All of that is done as the samples come. The tensor is a ring of the last frames; one more than it holds drops the oldest while
-//! that is silent, and else is itself left off, unless it is so loud that all before it was silence. When a value exceeds the loudest so far, all
-//! others are lowered, so the order of the bytes' arrival is all that matters.
+//! that is silent, and else is itself left off, unless it is so loud that all before it was silence. So where more noise than the
+//! tensor holds comes first, a soft onset that exceeds the noise by less than `trim` dB is left off with it. When a value exceeds the
+//! loudest so far, all others are lowered, so the order of the bytes' arrival is all that matters.
 
 use bytemuck::cast_slice_mut;
 use thiserror::Error;

@@ -26,7 +26,7 @@ pub enum Quality {
         clipped: u32,
         /// Samples in all, at the recording's own rate.
         samples: u32,
-        /// Frames of sound, silence at both ends left off, before they were cut or filled to the tensor's.
+        /// Frames of sound, silence at both ends left off, as many as the tensor holds at most.
         frames: u16,
     },
 }

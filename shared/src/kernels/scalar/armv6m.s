@@ -14,7 +14,7 @@
 
 @ S = sum x * (256 * b + a) and A = sum x * a over one row's pairs of input channels, for two output channels.
 @ r0 x: a word each for every pair, `pitch` bytes from pair to pair; r1 the first weights; r2 behind the last ones;
-@ r3 pitch, for three columns without their words -> r0 S, r1 A
+@ r3 pitch -> r0 S, r1 A
 
 @ One word of x and one of weights: products in S (r2) and A (r3).
     .macro  V6_WORD x, w
