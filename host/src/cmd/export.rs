@@ -43,6 +43,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
 /// Says where the training was stopped, where the evidence does not carry the rate that the threshold was chosen for, and what is
 /// not there any more.
 pub(super) fn warn(model: &Path, exported: &Exported) {
+    if !exported.compared {
+        note!(
+            "warning: the data or the network that the training started from is not where the recipe says, seen from the current \
+             folder, so that the threshold's identities were not compared with it"
+        );
+    }
     if let Some(Stopped { step, training }) = exported.stopped {
         note!(
             "warning: the training was stopped after step {step} of training {training}; \

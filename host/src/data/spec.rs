@@ -58,10 +58,11 @@ impl Spec {
         self.folder().map(|folder| folder.canonicalize().unwrap_or_else(|_| folder.to_path_buf()))
     }
 
-    /// Whether both read one folder, or one of them a folder within the other's.
+    /// Whether both read one folder, or, of alphabets, which are merged, one of them a folder within the other's.
     pub fn shares_files(&self, other: &Spec) -> bool {
+        let merged = matches!((self, other), (Spec::Omniglot(_), Spec::Omniglot(_)));
         match (self.real_folder(), other.real_folder()) {
-            (Some(a), Some(b)) => a.starts_with(&b) || b.starts_with(&a),
+            (Some(a), Some(b)) => a == b || merged && (a.starts_with(&b) || b.starts_with(&a)),
             _ => false,
         }
     }
@@ -246,13 +247,15 @@ impl Spec {
     }
 
     /// `split` with the names of the identities that there really are, so that it claims no other's; of what the program makes, and
-    /// of MNIST, all are there. A name, or a whole range, of nobody is refused.
+    /// of MNIST, the digits. A name, or a whole range, of nobody is refused; but a threshold part of nobody at all may be of another
+    /// source.
     pub fn resolve(&self, split: Split) -> Result<Split, DataError> {
         if matches!(self, Spec::Glyphs | Spec::Utterances(_)) {
             return Ok(split);
         }
         let names = self.identities(&Pattern::all())?;
-        for part in Part::ALL {
+        let elsewhere = !names.iter().any(|name| split.threshold.matches(name));
+        for part in Part::ALL.into_iter().filter(|&part| part != Part::Threshold || !elsewhere) {
             self.know(split.part(part), &names)?;
         }
         Ok(if matches!(self, Spec::Mnist(_)) { split } else { split.among(&names) })

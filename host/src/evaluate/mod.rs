@@ -24,7 +24,7 @@ pub use knn::{knn, same_samples};
 pub use nway::{NWay, nway, nway_accuracy};
 pub use one_shot_runs::{Run, RunsError, errors, pictures, runs};
 pub use samples::{
-    Choice, NOT_COMPARED, Selected, Selection, SelectionError, any_trained, count_seen, gallery, unseen,
+    Choice, NOT_COMPARED, Selected, Selection, SelectionError, count_seen, gallery, threshold_trained, unseen,
 };
 pub use templates::{Enrolled, enrol};
 pub use verify::{AtThreshold, OPERATING_POINTS, Verification, scores, verify, verify_resampled};

@@ -91,7 +91,8 @@ impl Choice {
         }
         if self.seen > 0 {
             notes.push(format!(
-                "{} of the identities have samples or names that the recipe trains on or chooses the threshold with",
+                "{} of the identities have samples or names that the recipe, or one that it starts from, trains on or chooses the \
+                 threshold with",
                 self.seen
             ));
         }
@@ -128,8 +129,8 @@ pub fn unseen(selection: Selection, recipe: &Recipe) -> Result<Selected, Selecti
     let seen_samples = match () {
         () if made => Some(HashSet::new()),
         // Those of its own folder are known by their names.
-        () if in_parts => samples_seen(&lineage, |source| kind(source) == kind(spec) && !source.is_at(spec)),
-        () => samples_seen(&lineage, |_| true),
+        () if in_parts => samples_seen(&lineage, |source| source.is_sound() == spec.is_sound() && !source.is_at(spec)),
+        () => samples_seen(&lineage, |source| source.is_sound() == spec.is_sound()),
     };
     let compared = lineage.whole && seen_samples.is_some();
     let by_name = in_parts || !(people(spec) && compared);
@@ -200,11 +201,19 @@ pub fn count_seen<'a>(recipe: &Recipe, samples: impl Iterator<Item = &'a RawSamp
     Some(samples.filter(|sample| seen.contains(*sample)).count())
 }
 
-/// Whether a sample of `data`, which is of `source`, trained the network or one that it started from, as far as the data that
-/// they were trained on is there.
-pub fn any_trained(lineage: &Lineage, source: &Spec, data: &Dataset) -> bool {
-    let trained = trained_samples(lineage, |other| kind(other) == kind(source));
-    trained.is_some_and(|trained| data.samples.iter().any(|sample| trained.contains(&sample.raw)))
+/// Whether an identity of `part`, the recipe's threshold part, trained the network or one that it started from: one of its name
+/// from the same place, or one of its samples from another. None where what trained them is not there to compare.
+pub fn threshold_trained(recipe: &Recipe, part: &Dataset) -> Option<bool> {
+    let lineage = recipe.lineage();
+    let source = recipe.data.threshold_source.as_ref().unwrap_or(&recipe.data.source);
+    if part.identities.iter().any(|name| lineage.trains_on(source, name)) {
+        return Some(true);
+    }
+    let trained = trained_samples(&lineage, |other| other.is_sound() == source.is_sound() && !other.is_at(source))?;
+    // As they lie in their files.
+    let inverted = recipe.data.threshold_inverted.then(|| part.clone().inverted());
+    let samples = &inverted.as_ref().unwrap_or(part).samples;
+    lineage.whole.then(|| samples.iter().any(|sample| trained.contains(&sample.raw)))
 }
 
 /// The raw samples from files of the sources that are `wanted`, that trained the network, or one that it started from, or chose its
@@ -338,6 +347,31 @@ mod tests {
         let selected = unseen(Selection::default(), &own).unwrap();
         assert_eq!((selected.choice.seen, selected.choice.compared), (0, false));
         assert_eq!(count_seen(&own, std::iter::empty()), None);
+    }
+
+    #[test]
+    fn a_threshold_of_those_who_trained_is_known_by_names_and_samples() {
+        let (_folder, spec) = people(&SIX);
+        let trained = |recipe: &Recipe| threshold_trained(recipe, &recipe.threshold_part().unwrap());
+        let mut own = recipe(&spec);
+        assert_eq!(trained(&own), Some(false));
+        // The trained a and b under other names, as they are and inverted.
+        let (_copy, copy) = people(&[("y", 10), ("z", 20)]);
+        own.data.threshold_source = Some(copy);
+        own.data.split.threshold = "y,z".parse().unwrap();
+        assert_eq!(trained(&own), Some(true));
+        own.data.threshold_inverted = true;
+        assert_eq!(trained(&own), Some(true));
+        // Who trained the start, of the same folder.
+        let start = tempfile::tempdir().unwrap();
+        let mut first = recipe(&spec);
+        std::mem::swap(&mut first.data.split.train, &mut first.data.split.threshold);
+        first.save(start.path()).unwrap();
+        let mut own = recipe(&spec);
+        own.net.start = Some(start.path().to_path_buf());
+        assert_eq!(trained(&own), Some(true));
+        own.net.start = Some(start.path().join("none"));
+        assert_eq!(trained(&own), None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use shared::frontend::FrontendError;
 use thiserror::Error;
 
 use crate::data::{DataError, Dataset, Part};
-use crate::evaluate::{Comparisons, Embedded, Engine, EngineError, Verification, any_trained, verify};
+use crate::evaluate::{Comparisons, Embedded, Engine, EngineError, Verification, threshold_trained, verify};
 use crate::metrics::Scores;
 use crate::model::{BUNDLE, BundleBytes, GOLDEN, ModelError, ONNX, write_all};
 use crate::net::FloatNet;
@@ -85,6 +85,8 @@ pub struct Exported {
     /// Where the training was stopped, if it was not trained to its end.
     #[serde(skip)]
     pub stopped: Option<Stopped>,
+    /// Whether the threshold's identities could be compared with all that the network, or one that it started from, was trained on.
+    pub compared: bool,
 }
 
 /// Why a model cannot be exported.
@@ -168,10 +170,8 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
             allowed: options.max_eer_gap * 100.0,
         });
     }
-    let lineage = recipe.lineage();
-    let source = recipe.data.threshold_source.as_ref().unwrap_or(&recipe.data.source);
-    let is_seen = |name: &String| lineage.trains_on(source, name);
-    let unseen = lineage.whole && !part.identities.iter().any(is_seen) && !any_trained(&lineage, source, &part);
+    let trained = threshold_trained(recipe, &part);
+    let unseen = !trained.unwrap_or(false);
     let spread = recipe.export.spread.then(|| usual_spread(&comparisons)).flatten();
     let mut tried = embedded.clone().with_usual_spread(spread);
     if recipe.export.against == Impostors::Forgeries {
@@ -206,6 +206,7 @@ pub fn export(dir: &Path, options: &Options) -> Result<Exported, ExportError> {
         fmr_bound: bound(&threshold.evidence),
         gate: threshold.gate.0,
         evidence: evidence_sentence(&threshold),
+        compared: trained.is_some(),
         removed: Vec::new(),
         stopped: stopped(dir, recipe),
     };

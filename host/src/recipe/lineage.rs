@@ -3,9 +3,6 @@
 use super::{FILE_NAME, Recipe};
 use crate::data::Spec;
 
-/// More recipes than anybody trains one after the other; those that start from each other in a circle have no end.
-const LONGEST: usize = 64;
-
 /// A recipe, the one of the network that it starts from, the one of that network's start, and so on.
 #[derive(Clone, Debug)]
 pub struct Lineage {
@@ -18,10 +15,14 @@ pub struct Lineage {
 impl Recipe {
     /// All that the network was trained by.
     pub fn lineage(&self) -> Lineage {
-        let mut recipes = vec![self.clone()];
+        let (mut recipes, mut starts) = (vec![self.clone()], Vec::new());
         while let Some(start) = recipes.last().and_then(|last| last.net.start.clone()) {
             match Recipe::load(&start.join(FILE_NAME)) {
-                Ok(recipe) if recipes.len() < LONGEST => recipes.push(recipe),
+                // Those that start from each other in a circle have no end.
+                Ok(recipe) if !starts.contains(&start) => {
+                    recipes.push(recipe);
+                    starts.push(start);
+                }
                 _ => return Lineage { recipes, whole: false },
             }
         }

@@ -9,10 +9,10 @@ use super::map::map;
 use super::mistakes::mistakes;
 use super::pictures::{Look, Pictures};
 use super::{CurvePoint, Facts, Histogram, OnBoard, Report, ReportError, Reported, Task, Training};
-use crate::data::{Dataset, Part, RawSample, Spec};
+use crate::data::{Dataset, RawSample, Spec};
 use crate::evaluate::{
-    Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, det, errors, forgeries, gallery, identify, knn,
-    mean_interval, nway, runs, verify, verify_resampled,
+    Choice, Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, Selected, Selection, det, errors, forgeries,
+    gallery, identify, knn, mean_interval, nway, runs, unseen, verify, verify_resampled,
 };
 use crate::export::{check_origin, evidence_sentence, layer_errors};
 use crate::metrics::Scores;
@@ -45,7 +45,7 @@ pub fn collect(dir: &Path, options: &Options) -> Result<Reported, ReportError> {
     let bundle = bytes.bundle().map_err(|source| ModelError::Bundle { path: dir.join(BUNDLE), source })?;
     let header = bundle.header();
     let (metric, scale, threshold) = (header.metric, header.embedding_scale, header.threshold.map(|t| t.distance.0));
-    let mut data = recipe.data.source.load(Part::Test, &recipe.data.split, recipe.data.world)?;
+    let Selected { mut data, choice } = unseen(Selection::default(), &recipe)?;
     let forged = data.take_forgeries();
     let how = options.resampling;
 
@@ -75,7 +75,7 @@ pub fn collect(dir: &Path, options: &Options) -> Result<Reported, ReportError> {
     let report = Report {
         name: recipe.name.clone(),
         facts: facts(dir, &bundle),
-        protocol: protocol(&recipe, references, &data),
+        protocol: protocol(&recipe, references, &data, &choice),
         curve: det(&scores, bootstrap.as_ref())
             .into_iter()
             .map(|rates| CurvePoint { rates, float: float_scores.fnmr_at_fmr(rates.fmr) })
@@ -126,18 +126,22 @@ fn look(data: &Dataset) -> Look {
 }
 
 /// What is compared, in words.
-fn protocol(recipe: &Recipe, references: Option<usize>, data: &Dataset) -> String {
+fn protocol(recipe: &Recipe, references: Option<usize>, data: &Dataset, choice: &Choice) -> String {
     let compared = match references {
         Some(1) => "templates of 1 sample against all others".to_string(),
         Some(references) => format!("templates of {references} samples against all others"),
         None => "every pair of samples".to_string(),
     };
     let (samples, identities) = (data.samples.len(), data.identities.len());
-    let unseen = match data.identities.iter().any(|name| recipe.data.split.train.matches(name)) {
-        true => format!("{samples} samples that it was not trained on, of {identities} identities that it was"),
-        false => format!("{samples} samples of {identities} identities that it was not trained on"),
+    let unseen = match choice.seen {
+        0 => format!("{samples} samples of {identities} identities that it was not trained on"),
+        seen if seen == identities => {
+            format!("{samples} samples that it was not trained on, of {identities} identities that it was")
+        }
+        seen => format!("{samples} samples of {identities} identities, {seen} of which it was trained on"),
     };
-    format!("{compared}: {unseen} (`{}` of `{}`)", recipe.data.split.test, recipe.data.source)
+    let unknown = if choice.compared { "" } else { ", not compared with all that trained it" };
+    format!("{compared}: {unseen}{unknown} (`{}` of `{}`)", recipe.data.split.test, recipe.data.source)
 }
 
 fn histogram(scores: &Scores, real: impl Fn(f64) -> f64) -> Histogram {
@@ -225,13 +229,17 @@ mod tests {
 
     #[test]
     fn samples_are_said_to_be_of_trained_or_of_new_identities() {
-        let mut recipe = Choices::new(Spec::Glyphs, "letters").recipe().unwrap();
+        let recipe = Choices::new(Spec::Glyphs, "letters").recipe().unwrap();
         let data = Spec::Glyphs.load_all(&"200000-200001".parse().unwrap(), 0).unwrap();
+        let said = |references, seen, compared| {
+            protocol(&recipe, references, &data, &Choice { data: Spec::Glyphs, left_out: 0, seen, compared })
+        };
         let new = "every pair of samples: 40 samples of 2 identities that it was not trained on (`200000-200399` of `glyphs`)";
-        assert_eq!(protocol(&recipe, None, &data), new);
-        recipe.data.split.train = "*".parse().unwrap();
+        assert_eq!(said(None, 0, true), new);
         let trained =
             "40 samples that it was not trained on, of 2 identities that it was (`200000-200399` of `glyphs`)";
-        assert!(protocol(&recipe, Some(1), &data).ends_with(trained), "{}", protocol(&recipe, Some(1), &data));
+        assert!(said(Some(1), 2, true).ends_with(trained), "{}", said(Some(1), 2, true));
+        assert!(said(None, 1, true).contains("of 2 identities, 1 of which it was trained on (`"));
+        assert!(said(None, 0, false).contains("not compared with all that trained it"));
     }
 }

@@ -173,6 +173,12 @@ pub enum TrainError {
         /// The model's folder.
         folder: PathBuf,
     },
+    /// A model that is to start from itself.
+    #[error("net.start {} is the model's own folder, which this training replaces: name another with --out", folder.display())]
+    OwnStart {
+        /// The folder of both.
+        folder: PathBuf,
+    },
     /// The threshold part has no two samples of one identity, or no two identities.
     #[error(
         "the threshold identities of {source_name} give nothing to compare: at least two of them need two samples each"

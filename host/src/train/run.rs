@@ -75,7 +75,7 @@ pub(super) fn run(
                 improved: 0,
                 network: 0,
             };
-            (state, started(recipe, fresh)?, None)
+            (state, started(recipe, folder, fresh)?, None)
         }
     };
     let mut data = load_phase(recipe, &state)?;
@@ -107,16 +107,30 @@ fn found(recipe: &Recipe, folder: &Path, fresh: &Net) -> Result<Option<(State, N
     let earlier = Recipe::load(&folder.join(recipe::FILE_NAME))?;
     match earlier.first_difference(recipe) {
         Some(key) => Err(TrainError::OtherRecipe { folder: folder.to_path_buf(), key }),
-        None => checkpoint::load(folder, Kind::Last, &earlier.fingerprint(), fresh.clone()),
+        None => {
+            let found = checkpoint::load(folder, Kind::Last, &earlier.fingerprint(), fresh.clone())?;
+            Ok(found.map(|(mut state, net, path)| {
+                // Kept by a program that did not count it.
+                if state.improved == 0 {
+                    state.improved = state.best.map_or(0, |(_, step)| step);
+                }
+                (state, net, path)
+            }))
+        }
     }
 }
 
 /// `fresh` with the weights of the model that the recipe starts from, if it names one: of all layers but the last, whose size is
 /// the embedding's, and of that where it fits.
-fn started(recipe: &Recipe, fresh: Net) -> Result<Net, TrainError> {
+fn started(recipe: &Recipe, model: &Path, fresh: Net) -> Result<Net, TrainError> {
     let Some(folder) = &recipe.net.start else {
         return Ok(fresh);
     };
+    if let (Ok(start), Ok(model)) = (folder.canonicalize(), model.canonicalize())
+        && start == model
+    {
+        return Err(TrainError::OwnStart { folder: folder.clone() });
+    }
     let other = Trained::load(folder)?.net;
     let inner = |net: &Net| net.architecture().layers.split_last().map(|(_, inner)| inner.to_vec());
     match inner(&other) == inner(&fresh) {

@@ -79,11 +79,49 @@ fn stopped_anywhere_and_resumed_gives_the_same_model() {
         let kept = read_log(&folder).unwrap();
         assert!(kept.windows(2).all(|two| two[0].step <= two[1].step));
         assert_eq!(kept.last().unwrap().step, log.last().unwrap().step);
+        let seconds: Vec<f64> = kept.iter().filter_map(|line| line.seconds).collect();
+        assert!(seconds.is_sorted() && seconds[0] > 0.0, "{seconds:?}");
     }
 }
 
+#[test]
+fn patience_counts_measurements_since_the_last_lower_rate() {
+    let mut recipe = recipe();
+    recipe.phases.truncate(1);
+    recipe.phases[0].epochs = 20;
+    recipe.validation.patience = 2;
+    let folder = tempfile::tempdir().unwrap();
+    train_quietly(&recipe, folder.path());
+    let log = read_log(folder.path()).unwrap();
+    let (mut lowest, mut improved, mut ended) = (f64::INFINITY, 0, false);
+    for (step, eer) in log.iter().filter_map(|line| Some((line.step, line.eer?))) {
+        assert!(!ended, "it went on after its patience had ended");
+        if eer < lowest {
+            (lowest, improved) = (eer, step);
+        }
+        ended = step - improved >= 2 * recipe.validation.every_steps;
+    }
+    assert!(ended, "it ended before its patience had");
+    let (state, _) = loaded_by(&recipe, folder.path(), Kind::Last);
+    assert_eq!((state.improved, state.best.unwrap().0), (improved, lowest));
+}
+
+#[test]
+fn a_model_does_not_start_from_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    train_quietly(&recipe(), folder.path());
+    let mut again = recipe();
+    again.net.start = Some(folder.path().join("."));
+    let refused = train(&again, folder.path(), false, |_| ControlFlow::Continue(()));
+    assert!(matches!(refused, Err(TrainError::OwnStart { .. })));
+    assert!(Trained::load(folder.path()).is_ok());
+}
+
 fn loaded(folder: &Path, kind: Kind) -> (checkpoint::State, Net) {
-    let recipe = recipe();
+    loaded_by(&recipe(), folder, kind)
+}
+
+fn loaded_by(recipe: &Recipe, folder: &Path, kind: Kind) -> (checkpoint::State, Net) {
     let fresh = Net::new(&recipe.architecture(), 99, &Device::flex()).unwrap();
     let (state, net, _) = checkpoint::load(folder, kind, &recipe.fingerprint(), fresh).unwrap().unwrap();
     (state, net)

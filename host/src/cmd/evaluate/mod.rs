@@ -157,7 +157,10 @@ fn one_shot_runs(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Resul
     let pictures = pictures(&runs)?;
     match count_seen(recipe, pictures.iter()) {
         Some(0) => {}
-        Some(seen) => note!("{seen} of the {} pictures are ones that the model was trained on", pictures.len()),
+        Some(seen) => note!(
+            "{seen} of the {} pictures trained the model, or one that it started from, or chose its threshold",
+            pictures.len()
+        ),
         None => note!("{NOT_COMPARED}"),
     }
     let wrong = errors(engine, &runs)?;
