@@ -139,7 +139,8 @@ fn served(model: &Path) -> (Board, String) {
     (board, told.expect("it says where it listens"))
 }
 
-/// To a smaller model, to the larger one and back, then to the one that the board was started with, over connections that the board drops when it starts again.
+/// To a smaller model, to the larger one and back, then to the one that the board was started with, over connections that the
+/// board drops when it starts again.
 #[test]
 fn a_board_is_updated_over_tcp() {
     let dir = tempfile::tempdir().expect("a temporary folder");

@@ -26,27 +26,9 @@ fn bundle(kind: Kind, inputs: u16, outputs: u16, weight: impl Fn(u16, u16, usize
     let input = Shape { height: 3, width: 4, channels: inputs };
     let output = Shape { height: 1, width: 2, channels: outputs };
     let geometry = Geometry { kind, kernel: [3, 3], stride: 1, pad: [0; 4], input, output };
-    let layer = Entry {
-        geometry,
-        input_zero_point: 0,
-        output_zero_point: 0,
-        fused: false,
-        input_at: 0,
-        output_at: 0,
-        scratch_at: 0,
-    };
-    let pool = Entry {
-        geometry: Geometry {
-            kind: Kind::Pool,
-            kernel: [1, 2],
-            input: output,
-            output: Shape { width: 1, ..output },
-            ..geometry
-        },
-        output_zero_point: EMBEDDING_ZERO_POINT,
-        ..layer
-    };
-    let mut entries = [layer, pool];
+    let pooled = Shape { width: 1, ..output };
+    let pool = Geometry { kind: Kind::Pool, kernel: [1, 2], input: output, output: pooled, ..geometry };
+    let mut entries = [Entry::new(geometry, 0, 0), Entry::new(pool, 0, EMBEDDING_ZERO_POINT)];
     let plan = plan(&mut entries);
     let seen = if kind == Kind::Planar { 1 } else { inputs };
     let mut weights = vec![];

@@ -18,15 +18,7 @@ fn entry(kind: Kind, kernel: u8, stride: u8, pad: u8, outputs: u16, input: Shape
     let side = |n| steps(n, pad, pad, kernel, stride);
     let output = Shape { height: side(input.height)?, width: side(input.width)?, channels };
     let geometry = Geometry { kind, kernel: [kernel; 2], stride, pad: [pad; 4], input, output };
-    geometry.is_consistent().then_some(Entry {
-        geometry,
-        input_zero_point: 0,
-        output_zero_point: 0,
-        fused: false,
-        input_at: 0,
-        output_at: 0,
-        scratch_at: 0,
-    })
+    geometry.is_consistent().then(|| Entry::new(geometry, 0, 0))
 }
 
 fn chain() -> impl Strategy<Value = Vec<Entry>> {

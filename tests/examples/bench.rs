@@ -1,10 +1,10 @@
 //! Instructions of every layer on an emulated core: `tests/run.sh bench [--json] [--save] [--core m4|m33|m0|riscv] [MODEL…]`.
 //!
-//! `--save` keeps the Cortex-M4F's counts in each model's folder, whose card tells them from the next `doppel report` on.
 //! Without a model, of the reference nets with random weights. On the Cortex-M4F CMSIS-NN's figures stand beside them, and
 //! kernels that gain less on a layer or take more code than they may fail, as does a search that takes too much of the compact
 //! net's time; on the other cores those of the portable kernels, and a net that takes more instructions than by these fails.
-//! The counts are exact and the same on every run: the emulator's timer ticks once an instruction.
+//! The counts are exact and the same on every run: the emulator's timer ticks once an instruction. `--save` keeps the
+//! Cortex-M4F's in each model's folder, whose card tells them from the next `doppel report` on.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -153,15 +153,7 @@ pub fn build(net: &Net, seed: u64) -> Aligned {
             true => LEAKY_ZERO_POINT,
             false => 0,
         };
-        let entry = Entry {
-            geometry: spec.geometry(shape),
-            input_zero_point: zero_point,
-            output_zero_point,
-            fused: false,
-            input_at: 0,
-            output_at: 0,
-            scratch_at: 0,
-        };
+        let entry = Entry::new(spec.geometry(shape), zero_point, output_zero_point);
         layers.push(layer(&mut rng, entry, spec.leaky));
         entries.push(entry);
         (shape, zero_point) = (entry.geometry.output, output_zero_point);

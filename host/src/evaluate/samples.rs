@@ -126,12 +126,9 @@ pub fn unseen(selection: Selection, recipe: &Recipe) -> Result<Selected, Selecti
         None => spec.load_all(&Pattern::all(), world)?,
     };
     let lineage = recipe.lineage();
-    let seen_samples = match () {
-        () if made => Some(HashSet::new()),
-        // Those of its own folder are known by their names.
-        () if in_parts => samples_seen(&lineage, |source| source.is_sound() == spec.is_sound() && !source.is_at(spec)),
-        () => samples_seen(&lineage, |source| source.is_sound() == spec.is_sound()),
-    };
+    // Where names tell who is in which part, samples of the same place need not.
+    let elsewhere = |source: &Spec| source.is_sound() == spec.is_sound() && !(in_parts && source.is_at(spec));
+    let seen_samples = if made { Some(HashSet::new()) } else { samples_seen(&lineage, elsewhere) };
     let compared = lineage.whole && seen_samples.is_some();
     let by_name = in_parts || !(people(spec) && compared);
     let seen_samples = seen_samples.unwrap_or_default();
@@ -210,10 +207,7 @@ pub fn threshold_trained(recipe: &Recipe, part: &Dataset) -> Option<bool> {
         return Some(true);
     }
     let trained = trained_samples(&lineage, |other| other.is_sound() == source.is_sound() && !other.is_at(source))?;
-    // As they lie in their files.
-    let inverted = recipe.data.threshold_inverted.then(|| part.clone().inverted());
-    let samples = &inverted.as_ref().unwrap_or(part).samples;
-    lineage.whole.then(|| samples.iter().any(|sample| trained.contains(&sample.raw)))
+    lineage.whole.then(|| in_files(recipe, part.clone()).any(|sample| trained.contains(&sample)))
 }
 
 /// The raw samples from files of the sources that are `wanted`, that trained the network, or one that it started from, or chose its
@@ -223,9 +217,7 @@ fn samples_seen(lineage: &Lineage, wanted: impl Fn(&Spec) -> bool) -> Option<Has
     let mut seen = trained_samples(lineage, &wanted)?;
     let threshold = recipe.data.threshold_source.as_ref().unwrap_or(&recipe.data.source);
     if threshold.folder().is_some() && wanted(threshold) {
-        let part = recipe.threshold_part().ok()?;
-        // As they lie in their files.
-        seen.extend(raw(if recipe.data.threshold_inverted { part.inverted() } else { part }));
+        seen.extend(in_files(recipe, recipe.threshold_part().ok()?));
     }
     Some(seen)
 }
@@ -243,6 +235,11 @@ fn trained_samples(lineage: &Lineage, wanted: impl Fn(&Spec) -> bool) -> Option<
         }
     }
     Some(seen)
+}
+
+/// The samples of `part`, the recipe's threshold part, as they lie in their files.
+fn in_files(recipe: &Recipe, part: Dataset) -> impl Iterator<Item = RawSample> {
+    raw(if recipe.data.threshold_inverted { part.inverted() } else { part })
 }
 
 fn raw(data: Dataset) -> impl Iterator<Item = RawSample> {

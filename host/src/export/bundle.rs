@@ -51,15 +51,7 @@ pub fn bundle_bytes(graph: &Graph, name: &str, frontend: FrontEnd, metric: Metri
 }
 
 fn entry(layer: &QuantLayer) -> Entry {
-    Entry {
-        geometry: layer.geometry,
-        input_zero_point: layer.input.zero_point,
-        output_zero_point: layer.sum_scale().zero_point,
-        fused: false,
-        input_at: 0,
-        output_at: 0,
-        scratch_at: 0,
-    }
+    Entry::new(layer.geometry, layer.input.zero_point, layer.sum_scale().zero_point)
 }
 
 /// `bias - zero_point * sum(w)`: the kernels multiply bytes, not their distance from the zero point.

@@ -143,6 +143,8 @@ impl Layer {
                 if let Some(values) = numbers.next() {
                     let device = running.value_sync().device();
                     running.update(Tensor::from_data(TensorData::new(values.clone(), [values.len()]), &device));
+                    // A record holds what was synchronized last.
+                    let _ = running.value_sync();
                 }
             }
         }

@@ -301,7 +301,7 @@ impl Run<'_> {
                         return Err(TrainError::Abandoned { step: self.state.step, folder });
                     }
                     let none_kept = !checkpoint::exists(self.place.folder(), Kind::Best)?;
-                    self.keep(stepper, none_kept)?;
+                    self.keep(stepper, &stepper.averaged(), none_kept)?;
                 }
                 return Err(TrainError::Stopped { step: self.state.step, folder: self.place.model().to_path_buf() });
             }
@@ -317,7 +317,8 @@ impl Run<'_> {
         loss: f32,
         observer: Observer<'_>,
     ) -> Result<bool, TrainError> {
-        let eer = self.validation.eer(&stepper.averaged(), stepper.metric).unwrap_or(1.0);
+        let averaged = stepper.averaged();
+        let eer = self.validation.eer(&averaged, stepper.metric).unwrap_or(1.0);
         let phase_started = self.state.step - self.state.step_in_phase;
         // A phase is measured by itself, so that the network that is kept is of the last one.
         let best = self.state.best.filter(|(_, step)| *step > phase_started);
@@ -340,21 +341,20 @@ impl Run<'_> {
             self.state.phase += 1;
             self.state.step_in_phase = 0;
         }
-        self.keep(stepper, kept)?;
+        self.keep(stepper, &averaged, kept)?;
         let event = Event::Validation { phase: number, step, loss, eer, lowest, kept };
         let _ = observer(event);
         Ok(last)
     }
 
-    /// Keeps a checkpoint to go on from, and, if `kept`, the network as the one that inference uses.
-    fn keep(&mut self, stepper: &Stepper, kept: bool) -> Result<(), TrainError> {
+    /// Keeps a checkpoint to go on from, and, if `kept`, `averaged` as the network that inference uses.
+    fn keep(&mut self, stepper: &Stepper, averaged: &Net, kept: bool) -> Result<(), TrainError> {
         let folder = self.place.folder();
-        let averaged = stepper.averaged();
         if kept {
-            checkpoint::save(folder, Kind::Best, &self.state, &averaged, None)?;
+            checkpoint::save(folder, Kind::Best, &self.state, averaged, None)?;
         }
         let head = stepper.objective.head.as_ref();
-        let average = stepper.average.as_ref().map(|_| &averaged);
+        let average = stepper.average.as_ref().map(|_| averaged);
         let learning = Some(Learning { optimizer: &stepper.optimizer, head, average });
         checkpoint::save(folder, Kind::Last, &self.state, &stepper.net, learning)?;
         self.place.publish()

@@ -199,6 +199,7 @@ fn a_checkpoint_of_another_network_is_refused() {
     other.save(folder.path()).unwrap();
     let error = Trained::load(folder.path()).unwrap_err();
     assert!(matches!(error, TrainError::OtherNetwork { .. }));
+    assert!(error.to_string().contains("another network"));
 }
 
 /// Every file below `folder` with its bytes.

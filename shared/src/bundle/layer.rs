@@ -24,6 +24,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// A layer that is fused with none and has no places yet; [`plan`](crate::plan::plan) gives them.
+    pub fn new(geometry: Geometry, input_zero_point: u8, output_zero_point: u8) -> Self {
+        Entry { geometry, input_zero_point, output_zero_point, fused: false, input_at: 0, output_at: 0, scratch_at: 0 }
+    }
+
     /// Scratch of the step that ends with this layer; `front` is the layer fused into it. The front's own scratch and one of
     /// its output rows follow the ring.
     pub fn scratch_len(&self, front: Option<&Entry>) -> usize {

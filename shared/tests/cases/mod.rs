@@ -194,15 +194,7 @@ impl Workspace {
             weights: Fill::Random,
             ties: false,
         };
-        let blank = Entry {
-            geometry: last.geometry(case.input).ok_or(Failure::Shape(0))?,
-            input_zero_point: 0,
-            output_zero_point: 0,
-            fused: false,
-            input_at: 0,
-            output_at: 0,
-            scratch_at: 0,
-        };
+        let blank = Entry::new(last.geometry(case.input).ok_or(Failure::Shape(0))?, 0, 0);
         let mut entries = [blank; MAX_LAYERS + 1];
         let count = case.layers.len() + 1;
         let layers = || case.layers.iter().chain([&last]);
