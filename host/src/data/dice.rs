@@ -35,7 +35,12 @@ impl Dice {
     }
 
     pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        *self.choose(from)
+    }
+
+    /// One of `from`, which has some.
+    pub(super) fn choose<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         let index = (u64::from(self.0.next_u32()) * from.len() as u64) >> 32;
-        from[index as usize]
+        &from[index as usize]
     }
 }

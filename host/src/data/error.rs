@@ -11,7 +11,7 @@ use super::{Part, PatternError};
 pub enum DataError {
     /// A text that names no source.
     #[error(
-        "`{0}` is no data source; the accepted ones are glyphs, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR and speech:DIR"
+        "`{0}` is no data source; the accepted ones are glyphs, letters, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR and speech:DIR"
     )]
     Spec(String),
     /// Words cannot be spoken.

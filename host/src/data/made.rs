@@ -1,8 +1,9 @@
-//! Identities that the program makes itself, by their numbers: glyphs and utterances.
+//! Identities that the program makes itself, by their numbers: glyphs, letters and utterances.
 
 use rayon::prelude::*;
 
 use super::glyphs::Glyph;
+use super::letters::{self, Letter};
 use super::speech::Task;
 use super::utterances::Utterance;
 use super::{DataError, Dataset, Pattern, RawSample, Sample, Spec};
@@ -21,6 +22,8 @@ pub const MAX_IDENTITIES: u64 = 20_000;
 pub enum Made {
     /// A character, drawn again and again.
     Glyph(Glyph),
+    /// A letter, written again and again.
+    Letter(Letter),
     /// A voice or a word, heard again and again.
     Utterance(Utterance),
 }
@@ -30,6 +33,7 @@ impl Made {
     pub fn number(&self) -> u32 {
         match self {
             Made::Glyph(glyph) => glyph.number(),
+            Made::Letter(letter) => letter.number(),
             Made::Utterance(utterance) => utterance.number(),
         }
     }
@@ -38,6 +42,7 @@ impl Made {
     pub fn sample(&self, sample: u32) -> RawSample {
         match self {
             Made::Glyph(glyph) => glyph.draw(sample),
+            Made::Letter(letter) => letter.write(sample),
             Made::Utterance(utterance) => utterance.say(sample),
         }
     }
@@ -48,6 +53,8 @@ impl Made {
 pub enum Maker {
     /// See [`super::glyphs`].
     Glyphs,
+    /// See [`super::letters`].
+    Letters,
     /// See [`super::utterances`].
     Utterances(Task),
 }
@@ -57,6 +64,7 @@ impl Maker {
     pub fn of(spec: &Spec) -> Option<Maker> {
         match spec {
             Spec::Glyphs => Some(Maker::Glyphs),
+            Spec::Letters => Some(Maker::Letters),
             Spec::Utterances(task) => Some(Maker::Utterances(*task)),
             _ => None,
         }
@@ -66,13 +74,26 @@ impl Maker {
     pub fn identity(self, seed: u64, number: u32) -> Made {
         match self {
             Maker::Glyphs => Made::Glyph(Glyph::new(seed, number)),
+            Maker::Letters => Made::Letter(Letter::new(seed, number)),
             Maker::Utterances(task) => Made::Utterance(Utterance::new(seed, task, number)),
         }
     }
 
     /// The identities that `pattern` means.
     pub fn identities(self, seed: u64, pattern: &Pattern) -> Result<Vec<Made>, DataError> {
-        Ok(numbers(pattern)?.into_par_iter().map(|number| self.identity(seed, number)).collect())
+        Ok(self.numbers(pattern)?.into_par_iter().map(|number| self.identity(seed, number)).collect())
+    }
+
+    /// The numbers that `pattern` means, ascending, each once.
+    pub fn numbers(self, pattern: &Pattern) -> Result<Vec<u32>, DataError> {
+        match self {
+            Maker::Glyphs | Maker::Utterances(_) => numbers(pattern),
+            Maker::Letters => {
+                let names = letters::identities();
+                Spec::Letters.know(pattern, &names)?;
+                Ok((0..).zip(names).filter(|(_, name)| pattern.matches(name)).map(|(number, _)| number).collect())
+            }
+        }
     }
 
     /// Samples 0 to `samples - 1` of each of the identities, which are named by their numbers.
@@ -89,8 +110,8 @@ impl Maker {
     }
 }
 
-/// The numbers that `pattern` means, ascending, each once.
-pub fn numbers(pattern: &Pattern) -> Result<Vec<u32>, DataError> {
+/// As [`Maker::numbers`], of identities without an end.
+fn numbers(pattern: &Pattern) -> Result<Vec<u32>, DataError> {
     let wrong = |item: String| DataError::Numbers { item, limit: MAX_IDENTITIES, last: LAST };
     let runs = pattern.numbers().map_err(wrong)?;
     let mut numbers = Vec::new();
@@ -115,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_dataset_is_the_samples_in_order() {
-        for maker in [Maker::Glyphs, Maker::Utterances(Task::Word)] {
+        for maker in [Maker::Glyphs, Maker::Letters, Maker::Utterances(Task::Word)] {
             let dataset = maker.dataset(9, &[4, 2], 3);
             assert_eq!(dataset.identities, ["4", "2"]);
             assert_eq!(dataset.labels(), [0, 0, 0, 1, 1, 1]);

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::made::{self, Maker};
 use super::mnist::{self, DIGITS, Half};
 use super::speech::{self, Task};
-use super::{DataError, Dataset, Part, Pattern, Split, espeak, images, omniglot, signatures};
+use super::{DataError, Dataset, Part, Pattern, Split, espeak, images, letters, omniglot, signatures};
 
-/// Where samples come from, written as `glyphs`, `utterances`, `espeak`, `mnist:DIR`, `omniglot:DIR`, `images:DIR`,
+/// Where samples come from, written as `glyphs`, `letters`, `utterances`, `espeak`, `mnist:DIR`, `omniglot:DIR`, `images:DIR`,
 /// `signatures:DIR` or `speech:DIR`; `#word` and `#both` behind `utterances` and `speech:DIR` name another [`Task`] than the
 /// speaker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,7 +20,9 @@ use super::{DataError, Dataset, Part, Pattern, Split, espeak, images, omniglot, 
 pub enum Spec {
     /// Drawn by the program: see [`super::glyphs`]. Identities are numbers from 0 to [`made::LAST`].
     Glyphs,
-    /// Spoken by the program: see [`super::utterances`]. Identities are such numbers as well.
+    /// Written by the program: see [`super::letters`]. Identities are the numbers of [`letters::identities`].
+    Letters,
+    /// Spoken by the program: see [`super::utterances`]. Identities are numbers as those of glyphs.
     Utterances(Task),
     /// Words spoken by the program espeak-ng: see [`espeak`].
     Espeak,
@@ -45,7 +47,7 @@ impl Spec {
     /// The folder of its files; none of what the program makes.
     pub fn folder(&self) -> Option<&Path> {
         match self {
-            Spec::Glyphs | Spec::Utterances(_) | Spec::Espeak => None,
+            Spec::Glyphs | Spec::Letters | Spec::Utterances(_) | Spec::Espeak => None,
             Spec::Mnist(folder)
             | Spec::Omniglot(folder)
             | Spec::Images(folder)
@@ -87,7 +89,7 @@ impl Spec {
     ///   to the nearest, at least two each).
     /// - Signatures: of the writers that there are 001-034 train, 035-040 choose the threshold and 041-059 test; writers with other
     ///   names are split as images are.
-    /// - Speech, words by espeak-ng: as images are; of words by speakers see [`speech::split_both`].
+    /// - Letters, speech, words by espeak-ng: as images are; of words by speakers see [`speech::split_both`].
     pub fn default_split(&self) -> Result<Split, DataError> {
         match self {
             Spec::Glyphs | Spec::Utterances(_) => Ok(Split {
@@ -114,6 +116,7 @@ impl Spec {
                     test: Pattern::of_names(&characters(test)),
                 })
             }
+            Spec::Letters => self.by_proportion(&letters::identities()),
             Spec::Espeak => self.by_proportion(&espeak::identities()),
             Spec::Images(folder) => self.by_proportion(&images::identities(folder)?),
             Spec::Speech(folder, Task::Both) => speech::split_both(folder),
@@ -179,12 +182,13 @@ impl Spec {
     /// the testing half; either alone is had from [`mnist::load`]).
     pub fn load_all(&self, pattern: &Pattern, seed: u64) -> Result<Dataset, DataError> {
         let made = |maker: Maker| {
-            let numbers = made::numbers(pattern)?;
+            let numbers = maker.numbers(pattern)?;
             self.at_least_two(pattern, numbers.len())?;
             Ok(maker.dataset(seed, &numbers, made::SAMPLES))
         };
         match self {
             Spec::Glyphs => made(Maker::Glyphs),
+            Spec::Letters => made(Maker::Letters),
             Spec::Utterances(task) => made(Maker::Utterances(*task)),
             Spec::Espeak => {
                 self.foresee(pattern, &espeak::identities())?;
@@ -217,9 +221,9 @@ impl Spec {
     /// The names of the identities that `pattern` means.
     pub fn identities(&self, pattern: &Pattern) -> Result<Vec<String>, DataError> {
         let mut names = match self {
-            Spec::Glyphs | Spec::Utterances(_) => {
-                return Ok(made::numbers(pattern)?.iter().map(u32::to_string).collect());
-            }
+            Spec::Glyphs => return Ok(names_of(Maker::Glyphs.numbers(pattern)?)),
+            Spec::Utterances(task) => return Ok(names_of(Maker::Utterances(*task).numbers(pattern)?)),
+            Spec::Letters => letters::identities(),
             Spec::Espeak => espeak::identities(),
             Spec::Mnist(_) => DIGITS.map(String::from).to_vec(),
             Spec::Omniglot(folder) => omniglot::identities(folder)?,
@@ -272,7 +276,7 @@ impl Spec {
         self.at_least_two(pattern, names.iter().filter(|name| pattern.matches(name)).count())
     }
 
-    fn know(&self, pattern: &Pattern, names: &[String]) -> Result<(), DataError> {
+    pub(super) fn know(&self, pattern: &Pattern, names: &[String]) -> Result<(), DataError> {
         match pattern.unmatched(names) {
             None => Ok(()),
             Some(item) => Err(DataError::NoSuchIdentity {
@@ -296,12 +300,17 @@ impl Spec {
     }
 }
 
+fn names_of(numbers: Vec<u32>) -> Vec<String> {
+    numbers.iter().map(u32::to_string).collect()
+}
+
 impl FromStr for Spec {
     type Err = DataError;
 
     fn from_str(text: &str) -> Result<Self, DataError> {
         match text.split_once(':') {
             None if text == "glyphs" => Ok(Spec::Glyphs),
+            None if text == "letters" => Ok(Spec::Letters),
             None if text == "espeak" => Ok(Spec::Espeak),
             None if Task::behind(text).0 == "utterances" => Ok(Spec::Utterances(Task::behind(text).1)),
             Some(("mnist", folder)) if !folder.is_empty() => Ok(Spec::Mnist(folder.into())),
@@ -324,6 +333,7 @@ impl fmt::Display for Spec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Spec::Glyphs => f.write_str("glyphs"),
+            Spec::Letters => f.write_str("letters"),
             Spec::Espeak => f.write_str("espeak"),
             Spec::Utterances(task) => write!(f, "utterances{}", task.suffix()),
             Spec::Mnist(folder) => write!(f, "mnist:{}", folder.display()),

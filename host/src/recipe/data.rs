@@ -9,7 +9,7 @@ use crate::data::{DataError, Dataset, Part, Pattern, Sampling, Spec, Split};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
-    /// The source: glyphs, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR.
+    /// The source: glyphs, letters, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR.
     pub source: Spec,
     /// What people call the data, for the model card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -20,7 +20,7 @@ pub struct Data {
     /// What must be known of the figures on this data, a sentence, for the model card.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
-    /// Which world of glyphs is drawn, of utterances spoken; files do not heed it.
+    /// Which world of glyphs and letters is drawn, of utterances spoken; files do not heed it.
     pub world: u64,
     /// Every identity that trains becomes four: as it is and turned by 90, 180 and 270 degrees.
     #[serde(default)]

@@ -132,7 +132,7 @@ impl Choices {
                 Input { width: 16, height: 16, ..plain }
             }
             Spec::Mnist(_) => plain,
-            Spec::Glyphs => Input { invert: true, ..plain },
+            Spec::Glyphs | Spec::Letters => Input { invert: true, ..plain },
             Spec::Omniglot(_) => Input { width: 40, height: 40, invert: true, ..plain },
             Spec::Signatures(_) => Input { width: 128, height: 88, invert: true, stretch: true, ..plain },
             Spec::Speech(..) | Spec::Utterances(_) | Spec::Espeak => {
@@ -148,8 +148,8 @@ impl Choices {
 
     fn default_augment(&self) -> Augment {
         match self.source {
-            // Every epoch draws glyphs anew.
-            Spec::Glyphs => Augment::default(),
+            // Every epoch draws them anew.
+            Spec::Glyphs | Spec::Letters => Augment::default(),
             Spec::Mnist(_) => Augment { shift: 0.07, scale: 0.1, rotation: 10.0, shear: 0.1, ..Augment::default() },
             Spec::Omniglot(_) => Augment {
                 shift: 0.07,
@@ -211,7 +211,7 @@ impl Choices {
         let samples = (128usize.div_ceil(identities)).min(16);
         let epochs = match self.source {
             Spec::Mnist(_) => 12,
-            Spec::Glyphs | Spec::Utterances(_) | Spec::Espeak => 10,
+            Spec::Glyphs | Spec::Letters | Spec::Utterances(_) | Spec::Espeak => 10,
             Spec::Omniglot(_) => 40,
             Spec::Signatures(_) => 150,
             Spec::Speech(..) => 10,

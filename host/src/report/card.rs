@@ -28,6 +28,7 @@ fn source(source: &Spec, name: Option<&str>, licence: Option<&str>) -> String {
         Some(name) => name.to_string(),
         None => match source {
             Spec::Glyphs => "Glyphs, drawn by this program".to_string(),
+            Spec::Letters => "Letters, written by this program".to_string(),
             Spec::Utterances(_) => "Utterances, spoken by this program".to_string(),
             Spec::Espeak => "Words, spoken by espeak-ng".to_string(),
             files => files.to_string(),
@@ -66,7 +67,7 @@ enum Subject {
 
 fn subject(recipe: &Recipe) -> Subject {
     match &recipe.data.source {
-        Spec::Glyphs | Spec::Mnist(_) | Spec::Omniglot(_) => Subject::Things,
+        Spec::Glyphs | Spec::Letters | Spec::Mnist(_) | Spec::Omniglot(_) => Subject::Things,
         Spec::Utterances(Task::Word) | Spec::Speech(_, Task::Word) | Spec::Espeak => Subject::Words,
         Spec::Utterances(Task::Both) | Spec::Speech(_, Task::Both) => Subject::SpokenBy,
         Spec::Utterances(Task::Speaker) | Spec::Speech(_, Task::Speaker) | Spec::Signatures(_) => Subject::People,

@@ -43,7 +43,7 @@ pub enum Protocol {
 pub struct Args {
     /// The model's folder
     pub model: PathBuf,
-    /// The samples: glyphs, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR (utterances and
+    /// The samples: glyphs, letters, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR (utterances and
     /// speech also with #word, #both); by default the recipe's
     #[arg(long)]
     pub data: Option<Spec>,

@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(value_name = "MODEL", conflicts_with_all = ["data", "recipe", "out"])]
     pub model: Option<PathBuf>,
 
-    /// Where samples come from: glyphs, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR
+    /// Where samples come from: glyphs, letters, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR
     /// (files named WORD_SPEAKER_INDEX.wav are their speaker's; with #word behind DIR their word's, with #both the word's by that
     /// speaker).
     #[arg(long, value_name = "SPEC", conflicts_with = "recipe")]

@@ -1,22 +1,17 @@
 //! What makes a sample: one hand's way of drawing the strokes that are meant.
 
-use super::SIDE;
 use super::plan::{Plan, Start};
-use super::trace::{self, Box2, Point, turned};
+use super::trace;
 use crate::data::dice::Dice;
-
-/// Strokes on the page, in pixels, each point with the pen's radius there; darkness of the ink from 0 to 255.
-pub(super) struct Writing {
-    pub(super) strokes: Vec<Vec<(Point, f32)>>,
-    pub(super) ink: f32,
-}
+use crate::data::page::{Box2, Point, SIDE, Writing, lean, taper, turned};
 
 pub(super) fn write(dice: &mut Dice, mut plan: Plan) -> Writing {
     // From neat to careless.
     let care = dice.between(0.4, 1.0);
     wobble(dice, &mut plan, care);
     let mut lines = trace::trace(&plan);
-    lean(dice, &mut lines);
+    let (turn, slant) = (dice.bell(0.08), dice.bell(0.12));
+    lean(&mut lines, turn, slant, 1.0 + dice.bell(0.1));
     // Part of the page that the letter fills; small letters are not written with a broad pen.
     let fill = dice.between(0.8, 0.98);
     let pen = dice.between(1.2, 1.9) * (0.3 + 0.7 * fill);
@@ -25,9 +20,7 @@ pub(super) fn write(dice: &mut Dice, mut plan: Plan) -> Writing {
         .into_iter()
         .map(|line| {
             let (from, to) = (pen * (1.0 + dice.bell(0.12)), pen * (1.0 + dice.bell(0.12)));
-            let last = (line.len() - 1).max(1) as f32;
-            let radius = |i: usize| from + (to - from) * (i as f32 / last);
-            line.into_iter().enumerate().map(|(i, point)| (point, radius(i))).collect()
+            taper(line, from, to)
         })
         .collect();
     Writing { strokes, ink: dice.between(180.0, 255.0) }
@@ -59,16 +52,6 @@ fn wobble(dice: &mut Dice, plan: &mut Plan, care: f32) {
             piece.length *= size * (1.0 + dice.bell(0.1 * care));
             piece.ramp += dice.bell(0.25 * care);
         }
-    }
-}
-
-/// The page turned, the letters slanted and widened.
-fn lean(dice: &mut Dice, lines: &mut [Vec<Point>]) {
-    let (turn, slant) = (dice.bell(0.08), dice.bell(0.12));
-    let wide = 1.0 + dice.bell(0.1);
-    for point in lines.iter_mut().flatten() {
-        let [x, y] = turned(*point, turn);
-        *point = [(x - slant * y) * wide, y];
     }
 }
 

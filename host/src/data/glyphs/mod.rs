@@ -8,7 +8,6 @@
 //! words and of exactly rounded float operations.
 
 mod hand;
-mod ink;
 mod plan;
 mod trace;
 
@@ -16,9 +15,6 @@ use plan::Plan;
 
 use super::RawSample;
 use super::dice::Dice;
-
-/// Rows and columns of a drawing.
-pub const SIDE: u16 = 48;
 
 /// A glyph that can be drawn again and again.
 #[derive(Clone, Debug)]
@@ -39,11 +35,10 @@ impl Glyph {
         self.identity
     }
 
-    /// Drawing number `sample`: `SIDE x SIDE`, 8-bit grey, dark ink on white.
+    /// Drawing number `sample`: 48x48, 8-bit grey, dark ink on white.
     pub fn draw(&self, sample: u32) -> RawSample {
         let mut dice = Dice::new(self.seed, self.identity, 1 + u64::from(sample));
-        let writing = hand::write(&mut dice, self.plan.clone());
-        RawSample::Image { width: SIDE, height: SIDE, channels: 1, pixels: ink::render(&writing) }
+        hand::write(&mut dice, self.plan.clone()).sample()
     }
 }
 
@@ -56,6 +51,7 @@ pub fn draw(seed: u64, identity: u32, sample: u32) -> RawSample {
 mod tests {
     use super::*;
     use crate::data::made::{LAST, Maker};
+    use crate::data::page::SIDE;
     use flate2::Crc;
     use shared::frontend::Pixels;
 

@@ -2,8 +2,9 @@
 
 use std::f32::consts::{FRAC_PI_4, PI};
 
-use super::trace::{self, Box2, Point, turned};
+use super::trace;
 use crate::data::dice::Dice;
+use crate::data::page::{Box2, Point, turned};
 
 /// Part of a stroke: a corner, then an arc. Angles are in radians, clockwise as the picture is seen; lengths are in units
 /// of about the glyph's height.

@@ -1,8 +1,7 @@
 //! From strokes to polylines.
 
 use super::plan::{Start, Stroke};
-
-pub(super) type Point = [f32; 2];
+use crate::data::page::{Box2, Point, turned};
 
 /// The polyline of every stroke, x to the right and y down.
 pub(super) fn trace(strokes: &[Stroke]) -> Vec<Vec<Point>> {
@@ -48,22 +47,6 @@ fn follow(stroke: &Stroke) -> Vec<Point> {
     line
 }
 
-/// `v` turned by `angle` radians from x towards y, by exactly rounded operations only.
-///
-/// An eighth of the angle is turned by its half's tangent `t` (cosine `(1 - t²) / (1 + t²)`, sine `2t / (1 + t²)`, of unit
-/// length whatever `t` is) and squared three times; `t` is the tangent's series, within 1e-4 radians up to a whole turn.
-pub(super) fn turned(v: Point, angle: f32) -> Point {
-    let half = angle / 16.0;
-    let square = half * half;
-    let t = half * (1.0 + square * (1.0 / 3.0 + square * (2.0 / 15.0 + square * (17.0 / 315.0))));
-    let norm = 1.0 + t * t;
-    let (mut c, mut s) = ((1.0 - t * t) / norm, 2.0 * t / norm);
-    for _ in 0..3 {
-        (c, s) = (c * c - s * s, 2.0 * c * s);
-    }
-    [v[0] * c - v[1] * s, v[0] * s + v[1] * c]
-}
-
 /// Direction and place at `part` (0 to 1) of the points of `line`.
 pub(super) fn along(line: &[Point], part: f32) -> (Point, Point) {
     let last = line.len() - 1;
@@ -82,50 +65,10 @@ pub(super) fn length(line: &[Point]) -> f32 {
     line.iter().zip(&line[1..]).map(step).sum()
 }
 
-/// The smallest upright rectangle around some lines.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Box2 {
-    pub(super) low: Point,
-    pub(super) high: Point,
-}
-
-impl Box2 {
-    pub(super) fn of(lines: &[Vec<Point>]) -> Self {
-        let mut bounds = Box2 { low: [f32::MAX; 2], high: [f32::MIN; 2] };
-        for &[x, y] in lines.iter().flatten() {
-            bounds.low = [bounds.low[0].min(x), bounds.low[1].min(y)];
-            bounds.high = [bounds.high[0].max(x), bounds.high[1].max(y)];
-        }
-        bounds
-    }
-
-    pub(super) fn width(&self) -> f32 {
-        self.high[0] - self.low[0]
-    }
-
-    pub(super) fn height(&self) -> f32 {
-        self.high[1] - self.low[1]
-    }
-
-    pub(super) fn middle(&self) -> Point {
-        [(self.low[0] + self.high[0]) / 2.0, (self.low[1] + self.high[1]) / 2.0]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::f32::consts::PI;
-
-    #[test]
-    fn turns_by_the_angle() {
-        for i in -20..=20 {
-            let angle = i as f32 * 0.1 * PI;
-            let [c, s] = turned([1.0, 0.0], angle);
-            assert!((c - angle.cos()).abs() < 2e-4 && (s - angle.sin()).abs() < 2e-4, "{angle}");
-            assert!((c * c + s * s - 1.0).abs() < 1e-5);
-        }
-    }
 
     #[test]
     fn a_full_turn_closes_and_a_joint_holds() {

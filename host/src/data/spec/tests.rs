@@ -53,6 +53,7 @@ fn values(dataset: &Dataset) -> Vec<u8> {
 fn text_names_a_source() {
     for text in [
         "glyphs",
+        "letters",
         "espeak",
         "mnist:some/dir",
         "omniglot:o",
@@ -75,7 +76,7 @@ fn text_names_a_source() {
             error.to_string(),
             format!(
                 "`{text}` is no data source; the accepted ones are \
-                 glyphs, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR and speech:DIR"
+                 glyphs, letters, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR and speech:DIR"
             )
         );
     }
@@ -179,6 +180,21 @@ fn glyphs_come_by_number() {
     let split = split("0-1", "2-3", "4,6");
     let test = Spec::Glyphs.load(Part::Test, &split, 5).expect("numbers");
     assert_eq!(test, Maker::Glyphs.dataset(5, &[4, 6], made::SAMPLES));
+}
+
+#[test]
+fn letters_come_by_number_or_all() {
+    let names = Spec::Letters.identities(&Pattern::all()).expect("a table");
+    assert_eq!(names[..3], ["0", "1", "2"]);
+    let load = |text: &str| Spec::Letters.load_all(&text.parse().expect("a pattern"), 5);
+    assert_eq!(load("3-5").expect("letters"), Maker::Letters.dataset(5, &[3, 4, 5], made::SAMPLES));
+    let error = load("3-5,1000").expect_err("no such letter").to_string();
+    assert!(error.contains("`1000` names no identity of letters, where they go from `0` to"), "{error}");
+    let split = Spec::Letters.resolve(Spec::Letters.default_split().expect("many")).expect("all there");
+    let counts = Part::ALL.map(|part| Spec::Letters.identities(split.part(part)).expect("a table").len());
+    assert_eq!(counts.iter().sum::<usize>(), names.len());
+    let whole = Maker::Letters.identities(0, &Pattern::all()).expect("a table");
+    assert!(whole.iter().map(|made| made.number().to_string()).eq(names));
 }
 
 #[test]

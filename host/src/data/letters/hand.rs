@@ -1,0 +1,236 @@
+//! One hand's writing of a letter.
+
+use std::f32::consts::PI;
+
+use super::forms::{GRID, Stroke};
+use crate::data::dice::Dice;
+use crate::data::page::{Box2, Point, SIDE, Writing, lean, taper, turned};
+
+/// Part of the page's side that the longer side of a letter takes, its ink included, as of MNIST's digits.
+const FILL: f32 = 5.0 / 7.0;
+
+/// Points of a curve between two of the form's.
+const STEPS: usize = 10;
+
+pub(super) fn write(dice: &mut Dice, ways: &[Vec<Stroke>]) -> Writing {
+    if ways.is_empty() {
+        return Writing { strokes: Vec::new(), ink: 0.0 };
+    }
+    let way = dice.choose(ways).clone();
+    // From neat to careless.
+    let care = dice.between(0.35, 1.0);
+    let proportions = [dice.bell(0.25 * care), dice.bell(0.25 * care)];
+    let hooks = dice.chance(0.35);
+    let mut lines: Vec<Vec<Point>> =
+        way.into_iter().map(|stroke| draw(dice, stroke, care, proportions, hooks)).collect();
+    let (turn, slant) = (dice.bell(0.09), 0.05 + dice.bell(0.2));
+    lean(&mut lines, turn, slant, 1.0 + dice.bell(0.16));
+    let pen = dice.between(1.5, 3.0);
+    place(&mut lines, pen);
+    let strokes = lines
+        .into_iter()
+        .map(|line| {
+            let (from, to) = (pen * (1.0 + dice.bell(0.12)), pen * (1.0 + dice.bell(0.12)));
+            taper(line, from, to)
+        })
+        .collect();
+    Writing { strokes, ink: 255.0 }
+}
+
+/// The polyline of one stroke, in units of the form's grid.
+fn draw(dice: &mut Dice, mut stroke: Stroke, care: f32, proportions: [f32; 2], hooks: bool) -> Vec<Point> {
+    for point in &mut stroke.points {
+        for (value, bend) in point.iter_mut().zip(proportions) {
+            // From 0 to 1 upon itself, the middle moved; it rises wherever the bend is within ±1.
+            let part = *value / GRID;
+            *value = GRID * (part + bend.clamp(-0.9, 0.9) * part * (1.0 - part)) + dice.bell(0.6 * care);
+        }
+    }
+    bulge(dice, &mut stroke.points, care);
+    displace(dice, &mut stroke.points, care);
+    let last = stroke.points.len() - 1;
+    for (end, before) in [(0, 1), (last, last - 1)] {
+        let further = dice.bell(1.2 * care);
+        let [dx, dy] = direction(stroke.points[before], stroke.points[end]);
+        let [x, y] = &mut stroke.points[end];
+        (*x, *y) = (*x + further * dx, *y + further * dy);
+    }
+    for corner in &mut stroke.corners {
+        *corner &= !dice.chance(0.25 * care);
+    }
+    let mut line = curve(&stroke);
+    if hooks {
+        if dice.chance(0.5) {
+            line.insert(0, hook(dice, stroke.points[1], stroke.points[0]));
+        }
+        if dice.chance(0.3) {
+            line.push(hook(dice, stroke.points[last - 1], stroke.points[last]));
+        }
+    }
+    line
+}
+
+/// Bows and loops deeper or flatter.
+fn bulge(dice: &mut Dice, points: &mut [Point], care: f32) {
+    let depth = 1.0 + dice.bell(0.18 * care);
+    let (first, last) = (points[0], points[points.len() - 1]);
+    if points.len() < 4 {
+        return;
+    }
+    let [dx, dy] = [last[0] - first[0], last[1] - first[1]];
+    let closed = dx * dx + dy * dy < 16.0;
+    let middle = mean(points);
+    let count = (points.len() - 1) as f32;
+    for (i, [x, y]) in points.iter_mut().enumerate() {
+        let part = i as f32 / count;
+        let [from_x, from_y] = if closed { middle } else { [first[0] + part * dx, first[1] + part * dy] };
+        (*x, *y) = (from_x + depth * (*x - from_x), from_y + depth * (*y - from_y));
+    }
+}
+
+/// Turned, stretched and shifted about the stroke's own middle.
+fn displace(dice: &mut Dice, points: &mut [Point], care: f32) {
+    let turn = dice.bell(0.12 * care);
+    let size = [1.0 + dice.bell(0.09 * care), 1.0 + dice.bell(0.09 * care)];
+    let shift = [dice.bell(0.6 * care), dice.bell(0.6 * care)];
+    let middle = mean(points);
+    for point in points {
+        let [x, y] = turned([point[0] - middle[0], point[1] - middle[1]], turn);
+        *point = [x * size[0] + middle[0] + shift[0], y * size[1] + middle[1] + shift[1]];
+    }
+}
+
+/// Where a short hook ends that sets out from `end`, at an angle of 57 to 137 degrees with the stroke that comes there from `before`.
+fn hook(dice: &mut Dice, before: Point, end: Point) -> Point {
+    let angle = dice.pick(&[-1.0, 1.0]) * dice.between(1.0, 0.76 * PI);
+    let [dx, dy] = turned(direction(before, end), angle);
+    let length = dice.between(1.5, 4.0);
+    [end[0] + length * dx, end[1] + length * dy]
+}
+
+/// Of unit length; none where both points are one.
+fn direction(from: Point, to: Point) -> Point {
+    let [dx, dy] = [to[0] - from[0], to[1] - from[1]];
+    let length = (dx * dx + dy * dy).sqrt().max(1e-6);
+    [dx / length, dy / length]
+}
+
+fn mean(points: &[Point]) -> Point {
+    let count = points.len() as f32;
+    let sum = points.iter().fold([0.0, 0.0], |sum, point| [sum[0] + point[0], sum[1] + point[1]]);
+    [sum[0] / count, sum[1] / count]
+}
+
+/// Through all points, from corner to corner as a Catmull-Rom spline (Catmull and Rom 1974).
+fn curve(stroke: &Stroke) -> Vec<Point> {
+    let (points, last) = (&stroke.points, stroke.points.len() - 1);
+    let mut line = vec![points[0]];
+    let mut start = 0;
+    for end in 1..=last {
+        if stroke.corners[end] || end == last {
+            spline(&points[start..=end], &mut line);
+            start = end;
+        }
+    }
+    line
+}
+
+/// The spline of `points` behind its first one. An end goes on as its last two points do; one that closes upon the other end goes
+/// on into it.
+fn spline(points: &[Point], line: &mut Vec<Point>) {
+    let last = points.len() - 1;
+    if last == 1 {
+        line.push(points[1]);
+        return;
+    }
+    let mirrored = |end: Point, next: Point| [2.0 * end[0] - next[0], 2.0 * end[1] - next[1]];
+    let [dx, dy] = [points[last][0] - points[0][0], points[last][1] - points[0][1]];
+    let closed = last > 3 && dx.abs().max(dy.abs()) < 1.2;
+    let before = if closed { points[last - 1] } else { mirrored(points[0], points[1]) };
+    let after = if closed { points[1] } else { mirrored(points[last], points[last - 1]) };
+    let at = |i: usize| if i == 0 { before } else { points.get(i - 1).copied().unwrap_or(after) };
+    for i in 0..last {
+        let [a, b, c, d] = [at(i), at(i + 1), at(i + 2), at(i + 3)];
+        for step in 1..=STEPS {
+            let t = step as f32 / STEPS as f32;
+            line.push([0, 1].map(|k| {
+                let (slope, bend) = (c[k] - a[k], 2.0 * a[k] - 5.0 * b[k] + 4.0 * c[k] - d[k]);
+                let last = 3.0 * b[k] - a[k] - 3.0 * c[k] + d[k];
+                b[k] + 0.5 * t * (slope + t * (bend + t * last))
+            }));
+        }
+    }
+}
+
+/// The longer side, ink included, on [`FILL`] of the page; the middle of the lines on the page's, but nothing over its edge.
+fn place(lines: &mut [Vec<Point>], pen: f32) {
+    let side = f32::from(SIDE);
+    let bounds = Box2::of(lines);
+    let scale = (side * FILL - 2.0 * pen) / bounds.width().max(bounds.height()).max(1e-3);
+    let middle = middle_of_ink(lines);
+    let margin = 1.4 * pen + 1.5;
+    let shift = [0, 1].map(|k| {
+        let (low, high) = (margin - scale * bounds.low[k], side - margin - scale * bounds.high[k]);
+        (side / 2.0 - scale * middle[k]).clamp(low.min(high), high.max(low))
+    });
+    for [x, y] in lines.iter_mut().flatten() {
+        (*x, *y) = (scale * *x + shift[0], scale * *y + shift[1]);
+    }
+}
+
+/// The mean of all places on the lines.
+fn middle_of_ink(lines: &[Vec<Point>]) -> Point {
+    let (mut sum, mut total) = ([0.0, 0.0], 1e-6);
+    for (a, b) in lines.iter().flat_map(|line| line.iter().zip(&line[1..])) {
+        let [dx, dy] = [b[0] - a[0], b[1] - a[1]];
+        let length = (dx * dx + dy * dy).sqrt();
+        sum = [sum[0] + length * (a[0] + b[0]) / 2.0, sum[1] + length * (a[1] + b[1]) / 2.0];
+        total += length;
+    }
+    [sum[0] / total, sum[1] / total]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stroke(points: &[Point], corner: Option<usize>) -> Stroke {
+        Stroke { points: points.to_vec(), corners: (0..points.len()).map(|i| corner == Some(i)).collect() }
+    }
+
+    #[test]
+    fn a_curve_goes_through_its_points_and_breaks_at_corners() {
+        let points = [[0.0, 0.0], [4.0, 1.0], [8.0, 8.0], [2.0, 9.0]];
+        let line = curve(&stroke(&points, None));
+        assert_eq!(line.len(), 1 + 3 * STEPS);
+        for (i, point) in points.iter().enumerate() {
+            let there = line[i * STEPS];
+            assert!((there[0] - point[0]).abs() + (there[1] - point[1]).abs() < 1e-4, "{i}: {there:?}");
+        }
+        // Both sides of the corner are straight lines of two points.
+        assert_eq!(curve(&stroke(&points[..3], Some(1))), points[..3]);
+    }
+
+    #[test]
+    fn a_closed_curve_has_no_corner_where_it_closes() {
+        let ring = [[8.0, 0.0], [0.0, 8.0], [8.0, 15.0], [15.0, 8.0], [8.0, 0.0]];
+        let line = curve(&stroke(&ring, None));
+        let (out, back) = (direction(line[0], line[1]), direction(line[line.len() - 2], line[line.len() - 1]));
+        assert!(out[0] * back[0] + out[1] * back[1] > 0.9, "{out:?} {back:?}");
+    }
+
+    #[test]
+    fn a_letter_fills_its_part_of_the_page() {
+        let mut lines = vec![vec![[0.0, 0.0], [0.0, 15.0]], vec![[0.0, 7.0], [8.0, 7.0]]];
+        place(&mut lines, 2.0);
+        let bounds = Box2::of(&lines);
+        assert!((bounds.height() - (48.0 * FILL - 4.0)).abs() < 1e-3);
+        let middle = middle_of_ink(&lines);
+        assert!((middle[0] - 24.0).abs() < 1e-3 && (middle[1] - 24.0).abs() < 1e-3, "{middle:?}");
+    }
+
+    #[test]
+    fn no_way_of_writing_is_an_empty_page() {
+        assert!(write(&mut Dice::new(0, 0, 0), &[]).strokes.is_empty());
+    }
+}
