@@ -3,6 +3,7 @@
 //! Only exactly rounded float operations, so that a drawing is the same on every platform.
 
 use super::RawSample;
+use super::dice::Dice;
 
 /// Rows and columns of a drawing.
 pub(super) const SIDE: u16 = 48;
@@ -36,11 +37,15 @@ impl Writing {
     }
 }
 
-/// A line whose pen has the radius `from` at its start and `to` at its end.
-pub(super) fn taper(line: Vec<Point>, from: f32, to: f32) -> Vec<(Point, f32)> {
-    let last = (line.len() - 1).max(1) as f32;
-    let radius = |i: usize| from + (to - from) * (i as f32 / last);
-    line.into_iter().enumerate().map(|(i, point)| (point, radius(i))).collect()
+/// The lines with a pen of about the radius `pen`, which grows or shrinks a little from the start of each to its end.
+pub(super) fn taper(dice: &mut Dice, lines: Vec<Vec<Point>>, pen: f32) -> Vec<Vec<(Point, f32)>> {
+    let stroke = |line: Vec<Point>| {
+        let (from, to) = (pen * (1.0 + dice.bell(0.12)), pen * (1.0 + dice.bell(0.12)));
+        let last = (line.len() - 1).max(1) as f32;
+        let radius = |i: usize| from + (to - from) * (i as f32 / last);
+        line.into_iter().enumerate().map(|(i, point)| (point, radius(i))).collect()
+    };
+    lines.into_iter().map(stroke).collect()
 }
 
 /// The page turned by `turn` radians, the letters slanted by `slant` columns a row and widened by the factor `wide`.

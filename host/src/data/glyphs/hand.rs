@@ -16,13 +16,7 @@ pub(super) fn write(dice: &mut Dice, mut plan: Plan) -> Writing {
     let fill = dice.between(0.8, 0.98);
     let pen = dice.between(1.2, 1.9) * (0.3 + 0.7 * fill);
     place(dice, &mut lines, fill, pen);
-    let strokes = lines
-        .into_iter()
-        .map(|line| {
-            let (from, to) = (pen * (1.0 + dice.bell(0.12)), pen * (1.0 + dice.bell(0.12)));
-            taper(line, from, to)
-        })
-        .collect();
+    let strokes = taper(dice, lines, pen);
     Writing { strokes, ink: dice.between(180.0, 255.0) }
 }
 

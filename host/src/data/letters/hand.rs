@@ -27,13 +27,7 @@ pub(super) fn write(dice: &mut Dice, ways: &[Vec<Stroke>]) -> Writing {
     lean(&mut lines, turn, slant, 1.0 + dice.bell(0.16));
     let pen = dice.between(1.5, 3.0);
     place(&mut lines, pen);
-    let strokes = lines
-        .into_iter()
-        .map(|line| {
-            let (from, to) = (pen * (1.0 + dice.bell(0.12)), pen * (1.0 + dice.bell(0.12)));
-            taper(line, from, to)
-        })
-        .collect();
+    let strokes = taper(dice, lines, pen);
     Writing { strokes, ink: 255.0 }
 }
 
@@ -41,9 +35,9 @@ pub(super) fn write(dice: &mut Dice, ways: &[Vec<Stroke>]) -> Writing {
 fn draw(dice: &mut Dice, mut stroke: Stroke, care: f32, proportions: [f32; 2], hooks: bool) -> Vec<Point> {
     for point in &mut stroke.points {
         for (value, bend) in point.iter_mut().zip(proportions) {
-            // From 0 to 1 upon itself, the middle moved; it rises wherever the bend is within ±1.
+            // From 0 to 1 upon itself, the middle moved; it rises everywhere, as the bend is within ±1.
             let part = *value / GRID;
-            *value = GRID * (part + bend.clamp(-0.9, 0.9) * part * (1.0 - part)) + dice.bell(0.6 * care);
+            *value = GRID * (part + bend * part * (1.0 - part)) + dice.bell(0.6 * care);
         }
     }
     bulge(dice, &mut stroke.points, care);

@@ -73,7 +73,7 @@ mod tests {
         }
     }
 
-    /// Ink within the page, its middle at most two pixels off the page's unless that would push it over the edge.
+    /// Ink within the page, from left to right its middle at most four pixels off the page's (more would be pushed over the edge).
     #[test]
     fn every_letter_lies_in_the_middle_of_its_page() {
         let side = usize::from(SIDE);
