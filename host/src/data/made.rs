@@ -70,6 +70,11 @@ impl Maker {
         }
     }
 
+    /// Whether there is an identity for every number, up to [`LAST`].
+    pub fn is_endless(self) -> bool {
+        self != Maker::Letters
+    }
+
     /// Identity number `number` in the world of `seed`.
     pub fn identity(self, seed: u64, number: u32) -> Made {
         match self {

@@ -113,7 +113,8 @@ impl Choice {
 pub fn unseen(selection: Selection, recipe: &Recipe) -> Result<Selected, SelectionError> {
     let (own, split, world) = (&recipe.data.source, &recipe.data.split, recipe.data.world);
     let spec = selection.source.unwrap_or(own);
-    let made = Maker::of(spec).is_some();
+    let maker = Maker::of(spec);
+    let made = maker.is_some();
     let parts_by_file = (made || matches!(spec, Spec::Mnist(_))) && kind(spec) == kind(own);
     let in_parts = parts_by_file || spec.is_at(own);
     let data = match selection.identities {
@@ -122,7 +123,7 @@ pub fn unseen(selection: Selection, recipe: &Recipe) -> Result<Selected, Selecti
             _ => spec.load_all(pattern, world)?,
         },
         None if in_parts => spec.load(Part::Test, split, world)?,
-        None if made => return Err(SelectionError::NotNamed(spec.clone())),
+        None if maker.is_some_and(Maker::is_endless) => return Err(SelectionError::NotNamed(spec.clone())),
         None => spec.load_all(&Pattern::all(), world)?,
     };
     let lineage = recipe.lineage();
@@ -433,11 +434,8 @@ mod tests {
         assert!(error.contains("`e`") && error.contains("2 of the 3") && error.contains("nway"), "{error}");
     }
 
-    #[test]
-    fn what_trains_along_is_known_by_name_or_sample() {
-        let (_folder, spec) = people(&SIX);
-        let mut recipe = recipe(&spec);
-        let along = |source: &Spec, identities: &str| crate::recipe::Also {
+    fn along(source: &Spec, identities: &str) -> crate::recipe::Also {
+        crate::recipe::Also {
             source: source.clone(),
             name: None,
             licence: None,
@@ -445,7 +443,26 @@ mod tests {
             invert: false,
             rotations_as_classes: false,
             sampling: crate::data::Sampling::Balanced { identities: 2, samples: 2 },
-        };
+        }
+    }
+
+    #[test]
+    fn letters_that_trained_are_known_by_their_numbers() {
+        let (_folder, spec) = people(&SIX);
+        let mut recipe = recipe(&spec);
+        let letters = Selection { source: Some(&Spec::Letters), identities: None };
+        let all = unseen(letters, &recipe).unwrap().data.identities.len();
+        recipe.data.also.push(along(&Spec::Letters, "0-99"));
+        let selected = unseen(letters, &recipe).unwrap();
+        assert_eq!((selected.data.identities.len(), selected.choice.left_out), (all - 100, 100));
+        recipe.data.also.push(along(&Spec::Letters, "*"));
+        assert!(matches!(unseen(letters, &recipe), Err(SelectionError::AllSeen(_))));
+    }
+
+    #[test]
+    fn what_trains_along_is_known_by_name_or_sample() {
+        let (_folder, spec) = people(&SIX);
+        let mut recipe = recipe(&spec);
         let (_other, others) = people(&[("m", 110), ("n", 120)]);
         recipe.data.also = vec![along(&Spec::Glyphs, "0-9"), along(&others, "*")];
         let pattern: Pattern = "8-11".parse().unwrap();

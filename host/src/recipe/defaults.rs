@@ -211,7 +211,8 @@ impl Choices {
         let samples = (128usize.div_ceil(identities)).min(16);
         let epochs = match self.source {
             Spec::Mnist(_) => 12,
-            Spec::Glyphs | Spec::Letters | Spec::Utterances(_) | Spec::Espeak => 10,
+            Spec::Glyphs | Spec::Utterances(_) | Spec::Espeak => 10,
+            Spec::Letters => 300,
             Spec::Omniglot(_) => 40,
             Spec::Signatures(_) => 150,
             Spec::Speech(..) => 10,
