@@ -162,6 +162,7 @@ fn place(lines: &mut [Vec<Point>], pen: f32) {
     let bounds = Box2::of(lines);
     let scale = (side * FILL - 2.0 * pen) / bounds.width().max(bounds.height()).max(1e-3);
     let middle = middle_of_ink(lines);
+    // The pen at its broadest, and more than a pixel of white.
     let margin = 1.4 * pen + 1.5;
     let shift = [0, 1].map(|k| {
         let (low, high) = (margin - scale * bounds.low[k], side - margin - scale * bounds.high[k]);
