@@ -44,7 +44,7 @@ enum Command {
     /// Write a model's report (HTML, JSON) and its card, or a comparison of several models
     #[cfg(feature = "training")]
     Report(report::Args),
-    /// Draw built-in glyphs as pictures, to have something to enrol
+    /// Draw glyphs or letters as pictures, to have something to enrol
     Draw(draw::Args),
     /// Ask a board: over serial, TCP, or in the emulator
     Device(device::Args),

@@ -56,6 +56,19 @@ fn a_full_disk_while_drawing() {
 }
 
 #[test]
+fn letters_are_drawn_up_to_the_last() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("drawn");
+    assert!(
+        doppel(&["draw", text(&out), "--source", "letters", "--first", "111", "--identities", "2"]).status.success()
+    );
+    for file in ["111/0.png", "112/3.png"] {
+        let picture = image::open(out.join(file)).expect("a picture").to_luma8();
+        assert!(picture.pixels().any(|pixel| pixel.0[0] < 128), "{file} has no ink");
+    }
+}
+
+#[test]
 fn a_recipe_alone_is_written() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let out = dir.path().join("mine");
@@ -90,7 +103,8 @@ fn arguments_that_make_no_command_end_with_status_2() {
     two("evaluate m --protocol one-shot-runs --identities 1", &["--identities", "one-shot-runs"]);
     two("device info", &["--port", "--tcp", "--qemu"]);
     two("report models/a models/b", &["--out"]);
-    two("draw x --first 4294967295 --identities 3", &["--identities 3", "the last glyph"]);
+    two("draw x --first 4294967295 --identities 3", &["--identities 3", "the last of the glyphs"]);
+    two("draw x --source letters --first 112 --identities 2", &["--first 112", "112, the last of the letters"]);
     assert!(!Path::new("x").exists(), "nothing is left behind");
     // These clap refuses, in its own lines.
     for line in [

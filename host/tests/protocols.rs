@@ -121,4 +121,5 @@ fn runs_are_right_where_the_labels_are() {
     let answer = evaluate(&["--data", &data, "--protocol", "one-shot-runs"]);
     assert_eq!(rate(&answer, "error"), 0.5, "{answer}");
     assert_eq!((answer["runs"].as_u64(), answer["trials"].as_u64()), (Some(2), Some(8)), "{answer}");
+    assert_eq!((answer["seen"].as_u64(), answer["compared"].as_bool()), (Some(0), Some(true)), "{answer}");
 }

@@ -37,6 +37,7 @@ pub mod train;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
+use clap::ValueEnum;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -47,6 +48,11 @@ pub const EXIT_STATUS: &str = "The exit status tells of errors only; decisions a
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
+
+/// What a person writes on the command line for `value`.
+fn flag_value(value: impl ValueEnum) -> String {
+    value.to_possible_value().map(|value| value.get_name().to_string()).unwrap_or_default()
+}
 
 /// Why nothing more can be printed.
 #[derive(Debug, Error)]

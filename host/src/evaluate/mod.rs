@@ -22,7 +22,7 @@ pub use forgeries::{Forgeries, forgeries};
 pub use identify::{Identification, SearchesAtThreshold, identify};
 pub use knn::{knn, same_samples};
 pub use nway::{NWay, nway, nway_accuracy};
-pub use one_shot_runs::{Run, RunsError, errors, pictures, runs};
+pub use one_shot_runs::{Run, RunsError, runs};
 pub use samples::{
     Choice, NOT_COMPARED, Selected, Selection, SelectionError, count_seen, gallery, threshold_trained, unseen,
 };

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::{Embedded, Engine, EngineError};
-use crate::data::{DataError, Dataset, RawSample, Sample, images, natural_order};
+use super::Embedded;
+use crate::data::{DataError, Dataset, Sample, images, natural_order};
 
 /// Name of the folder of runs within Omniglot's.
 const FOLDER: &str = "one_shot_runs";
@@ -47,9 +47,6 @@ pub enum RunsError {
     /// A picture cannot be read.
     #[error(transparent)]
     Picture(#[from] DataError),
-    /// A picture cannot be embedded.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
 }
 
 /// One run: its choices and its questions.
@@ -105,34 +102,23 @@ fn run(folder: &Path, name: &str) -> Result<Run, RunsError> {
     Ok(Run { choices, questions })
 }
 
-/// The pictures of `runs`.
-pub fn pictures(runs: &[Run]) -> Result<Vec<RawSample>, RunsError> {
-    runs.iter().flat_map(Run::paths).map(|path| Ok(images::read(path)?)).collect()
-}
-
 impl Run {
-    /// Its choices, then its questions.
-    fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        self.choices.iter().chain(self.questions.iter().map(|(path, _)| path))
+    /// Its pictures, each an identity of its own: its choices, then its questions.
+    pub fn load(&self) -> Result<Dataset, RunsError> {
+        let mut data = Dataset::default();
+        for path in self.choices.iter().chain(self.questions.iter().map(|(path, _)| path)) {
+            data.identities.push(path.display().to_string());
+            data.samples.push(Sample { identity: data.samples.len(), raw: images::read(path)? });
+        }
+        Ok(data)
     }
-}
 
-/// The wrong answers of each run, of how many questions; a tie for the nearest choice counts as the chance that a draw among
-/// the tied would be wrong.
-pub fn errors(engine: &Engine, runs: &[Run]) -> Result<Vec<(f64, usize)>, RunsError> {
-    runs.iter().map(|run| errors_of(engine, run)).collect()
-}
-
-fn errors_of(engine: &Engine, run: &Run) -> Result<(f64, usize), RunsError> {
-    let mut data = Dataset::default();
-    for path in run.paths() {
-        data.identities.push(path.display().to_string());
-        let raw: RawSample = images::read(path)?;
-        data.samples.push(Sample { identity: data.samples.len(), raw });
+    /// Wrong answers to its questions, of how many, by embeddings of what [`load`](Self::load) gives; a tie for the nearest choice
+    /// counts as the chance that a draw among the tied would be wrong.
+    pub fn errors(&self, embedded: &Embedded) -> (f64, usize) {
+        let right: Vec<usize> = self.questions.iter().map(|&(_, right)| right).collect();
+        (wrong(embedded, self.choices.len(), &right), right.len())
     }
-    let embedded = engine.embed(&data)?;
-    let right: Vec<usize> = run.questions.iter().map(|&(_, right)| right).collect();
-    Ok((wrong(&embedded, run.choices.len(), &right), right.len()))
 }
 
 /// Wrong answers where the first `choices` embeddings are the choices and question `q` follows as number `choices + q`.

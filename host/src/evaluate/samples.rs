@@ -73,7 +73,8 @@ pub struct Choice {
     pub data: Spec,
     /// Identities that were left out as the model has seen them.
     pub left_out: usize,
-    /// Identities that are there though their samples or names are those that the recipe trains on or chooses the threshold with.
+    /// Identities that are there though their samples or names are those that the recipe trains on or chooses the threshold with;
+    /// of one-shot runs their pictures.
     pub seen: usize,
     /// Whether samples could be compared with those that trained or chose the threshold, where that had to be done.
     pub compared: bool,

@@ -11,8 +11,8 @@ use super::pictures::{Look, Pictures};
 use super::{CurvePoint, Facts, Histogram, OnBoard, Report, ReportError, Reported, Task, Training};
 use crate::data::{Dataset, RawSample, Spec};
 use crate::evaluate::{
-    Choice, Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, Selected, Selection, det, errors, forgeries,
-    gallery, identify, knn, mean_interval, nway, runs, unseen, verify, verify_resampled,
+    Choice, Comparisons, Embedded, Engine, EngineKind, NWay, Resampling, Selected, Selection, det, forgeries, gallery,
+    identify, knn, mean_interval, nway, runs, unseen, verify, verify_resampled,
 };
 use crate::export::{check_origin, evidence_sentence, layer_errors};
 use crate::metrics::Scores;
@@ -188,12 +188,13 @@ fn tasks(
             tasks.insert(0, asked(name, false, &wrong, how));
         }
     }
-    let source = recipe.data.source.to_string();
-    if let Some((_, folder)) = source.split_once(':').filter(|(kind, _)| *kind == "omniglot")
-        && let Ok(runs) = runs(Path::new(folder))
+    if let Spec::Omniglot(folder) = &recipe.data.source
+        && let Ok(runs) = runs(folder)
     {
+        let answered = runs.iter().map(|run| Ok(run.errors(&engine.embed(&run.load()?)?)));
+        let wrong = answered.collect::<Result<Vec<_>, ReportError>>()?;
         let name = format!("Lake's 20-way one-shot, {} runs", runs.len());
-        tasks.insert(0, asked(name, true, &errors(engine, &runs)?, how));
+        tasks.insert(0, asked(name, true, &wrong, how));
     }
     Ok(tasks)
 }

@@ -2,18 +2,18 @@
 
 mod outcome;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
 use super::numbers::{MAX_REFERENCES, MAX_REPLICATES, within};
-use super::{UsageError, print_json};
+use super::{UsageError, flag_value, print_json};
 use crate::data::{Pattern, Spec};
 use crate::evaluate::{
-    Choice, Comparisons, Embedded, Engine, EngineKind, MAX_SAMPLES, NOT_COMPARED, NWay, Resampling, Selected,
-    Selection, compared, count_seen, det, errors, forgeries, gallery, identify, knn, nway, pictures, runs,
-    same_samples, unseen, verify_resampled,
+    Choice, Comparisons, Embedded, Engine, EngineError, EngineKind, MAX_SAMPLES, NOT_COMPARED, NWay, Resampling, Run,
+    Selected, Selection, compared, count_seen, det, forgeries, gallery, identify, knn, nway, runs, same_samples,
+    unseen, verify_resampled,
 };
 use crate::export::check_origin;
 use crate::model::BundleBytes;
@@ -94,11 +94,8 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         check_origin(&args.model, &recipe)?;
     }
     let (choice, rates) = match args.protocol {
-        Protocol::OneShotRuns => (None, one_shot_runs(&args, &engine, &recipe)?),
-        _ => {
-            let (choice, rates) = over_identities(&args, &engine, &recipe)?;
-            (Some(choice), rates)
-        }
+        Protocol::OneShotRuns => one_shot_runs(&args, &engine, &recipe)?,
+        _ => over_identities(&args, &engine, &recipe)?,
     };
     let outcome = Outcome {
         protocol: flag_value(args.protocol),
@@ -143,28 +140,28 @@ fn model_id(engine: &Engine) -> anyhow::Result<Option<String>> {
     Ok(Some(format!("{id:016x}")))
 }
 
-/// What a person writes on the command line for `value`.
-fn flag_value(value: impl ValueEnum) -> String {
-    value.to_possible_value().map(|value| value.get_name().to_string()).unwrap_or_default()
-}
-
-fn one_shot_runs(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Result<Rates> {
-    let spec = args.data.as_ref().unwrap_or(&recipe.data.source).to_string();
-    let Some((_, folder)) = spec.split_once(':') else {
+fn one_shot_runs(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Result<(Choice, Rates)> {
+    let spec = args.data.as_ref().unwrap_or(&recipe.data.source);
+    let Some(folder) = spec.folder() else {
         bail!("{spec} has no one-shot runs: give their folder with --data omniglot:DIR");
     };
-    let runs = runs(Path::new(folder))?;
-    let pictures = pictures(&runs)?;
-    match count_seen(recipe, pictures.iter()) {
+    let runs = runs(folder)?;
+    let loaded = runs.iter().map(Run::load).collect::<Result<Vec<_>, _>>()?;
+    let pictures = || loaded.iter().flat_map(|data| &data.samples).map(|sample| &sample.raw);
+    let seen = count_seen(recipe, pictures());
+    match seen {
         Some(0) => {}
         Some(seen) => note!(
             "{seen} of the {} pictures trained the model, or one that it started from, or chose its threshold",
-            pictures.len()
+            pictures().count()
         ),
         None => note!("{NOT_COMPARED}"),
     }
-    let wrong = errors(engine, &runs)?;
-    Ok(Rates::Accuracy(Accuracy { runs: Some(wrong.len()), ..Accuracy::new(&wrong, resampling(args)) }))
+    let answered = runs.iter().zip(&loaded).map(|(run, data)| Ok(run.errors(&engine.embed(data)?)));
+    let wrong = answered.collect::<Result<Vec<_>, EngineError>>()?;
+    // Every picture is an identity of its own.
+    let choice = Choice { data: spec.clone(), left_out: 0, seen: seen.unwrap_or(0), compared: seen.is_some() };
+    Ok((choice, Rates::Accuracy(Accuracy { runs: Some(wrong.len()), ..Accuracy::new(&wrong, resampling(args)) })))
 }
 
 fn over_identities(args: &Args, engine: &Engine, recipe: &Recipe) -> anyhow::Result<(Choice, Rates)> {

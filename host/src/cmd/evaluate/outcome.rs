@@ -16,7 +16,7 @@ pub(super) struct Outcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) model: Option<String>,
     #[serde(flatten)]
-    pub(super) choice: Option<Choice>,
+    pub(super) choice: Choice,
     #[serde(flatten)]
     pub(super) rates: Rates,
 }

@@ -42,11 +42,6 @@ impl Glyph {
     }
 }
 
-/// Drawing number `sample` of glyph number `identity` in the world of `seed`.
-pub fn draw(seed: u64, identity: u32, sample: u32) -> RawSample {
-    Glyph::new(seed, identity).draw(sample)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +49,10 @@ mod tests {
     use crate::data::page::SIDE;
     use flate2::Crc;
     use shared::frontend::Pixels;
+
+    fn draw(seed: u64, identity: u32, sample: u32) -> RawSample {
+        Glyph::new(seed, identity).draw(sample)
+    }
 
     fn pixels(raw: RawSample) -> Vec<u8> {
         raw.pixels().to_vec()
