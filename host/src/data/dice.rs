@@ -40,7 +40,11 @@ impl Dice {
 
     /// One of `from`, which has some.
     pub(super) fn choose<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        let index = (u64::from(self.0.next_u32()) * from.len() as u64) >> 32;
-        &from[index as usize]
+        &from[self.below(from.len())]
+    }
+
+    /// Evenly from 0 to `count - 1`; `count` is not 0.
+    pub(super) fn below(&mut self, count: usize) -> usize {
+        ((u64::from(self.0.next_u32()) * count as u64) >> 32) as usize
     }
 }

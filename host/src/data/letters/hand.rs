@@ -12,6 +12,12 @@ const FILL: f32 = 5.0 / 7.0;
 /// Points of a curve between two of the form's.
 const STEPS: usize = 10;
 
+/// How often a letter has a bar that is not in its form.
+const CROSSED: f32 = 0.25;
+
+/// How often a stroke is not drawn to its end.
+const LIFTED: f32 = 0.3;
+
 pub(super) fn write(dice: &mut Dice, ways: &[Vec<Stroke>]) -> Writing {
     if ways.is_empty() {
         return Writing { strokes: Vec::new(), ink: 0.0 };
@@ -23,9 +29,15 @@ pub(super) fn write(dice: &mut Dice, ways: &[Vec<Stroke>]) -> Writing {
     let hooks = dice.chance(0.35);
     let mut lines: Vec<Vec<Point>> =
         way.into_iter().map(|stroke| draw(dice, stroke, care, proportions, hooks)).collect();
+    if dice.chance(LIFTED) {
+        lift(dice, &mut lines);
+    }
+    if dice.chance(CROSSED) {
+        lines.extend(bar(dice, &lines));
+    }
     let (turn, slant) = (dice.bell(0.09), 0.05 + dice.bell(0.2));
     lean(&mut lines, turn, slant, 1.0 + dice.bell(0.16));
-    let pen = dice.between(1.5, 3.0);
+    let pen = dice.between(1.4, 3.4);
     place(&mut lines, pen);
     let strokes = taper(dice, lines, pen);
     Writing { strokes, ink: 255.0 }
@@ -62,6 +74,58 @@ fn draw(dice: &mut Dice, mut stroke: Stroke, care: f32, proportions: [f32; 2], h
         }
     }
     line
+}
+
+/// Leaves off up to a fifth of one stroke at its start or its end: a loop stays open, a stem hangs free.
+fn lift(dice: &mut Dice, lines: &mut [Vec<Point>]) {
+    let which = dice.below(lines.len());
+    let line = &mut lines[which];
+    let drawn = (1.0 - dice.between(0.05, 0.2)) * length(line);
+    let late = dice.chance(0.5);
+    if late {
+        line.reverse();
+    }
+    let (last, end) = along(line, drawn);
+    line.truncate(last);
+    line.push(end);
+    if late {
+        line.reverse();
+    }
+}
+
+/// A short level bar across a steep stroke: about the middle of one that is curved, at the end of a straight piece as a serif is; none
+/// where the stroke that chance picks is not steep there.
+fn bar(dice: &mut Dice, lines: &[Vec<Point>]) -> Option<Vec<Point>> {
+    let line = dice.choose(lines);
+    let middle = dice.between(0.35, 0.65) * length(line);
+    let (reach, left, tilt) = (dice.between(2.0, 4.0), dice.bell(0.6), dice.bell(0.6));
+    let (next, _) = along(line, middle);
+    let ([x, y], [dx, dy]) = (line[next], direction(line[next - 1], line[next]));
+    let steep = dy.abs() > dx.abs();
+    steep.then(|| vec![[x - reach - left, y + tilt], [x + reach - left, y - tilt]])
+}
+
+/// The place on a polyline that is `way` from its start, and the index of the point behind it; the last point where it is shorter.
+fn along(line: &[Point], way: f32) -> (usize, Point) {
+    let mut passed = 0.0;
+    for (i, ends) in line.windows(2).enumerate() {
+        let piece = length(ends);
+        if passed + piece > way {
+            let ([x, y], [to_x, to_y], part) = (ends[0], ends[1], (way - passed) / piece);
+            return (i + 1, [x + part * (to_x - x), y + part * (to_y - y)]);
+        }
+        passed += piece;
+    }
+    (line.len() - 1, line[line.len() - 1])
+}
+
+/// Of a polyline.
+fn length(line: &[Point]) -> f32 {
+    let piece = |ends: &[Point]| {
+        let [dx, dy] = [ends[1][0] - ends[0][0], ends[1][1] - ends[0][1]];
+        (dx * dx + dy * dy).sqrt()
+    };
+    line.windows(2).map(piece).sum()
 }
 
 /// Bows and loops deeper or flatter.
@@ -212,6 +276,41 @@ mod tests {
         let line = curve(&stroke(&ring, None));
         let (out, back) = (direction(line[0], line[1]), direction(line[line.len() - 2], line[line.len() - 1]));
         assert!(out[0] * back[0] + out[1] * back[1] > 0.9, "{out:?} {back:?}");
+    }
+
+    #[test]
+    fn a_lifted_stroke_keeps_one_end() {
+        let whole = vec![[0.0, 0.0], [0.0, 6.0], [4.0, 6.0]];
+        for sample in 0..20 {
+            let mut lines = [whole.clone()];
+            lift(&mut Dice::new(1, 0, sample), &mut lines);
+            let line = &lines[0];
+            assert!((8.0 - 1e-4..=9.5 + 1e-4).contains(&length(line)), "{line:?}");
+            assert!(line[0] == whole[0] || line[line.len() - 1] == whole[2], "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_bar_crosses_steep_strokes_only() {
+        let mut dice = Dice::new(1, 0, 0);
+        assert_eq!(bar(&mut dice, &[vec![[0.0, 0.0], [15.0, 3.0]]]), None);
+        let curve: Vec<Point> = (0..=15).map(|y| [8.0, y as f32]).collect();
+        for (line, rows) in [(curve, 4.5..=10.5), (vec![[8.0, 0.0], [8.0, 15.0]], 15.0..=15.0)] {
+            for _ in 0..20 {
+                let bar = bar(&mut dice, std::slice::from_ref(&line)).expect("the stroke is upright");
+                let [from, to] = bar[..] else { panic!("{bar:?}") };
+                assert!((4.0..=8.0).contains(&(to[0] - from[0])), "{bar:?}");
+                assert!(rows.contains(&((from[1] + to[1]) / 2.0)), "{bar:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_place_along_a_line_is_found() {
+        let line = [[0.0, 0.0], [0.0, 6.0], [4.0, 6.0]];
+        assert_eq!(along(&line, 3.0), (1, [0.0, 3.0]));
+        assert_eq!(along(&line, 7.0), (2, [1.0, 6.0]));
+        assert_eq!(along(&line, 99.0), (2, [4.0, 6.0]));
     }
 
     #[test]
