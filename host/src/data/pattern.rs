@@ -56,7 +56,7 @@ impl Pattern {
         let mut runs: Vec<(&str, Option<Range>)> = Vec::new();
         for name in names.iter().map(AsRef::as_ref) {
             if let Some((_, Some(run))) = runs.last_mut()
-                && let Some(longer) = run.extended(name)
+                && let Some(longer) = run.extended(name).filter(reads_back)
             {
                 *run = longer;
             } else {
@@ -129,6 +129,17 @@ impl Term {
     }
 }
 
+/// Whether `text` as an item without quotes stands for itself, blanks and all.
+fn is_plain(text: &str) -> bool {
+    text.trim() == text && !text.contains([',', '*', '"'])
+}
+
+/// Whether the range is an item as it is spelled: ranges have no quotes.
+fn reads_back(range: &Range) -> bool {
+    let text = range.to_string();
+    is_plain(&text) && Range::parse(&text) == Ok(Some(range.clone()))
+}
+
 /// The items of a list, with `true` for those that stood in quotes (which are gone).
 fn items(text: &str) -> Result<Vec<(String, bool)>, PatternError> {
     let wrong = || PatternError::Quotes(text.to_string());
@@ -191,8 +202,11 @@ impl fmt::Display for Term {
         match self {
             Term::All => f.write_str("*"),
             Term::Name(name) => {
-                let plain = name.trim() == name && !name.contains([',', '*', '"']) && Range::parse(name) == Ok(None);
-                if plain { f.write_str(name) } else { write!(f, "\"{}\"", name.replace('"', "\"\"")) }
+                if is_plain(name) && Range::parse(name) == Ok(None) {
+                    f.write_str(name)
+                } else {
+                    write!(f, "\"{}\"", name.replace('"', "\"\""))
+                }
             }
             Term::Run(range) => range.fmt(f),
         }
@@ -286,6 +300,15 @@ mod tests {
         assert_eq!(error("s*"), PatternError::Star("s*".into()));
         for text in ["\"a", "a\"b", "\"a\"b", "\"a\"\""] {
             assert_eq!(error(text), PatternError::Quotes(text.into()));
+        }
+    }
+
+    #[test]
+    fn names_whose_range_could_not_be_read_stay_names() {
+        for names in [["*1", "*2"], [",1", ",2"], [" 1", " 2"], ["\"1", "\"2"]] {
+            let pattern = Pattern::of_names(&names);
+            assert_eq!(pattern.0, names.map(|name| Term::Name(name.to_string())));
+            assert_eq!(pattern.to_string().parse(), Ok(pattern));
         }
     }
 
