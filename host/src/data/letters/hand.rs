@@ -13,7 +13,7 @@ const FILL: f32 = 5.0 / 7.0;
 const STEPS: usize = 10;
 
 /// How often a letter has a bar that is not in its form.
-const CROSSED: f32 = 0.25;
+const BARRED: f32 = 0.25;
 
 /// How often a stroke is not drawn to its end.
 const LIFTED: f32 = 0.3;
@@ -32,7 +32,7 @@ pub(super) fn write(dice: &mut Dice, ways: &[Vec<Stroke>]) -> Writing {
     if dice.chance(LIFTED) {
         lift(dice, &mut lines);
     }
-    if dice.chance(CROSSED) {
+    if dice.chance(BARRED) {
         lines.extend(bar(dice, &lines));
     }
     let (turn, slant) = (dice.bell(0.09), 0.05 + dice.bell(0.2));
@@ -81,14 +81,14 @@ fn lift(dice: &mut Dice, lines: &mut [Vec<Point>]) {
     let which = dice.below(lines.len());
     let line = &mut lines[which];
     let drawn = (1.0 - dice.between(0.05, 0.2)) * length(line);
-    let late = dice.chance(0.5);
-    if late {
+    let backwards = dice.chance(0.5);
+    if backwards {
         line.reverse();
     }
     let (last, end) = along(line, drawn);
     line.truncate(last);
     line.push(end);
-    if late {
+    if backwards {
         line.reverse();
     }
 }
@@ -98,11 +98,11 @@ fn lift(dice: &mut Dice, lines: &mut [Vec<Point>]) {
 fn bar(dice: &mut Dice, lines: &[Vec<Point>]) -> Option<Vec<Point>> {
     let line = dice.choose(lines);
     let middle = dice.between(0.35, 0.65) * length(line);
-    let (reach, left, tilt) = (dice.between(2.0, 4.0), dice.bell(0.6), dice.bell(0.6));
+    let (reach, aside, tilt) = (dice.between(2.0, 4.0), dice.bell(0.6), dice.bell(0.6));
     let (next, _) = along(line, middle);
     let ([x, y], [dx, dy]) = (line[next], direction(line[next - 1], line[next]));
     let steep = dy.abs() > dx.abs();
-    steep.then(|| vec![[x - reach - left, y + tilt], [x + reach - left, y - tilt]])
+    steep.then(|| vec![[x - reach - aside, y + tilt], [x + reach - aside, y - tilt]])
 }
 
 /// The place on a polyline that is `way` from its start, and the index of the point behind it; the last point where it is shorter.

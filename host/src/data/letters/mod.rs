@@ -3,8 +3,8 @@
 //! An identity is a letter: one or more ways of writing it, each of strokes through a few points (`letters.txt`). A sample is
 //! one hand's writing of one of them: proportions, points, joints and corners a little off, strokes too short or too long,
 //! some with hooks at their ends or not drawn to them, some letters with a bar more, the letter slanted, widened and turned,
-//! the pen thick or thin. It is placed as MNIST's
-//! digits are: the longer side takes five sevenths of the page, and the middle of the ink is the page's.
+//! the pen thick or thin. It is placed as MNIST's digits are: the longer side takes five sevenths of the page, and the middle
+//! of the ink is the page's.
 //!
 //! A writing depends on nothing but (seed, identity, sample), and is the same on every platform: it is made of ChaCha8's
 //! words and of exactly rounded float operations.
