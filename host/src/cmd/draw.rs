@@ -9,8 +9,7 @@ use image::{ExtendedColorType, ImageEncoder};
 use shared::frontend::{Image, Raw};
 
 use super::{UsageError, flag_value};
-use crate::data::letters;
-use crate::data::made::{LAST, Maker};
+use crate::data::made::Maker;
 use crate::model::write_all;
 
 /// Arguments of `draw`.
@@ -52,19 +51,19 @@ impl Source {
         }
     }
 
-    /// Numbers of the identity that comes first unless another is asked for, and of the last one that there is.
-    fn numbers(self) -> (u32, u32) {
+    /// Number of the identity that comes first unless another is asked for.
+    fn first(self) -> u32 {
         match self {
-            Source::Glyphs => (1_000_000, LAST),
-            Source::Letters => (0, letters::identities().len() as u32 - 1),
+            Source::Glyphs => 1_000_000,
+            Source::Letters => 0,
         }
     }
 }
 
 /// Draws characters that the program makes itself as pictures, something to enrol where no camera is at hand.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let (first, last) = args.source.numbers();
-    let first = args.first.unwrap_or(first);
+    let maker = args.source.maker();
+    let (first, last) = (args.first.unwrap_or(args.source.first()), maker.last());
     let end = u64::from(first) + u64::from(args.identities);
     if end > u64::from(last) + 1 {
         let message = format!(
@@ -74,7 +73,6 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         );
         return Err(UsageError(message).into());
     }
-    let maker = args.source.maker();
     for number in (first..=last).take(args.identities as usize) {
         let identity = maker.identity(args.seed, number);
         let mut files = Vec::new();

@@ -70,9 +70,17 @@ impl Maker {
         }
     }
 
+    /// The number of its last identity.
+    pub fn last(self) -> u32 {
+        match self {
+            Maker::Letters => letters::last(),
+            Maker::Glyphs | Maker::Utterances(_) => LAST,
+        }
+    }
+
     /// Whether there is an identity for every number, up to [`LAST`].
     pub fn is_endless(self) -> bool {
-        self != Maker::Letters
+        self.last() == LAST
     }
 
     /// Identity number `number` in the world of `seed`.

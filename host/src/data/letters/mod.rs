@@ -41,9 +41,14 @@ impl Letter {
     }
 }
 
+/// The number of the last letter.
+pub fn last() -> u32 {
+    forms::LETTERS.len() as u32 - 1
+}
+
 /// The numbers of all letters, as names.
 pub fn identities() -> Vec<String> {
-    (0..forms::LETTERS.len()).map(|number| number.to_string()).collect()
+    (0..=last()).map(|number| number.to_string()).collect()
 }
 
 #[cfg(test)]
