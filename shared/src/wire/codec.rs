@@ -327,7 +327,7 @@ macro_rules! variants {
 
             #[inline(never)]
             fn read(from: &mut Reader<$life>) -> Self {
-                match from.byte() {
+                match from.number() {
                     $($tag => Self::$variant
                         $(($({ let $item = Wire::read(from); $item }),*))? $({ $($field: Wire::read(from)),* })?,)*
                     number => {
