@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Range;
 use std::path::Path;
 use std::time::Instant;
 
@@ -15,7 +16,7 @@ use shared::wire::Response;
 
 use crate::app::{App, End, IDENTITIES, Memory};
 use crate::engine::{Engine, NOTHING};
-use crate::image::{self, Flash, Keep, Unkept};
+use crate::image::{self, Flash, Unkept};
 use crate::onnx::{OnnxError, OnnxModel};
 use crate::platform::{Platform, SlotFailed};
 
@@ -24,7 +25,7 @@ pub type DesktopApp<'m, E> = App<'m, E, FileFlash<'m>, DesktopPlatform<'m>, IDEN
 /// What it keeps in RAM.
 pub type DesktopMemory = Memory<IDENTITIES, MAX_DIM>;
 /// The desktop's flash.
-pub type FileFlash<'m> = Flash<'m, Option<Part>>;
+pub type FileFlash<'m> = Flash<Part<'m>>;
 
 /// The front end in front of an ONNX file in tract.
 #[derive(Debug)]
@@ -114,34 +115,45 @@ impl FlashImage {
     /// The store's part, and the slots.
     pub fn parts(&mut self) -> io::Result<(FileFlash<'_>, Slots<'_>)> {
         let FlashImage { words, file } = self;
-        let part = |offset| match &*file {
-            Some(file) => Ok::<_, io::Error>(Some(Part { file: file.try_clone()?, offset })),
-            None => Ok(None),
+        let part = |bytes, range: Range<usize>| -> io::Result<_> {
+            let file = match &*file {
+                Some(file) => Some((file.try_clone()?, range.start as u64)),
+                None => None,
+            };
+            Ok(Flash(Part { bytes, file }))
         };
         let (slots, store) = bytemuck::cast_slice_mut(words).split_at_mut(image::STORE.start);
         let (first, second) = slots.split_at_mut(image::SLOT_LEN);
-        let slots = [Flash::new(first, part(image::slot(1).start)?), Flash::new(second, part(image::slot(2).start)?)];
-        Ok((Flash::new(store, part(image::STORE.start)?), slots))
+        Ok((part(store, image::STORE)?, [part(first, image::slot(1))?, part(second, image::slot(2))?]))
     }
 }
 
 /// Slots 1 and 2.
 pub type Slots<'m> = [FileFlash<'m>; 2];
 
-/// A part of the flash's file.
+/// A part of the flash, and the file that has it with the place there.
 #[derive(Debug)]
-pub struct Part {
-    file: File,
-    offset: usize,
+pub struct Part<'m> {
+    bytes: &'m mut [u8],
+    file: Option<(File, u64)>,
 }
 
-impl Keep for Option<Part> {
-    fn keep(&mut self, offset: usize, bytes: &[u8]) -> Result<(), Unkept> {
-        let Some(part) = self else {
+impl image::Memory for Part<'_> {
+    fn bytes(&self) -> &[u8] {
+        self.bytes
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.bytes
+    }
+
+    fn keep(&mut self, range: Range<usize>) -> Result<(), Unkept> {
+        let Some((file, offset)) = &mut self.file else {
             return Ok(());
         };
-        let at = SeekFrom::Start((part.offset + offset) as u64);
-        part.file.seek(at).and_then(|_| part.file.write_all(bytes)).map_err(|_| Unkept)
+        let at = SeekFrom::Start(*offset + range.start as u64);
+        let bytes = self.bytes.get(range).ok_or(Unkept)?;
+        file.seek(at).and_then(|_| file.write_all(bytes)).map_err(|_| Unkept)
     }
 }
 

@@ -29,73 +29,71 @@ pub fn slot(slot: u8) -> Range<usize> {
     start..start + SLOT_LEN
 }
 
-/// What a flash does: erasing sets bits, writing clears them, and both reach what outlives the program by `keep`.
+/// What a flash does: erasing sets bits, writing clears them, and what outlives the program has both.
 #[derive(Debug)]
-pub struct Flash<'m, K> {
-    bytes: &'m mut [u8],
-    keep: K,
-}
+pub struct Flash<M>(pub M);
 
-/// What outlives the program.
-pub trait Keep {
-    /// `bytes` now lie at `offset` of the flash.
-    fn keep(&mut self, offset: usize, bytes: &[u8]) -> Result<(), Unkept>;
+/// The memory of a flash.
+pub trait Memory {
+    /// What it holds.
+    fn bytes(&self) -> &[u8];
+
+    /// What it holds, to be changed: [`Memory::keep`] follows.
+    fn bytes_mut(&mut self) -> &mut [u8];
+
+    /// Brings the bytes in `range`, which were changed, to what outlives the program.
+    fn keep(&mut self, range: Range<usize>) -> Result<(), Unkept>;
 }
 
 /// What was changed will be gone when the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unkept;
 
-impl<'m, K: Keep> Flash<'m, K> {
-    /// A flash that holds `bytes`, which `keep` holds as well.
-    pub fn new(bytes: &'m mut [u8], keep: K) -> Self {
-        Flash { bytes, keep }
+impl<M: Memory> Flash<M> {
+    /// What it holds.
+    pub fn bytes(&self) -> &[u8] {
+        self.0.bytes()
     }
 
-    /// The bytes.
-    pub fn bytes(&self) -> &[u8] {
-        self.bytes
+    /// Changes the bytes in `range`.
+    fn change(&mut self, range: Range<usize>, change: impl FnOnce(&mut [u8])) -> Result<(), NorFlashErrorKind> {
+        change(self.0.bytes_mut().get_mut(range.clone()).ok_or(NorFlashErrorKind::OutOfBounds)?);
+        self.0.keep(range).map_err(|Unkept| NorFlashErrorKind::Other)
     }
 }
 
-impl<K> ErrorType for Flash<'_, K> {
+impl<M> ErrorType for Flash<M> {
     type Error = NorFlashErrorKind;
 }
 
-impl<K> ReadNorFlash for Flash<'_, K> {
+impl<M: Memory> ReadNorFlash for Flash<M> {
     const READ_SIZE: usize = 1;
 
     fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), NorFlashErrorKind> {
         check_read(self, offset, bytes.len())?;
         let at = offset as usize;
-        let held = self.bytes.get(at..at + bytes.len()).ok_or(NorFlashErrorKind::OutOfBounds)?;
+        let held = self.bytes().get(at..at + bytes.len()).ok_or(NorFlashErrorKind::OutOfBounds)?;
         bytes.copy_from_slice(held);
         Ok(())
     }
 
     fn capacity(&self) -> usize {
-        self.bytes.len()
+        self.bytes().len()
     }
 }
 
-impl<K: Keep> NorFlash for Flash<'_, K> {
+impl<M: Memory> NorFlash for Flash<M> {
     const WRITE_SIZE: usize = WORD;
     const ERASE_SIZE: usize = PAGE;
 
     fn erase(&mut self, from: u32, to: u32) -> Result<(), NorFlashErrorKind> {
         check_erase(self, from, to)?;
-        let held = self.bytes.get_mut(from as usize..to as usize).ok_or(NorFlashErrorKind::OutOfBounds)?;
-        held.fill(0xff);
-        self.keep.keep(from as usize, held).map_err(|Unkept| NorFlashErrorKind::Other)
+        self.change(from as usize..to as usize, |held| held.fill(0xff))
     }
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), NorFlashErrorKind> {
         check_write(self, offset, bytes.len())?;
         let at = offset as usize;
-        let held = self.bytes.get_mut(at..at + bytes.len()).ok_or(NorFlashErrorKind::OutOfBounds)?;
-        for (place, &byte) in held.iter_mut().zip(bytes) {
-            *place &= byte;
-        }
-        self.keep.keep(at, held).map_err(|Unkept| NorFlashErrorKind::Other)
+        self.change(at..at + bytes.len(), |held| held.iter_mut().zip(bytes).for_each(|(place, &byte)| *place &= byte))
     }
 }

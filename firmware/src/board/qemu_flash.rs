@@ -2,11 +2,12 @@
 //! of the emulator in a file of the host that semihosting opens: `-append flash=PATH` names it.
 #![allow(unsafe_code)] // memory beside the program's, and calls of the emulator
 
-use core::{ptr, slice};
+use core::ops::Range;
+use core::ptr;
 
 use cortex_m_semihosting::{nr, syscall};
 
-use crate::image::{self, Flash, Keep, Unkept};
+use crate::image::{self, Flash, Memory, Unkept};
 
 /// Where the flash lies; the memory map ends the program's part there.
 const BASE: *mut u8 = 0x0030_0000 as *mut u8;
@@ -16,23 +17,43 @@ const OPTION: &[u8] = b"flash=";
 const GET_COMMAND_LINE: usize = 0x15;
 
 /// A part of the flash.
-pub type QemuFlash = Flash<'static, Part>;
+pub type QemuFlash = Flash<Part>;
 
-/// Where a part of the flash lies in the file, if there is one.
+/// A part of the flash: its memory, and where it lies in the file, if there is one.
 #[derive(Debug)]
 pub struct Part {
+    memory: *mut [u8],
     file: Option<usize>,
     offset: usize,
 }
 
-impl Keep for Part {
-    fn keep(&mut self, offset: usize, bytes: &[u8]) -> Result<(), Unkept> {
+impl Part {
+    fn new(range: Range<usize>, file: Option<usize>) -> Self {
+        Part { memory: memory(&range), file, offset: range.start }
+    }
+}
+
+impl Memory for Part {
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: as below, and `self` is borrowed, so nobody changes it.
+        unsafe { &*self.memory }
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: no other part has this memory, and `self` is borrowed alone. Who asks `slot_memory` reads only, of a slot
+        // that is not changed meanwhile.
+        unsafe { &mut *self.memory }
+    }
+
+    fn keep(&mut self, range: Range<usize>) -> Result<(), Unkept> {
         let Some(file) = self.file else {
             return Ok(());
         };
+        let offset = self.offset + range.start;
+        let bytes = self.bytes().get(range).ok_or(Unkept)?;
         // SAFETY: the calls read the arguments and `bytes`, and nothing else of this program.
         let left = unsafe {
-            if syscall!(SEEK, file, self.offset + offset) != 0 {
+            if syscall!(SEEK, file, offset) != 0 {
                 return Err(Unkept);
             }
             syscall!(WRITE, file, bytes.as_ptr(), bytes.len())
@@ -46,26 +67,25 @@ impl Keep for Part {
 pub(super) fn flash() -> Option<(QemuFlash, [QemuFlash; 2])> {
     cortex_m::singleton!(TAKEN: () = ())?;
     // SAFETY: the memory map gives this memory to nobody else, and the line above passes once.
-    let bytes = unsafe { slice::from_raw_parts_mut(BASE, image::LEN) };
+    let bytes = unsafe { &mut *memory(&(0..image::LEN)) };
     bytes.fill(0xff);
     let mut line = [0u8; 512];
     let file = match path(&mut line) {
         Some(path) => Some(open(path, bytes)?),
         None => None,
     };
-    let (slots, store) = bytes.split_at_mut_checked(image::STORE.start)?;
-    let (first, second) = slots.split_at_mut_checked(image::SLOT_LEN)?;
-    let part = |offset| Part { file, offset };
-    Some((
-        Flash::new(store, part(image::STORE.start)),
-        [Flash::new(first, part(image::slot(1).start)), Flash::new(second, part(image::slot(2).start))],
-    ))
+    let part = |range| Flash(Part::new(range, file));
+    Some((part(image::STORE), [part(image::slot(1)), part(image::slot(2))]))
 }
 
 /// The memory of slot 1 or 2.
 pub(super) fn slot_memory(slot: u8) -> *const [u8] {
-    let range = image::slot(slot);
-    ptr::slice_from_raw_parts(BASE.wrapping_add(range.start), range.len())
+    memory(&image::slot(slot))
+}
+
+/// What lies at `range` of the flash.
+fn memory(range: &Range<usize>) -> *mut [u8] {
+    ptr::slice_from_raw_parts_mut(BASE.wrapping_add(range.start), range.len())
 }
 
 /// The file's path on the emulator's command line, ended by a zero.
