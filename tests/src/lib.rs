@@ -5,4 +5,5 @@ pub mod conversation;
 pub mod exported;
 pub mod inputs;
 pub mod model;
+pub mod pad;
 pub mod reference;

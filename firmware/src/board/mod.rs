@@ -16,6 +16,8 @@ mod qemu;
 mod qemu_flash;
 #[cfg(feature = "qemu-m33")]
 mod qemu_m33;
+#[cfg(feature = "qemu-pad")]
+mod qemu_pad;
 #[cfg(feature = "qemu-riscv")]
 mod qemu_riscv;
 #[cfg(feature = "rp2350")]
@@ -64,11 +66,11 @@ use shared::frontend::{FrontEnd, Pixels};
 use shared::golden::{Golden, GoldenError};
 
 use crate::app::{IDENTITIES, Memory};
-#[cfg(feature = "embassy")]
+#[cfg(feature = "pad")]
 use crate::capture::pad::Pad;
 #[cfg(feature = "link")]
 use crate::capture::xpt2046::Xpt2046;
-#[cfg(feature = "qemu")]
+#[cfg(all(feature = "link", not(feature = "pad")))]
 use crate::pins::Absent;
 #[cfg(feature = "link")]
 use crate::pins::{Button, Outputs};
@@ -99,13 +101,13 @@ pub struct Wiring {
 }
 
 /// The pad of `panel` and `button` for a model of `input`.
-#[cfg(feature = "embassy")]
+#[cfg(feature = "pad")]
 pub fn pad(panel: Xpt2046<Bus, In>, button: Button<In>, input: &Pixels) -> Option<Pad<Bus, In, In, INPUT_LEN>> {
     Pad::new(panel, button, input)
 }
 
 /// Lets the pad draw for the model of `front`.
-#[cfg(feature = "embassy")]
+#[cfg(feature = "pad")]
 pub fn suit(pad: &mut Pad<Bus, In, In, INPUT_LEN>, front: &FrontEnd) {
     if let FrontEnd::Pixels(input) = front {
         pad.suit(input);
@@ -113,11 +115,11 @@ pub fn suit(pad: &mut Pad<Bus, In, In, INPUT_LEN>, front: &FrontEnd) {
 }
 
 /// No value of this pad exists.
-#[cfg(feature = "qemu")]
+#[cfg(all(feature = "link", not(feature = "pad")))]
 pub fn suit(_pad: &mut Absent, _front: &FrontEnd) {}
 
 /// None: no value of this panel exists.
-#[cfg(feature = "qemu")]
+#[cfg(all(feature = "link", not(feature = "pad")))]
 pub fn pad(_panel: Xpt2046<Bus, In>, _button: Button<In>, _input: &Pixels) -> Option<Absent> {
     None
 }

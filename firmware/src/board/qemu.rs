@@ -1,5 +1,5 @@
 //! QEMU's `mps2-an386`: a Cortex-M4F whose console is semihosting, whose link is a CMSDK UART, and whose two lamps show decisions:
-//! bits 0 (yes) and 1 (no) of the register at 0x40028000.
+//! bits 0 (yes) and 1 (no) of the register at 0x40028000. With the feature `qemu-pad` it has a panel to write on and a button.
 #![allow(unsafe_code)] // registers, and handlers that the vector table calls
 
 use core::convert::Infallible;
@@ -17,16 +17,18 @@ pub use cortex_m_semihosting::hprintln as println;
 
 use super::Wiring;
 pub(super) use super::qemu_flash::{QemuFlash as SlotFlash, slot_memory};
-use crate::pins::{ACCEPT_MS, Absent, Active, Button, Millis, Outputs, Pulse, REJECT_MS, Unwired};
+#[cfg(feature = "qemu-pad")]
+use super::qemu_pad as pad;
+use crate::pins::{ACCEPT_MS, Active, Button, Millis, Outputs, Pulse, REJECT_MS};
 
 /// The link.
 pub type Link = Uart;
 /// An output.
 pub type Out = Lamp;
 /// The touch panel's bus.
-pub type Bus = Absent;
+pub type Bus = pad::Bus;
 /// An input.
-pub type In = Unwired;
+pub type In = pad::In;
 
 /// The board's name.
 pub(super) const NAME: &str = "qemu mps2-an386";
@@ -43,8 +45,9 @@ const MHZ: u32 = 25;
 /// The longest sleep, in microseconds.
 const NAP: u32 = 10_000;
 
-/// UART0's registers: data, state, control, interrupt status and clear, baud divider; one word each.
-const UART0: *mut u32 = 0x4000_4000 as *mut u32;
+/// Where UART0's registers lie.
+const UART0: usize = 0x4000_4000;
+/// A UART's registers: data, state, control, interrupt status and clear, baud divider; one word each.
 const DATA: usize = 0;
 const STATE: usize = 1;
 const CONTROL: usize = 2;
@@ -53,7 +56,8 @@ const BAUD_DIVIDER: usize = 4;
 
 const STATE_TX_FULL: u32 = 1;
 const STATE_RX_FULL: u32 = 2;
-const CONTROL_TX_RX_AND_RX_INTERRUPT: u32 = 0b1011;
+const CONTROL_TX_RX: u32 = 0b11;
+const CONTROL_RX_INTERRUPT: u32 = 0b1000;
 const INTERRUPT_RX: u32 = 2;
 /// The smallest divider that the UART accepts; the emulator moves bytes at any speed.
 const FASTEST: u32 = 16;
@@ -80,9 +84,57 @@ unsafe extern "C" {
 #[unsafe(no_mangle)]
 static __INTERRUPTS: [extern "C" fn(); 1] = [DefaultHandler];
 
+/// A UART, whose registers lie at `AT`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Port<const AT: usize>(());
+
+impl<const AT: usize> Port<AT> {
+    /// The UART at `AT`, turned on, with these bits in its control register besides.
+    ///
+    /// # Safety
+    ///
+    /// A UART has its registers there, and nothing but this port and its copies uses it.
+    pub(super) unsafe fn open(control: u32) -> Self {
+        let port = Port(());
+        port.set(BAUD_DIVIDER, FASTEST);
+        port.set(CONTROL, CONTROL_TX_RX | control);
+        port
+    }
+
+    fn get(&self, register: usize) -> u32 {
+        // SAFETY: `register` is one of the constants above, all within the page of a UART that is this port's, by `open`.
+        unsafe { (AT as *mut u32).add(register).read_volatile() }
+    }
+
+    fn set(&self, register: usize, value: u32) {
+        // SAFETY: as in `get`.
+        unsafe { (AT as *mut u32).add(register).write_volatile(value) }
+    }
+
+    /// Whether a byte has come.
+    pub(super) fn is_ready(&self) -> bool {
+        self.get(STATE) & STATE_RX_FULL != 0
+    }
+
+    /// The byte that has come.
+    pub(super) fn take_byte(&self) -> u8 {
+        self.get(DATA) as u8
+    }
+
+    /// Waits until the byte before this one is on its way.
+    pub(super) fn put_byte(&self, byte: u8) {
+        self.drain();
+        self.set(DATA, byte.into());
+    }
+
+    fn drain(&self) {
+        while self.get(STATE) & STATE_TX_FULL != 0 {}
+    }
+}
+
 /// UART0. A read sleeps until there is a byte.
 #[derive(Debug)]
-pub struct Uart(());
+pub struct Uart(Port<UART0>);
 
 impl Uart {
     /// Takes the UART; none where someone has it already.
@@ -96,22 +148,11 @@ impl Uart {
         timer.clear_current();
         timer.enable_interrupt();
         timer.enable_counter();
-        let uart = Uart(());
-        uart.write(BAUD_DIVIDER, FASTEST);
-        uart.write(CONTROL, CONTROL_TX_RX_AND_RX_INTERRUPT);
+        // SAFETY: UART0 is there; the core's peripherals were taken above for it alone.
+        let port = unsafe { Port::open(CONTROL_RX_INTERRUPT) };
         // SAFETY: interrupts are masked and stay so, hence no critical section can be broken.
         unsafe { NVIC::unmask(Received) };
-        Some(uart)
-    }
-
-    fn read(&self, register: usize) -> u32 {
-        // SAFETY: `register` is one of the constants above, all within UART0's page, which nobody else touches.
-        unsafe { UART0.add(register).read_volatile() }
-    }
-
-    fn write(&self, register: usize, value: u32) {
-        // SAFETY: as in `read`.
-        unsafe { UART0.add(register).write_volatile(value) }
+        Some(Uart(port))
     }
 }
 
@@ -124,35 +165,32 @@ impl Read for Uart {
         let Some(first) = bytes.first_mut() else {
             return Ok(0);
         };
-        while Uart::read(self, STATE) & STATE_RX_FULL == 0 {
+        while !self.0.is_ready() {
             cortex_m::asm::wfi();
         }
         // The next byte can come only once this one was taken, so nothing pending is lost here.
-        Uart::write(self, INTERRUPT, INTERRUPT_RX);
+        self.0.set(INTERRUPT, INTERRUPT_RX);
         NVIC::unpend(Received);
-        *first = Uart::read(self, DATA) as u8;
+        *first = self.0.take_byte();
         Ok(1)
     }
 }
 
 impl Write for Uart {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
-        for &byte in bytes {
-            while Uart::read(self, STATE) & STATE_TX_FULL != 0 {}
-            Uart::write(self, DATA, u32::from(byte));
-        }
+        bytes.iter().for_each(|&byte| self.0.put_byte(byte));
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> Result<(), Infallible> {
-        while Uart::read(self, STATE) & STATE_TX_FULL != 0 {}
+        self.0.drain();
         Ok(())
     }
 }
 
 impl ReadReady for Uart {
     fn read_ready(&mut self) -> Result<bool, Infallible> {
-        Ok(Uart::read(self, STATE) & STATE_RX_FULL != 0)
+        Ok(self.0.is_ready())
     }
 }
 
@@ -188,19 +226,32 @@ impl OutputPin for Lamp {
     }
 }
 
-/// Everything that is wired to the board, for the first caller: the link and the lamps.
+/// No panel and no button.
+#[cfg(not(feature = "qemu-pad"))]
+mod pad {
+    use crate::capture::xpt2046::Xpt2046;
+    pub(super) use crate::pins::{Absent as Bus, Unwired as In};
+
+    pub(super) fn take() -> (Option<Xpt2046<Bus, In>>, In) {
+        (None, In)
+    }
+}
+
+/// Everything that is wired to the board, for the first caller.
 pub fn take() -> Option<Wiring> {
     // SAFETY: the register is nobody else's.
     unsafe { PRESCALE.write_volatile(MHZ - 1) };
+    let link = Uart::take()?;
+    let (panel, button) = pad::take();
     Some(Wiring {
-        link: Uart::take()?,
+        link,
         flash: super::qemu_flash::flash()?,
         outputs: Outputs::new(
             Pulse::new(Lamp { bit: 1 }, Active::High, ACCEPT_MS).ok()?,
             Pulse::new(Lamp { bit: 2 }, Active::High, REJECT_MS).ok()?,
         ),
-        panel: None,
-        button: Button::new(Unwired, Active::High),
+        panel,
+        button: Button::new(button, Active::High),
     })
 }
 

@@ -13,7 +13,9 @@ use firmware::image::LEN;
 use tempfile::TempDir;
 
 const TARGET: &str = "thumbv7em-none-eabihf";
-/// The monitor's socket, beside the link's.
+/// Sockets: of the link, of the second UART and of the monitor.
+const LINK: &str = "uart";
+const PAD: &str = "pad";
 const MONITOR: &str = "monitor";
 
 /// How long the emulator may take to open its end of the link.
@@ -65,15 +67,12 @@ impl Emulator {
         check_elf(elf)?;
         check_flash(flash)?;
         let dir = TempDir::new()?;
-        let socket = dir.path().join("uart");
+        let socket = |name: &str| format!("unix:{},server=on,wait=off", dir.path().join(name).display());
         let mut command = Command::new("qemu-system-arm");
         command
-            .args(["-M", "mps2-an386", "-cpu", "cortex-m4", "-display", "none", "-monitor"])
-            .arg(format!("unix:{},server=on,wait=off", dir.path().join(MONITOR).display()))
+            .args(["-M", "mps2-an386", "-cpu", "cortex-m4", "-display", "none"])
             .args(["-semihosting-config", "enable=on,target=native"])
-            .arg("-serial")
-            .arg(format!("unix:{},server=on,wait=off", socket.display()))
-            .arg("-kernel")
+            .args(["-monitor", &socket(MONITOR), "-serial", &socket(LINK), "-serial", &socket(PAD), "-kernel"])
             .arg(elf)
             .arg("-append")
             .arg(format!("flash={}", flash.display()))
@@ -95,7 +94,7 @@ impl Emulator {
                 }
                 bail!("the emulator ended with {status}: {}", told.trim());
             }
-            match UnixStream::connect(&socket) {
+            match UnixStream::connect(dir.path().join(LINK)) {
                 Ok(link) => break link,
                 Err(error) if Instant::now() > deadline => {
                     let _ = child.kill();
@@ -121,6 +120,11 @@ impl Emulator {
             }
         }
         bail!("the emulator's monitor does not read {address:#x}")
+    }
+
+    /// The other end of the second UART, where a board that is built with a pad asks for its panel and its button.
+    pub fn pad(&self) -> io::Result<UnixStream> {
+        UnixStream::connect(self.dir.path().join(PAD))
     }
 
     /// What the board logs, where it was piped.
