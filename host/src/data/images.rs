@@ -114,20 +114,24 @@ pub(super) fn entries(folder: &Path) -> Result<Vec<(String, PathBuf)>, DataError
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use image::{GrayImage, ImageFormat, Luma, Rgba, RgbaImage};
     use tempfile::TempDir;
 
-    /// A folder with a 2 x 3 picture at each of `files`, its pixels all of the file's number here.
-    fn folder(files: &[&str]) -> TempDir {
+    /// A folder with a picture at each of `files`, its pixels all of the file's number here.
+    pub(in crate::data) fn folder_of([width, height]: [u32; 2], files: &[&str]) -> TempDir {
         let folder = tempfile::tempdir().expect("a folder");
         for (number, file) in files.iter().enumerate() {
             let path = folder.path().join(file);
             fs::create_dir_all(path.parent().expect("a parent")).expect(file);
-            GrayImage::from_pixel(2, 3, Luma([number as u8])).save(&path).expect(file);
+            GrayImage::from_pixel(width, height, Luma([number as u8])).save(&path).expect(file);
         }
         folder
+    }
+
+    fn folder(files: &[&str]) -> TempDir {
+        folder_of([2, 3], files)
     }
 
     fn grey(value: u8) -> RawSample {

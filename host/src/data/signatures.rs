@@ -48,19 +48,13 @@ pub fn load(folder: &Path, keep: impl Fn(&str) -> bool) -> Result<Dataset, DataE
 mod tests {
     use super::*;
     use crate::data::Sample;
-    use image::{GrayImage, Luma};
+    use crate::data::images::tests::folder_of;
     use std::fs;
     use tempfile::TempDir;
 
-    /// A folder with a picture of one pixel at each of `files`, its value the file's number here.
+    /// Of pictures of one pixel, its value the file's number here.
     fn folder(files: &[&str]) -> TempDir {
-        let folder = tempfile::tempdir().expect("a folder");
-        for (number, file) in files.iter().enumerate() {
-            let path = folder.path().join(file);
-            fs::create_dir_all(path.parent().expect("a parent")).expect(file);
-            GrayImage::from_pixel(1, 1, Luma([number as u8])).save(&path).expect(file);
-        }
-        folder
+        folder_of([1, 1], files)
     }
 
     fn values(samples: &[Sample]) -> Vec<(usize, u8)> {
