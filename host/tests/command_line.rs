@@ -128,10 +128,10 @@ fn neighbours_need_names_that_they_know() {
     refused(&output, &["200000", "nway"]);
 }
 
-/// A board on the desktop, which ends with the test.
-struct Board(Child);
+/// A program that ends with the test: the board on the desktop, or who watches it.
+struct Running(Child);
 
-impl Drop for Board {
+impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -139,14 +139,14 @@ impl Drop for Board {
 }
 
 /// The desktop's board with `model`, and where it listens.
-fn served(model: &Path) -> (Board, String) {
+fn served(model: &Path) -> (Running, String) {
     let mut child = Command::new(DOPPEL)
         .args(["serve", text(model), "--listen", "127.0.0.1:0"])
         .stderr(Stdio::piped())
         .spawn()
         .expect("doppel starts");
     let mut lines = BufReader::new(child.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
-    let board = Board(child);
+    let board = Running(child);
     let told = lines.find_map(|line| line.strip_prefix("listening at ").map(String::from));
     // What it says later is read as well, or it would end at a closed pipe.
     thread::spawn(move || lines.for_each(drop));
@@ -177,6 +177,28 @@ fn a_board_is_updated_over_tcp() {
     let reverted = device(&["revert"]);
     assert_eq!((&reverted["slot"], &reverted["model"]), (&0.into(), &updated[1]), "{reverted}");
     drop(board);
+}
+
+/// Whoever watches a board leaves it to others in between, and sees what they are told.
+#[test]
+fn a_board_is_watched_beside_others() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (key, picture) = (dir.path().join("key"), dir.path().join("square.png"));
+    square(&picture);
+    let (board, address) = served(&committed("glyphs"));
+    let to = ["device", "--tcp", &address, "--key", text(&key), "--json"];
+    // Should it see nothing, it ends all the same.
+    let mut watch = Command::new(DOPPEL);
+    watch.args(to).args(["watch", "--seconds", "60"]).stdout(Stdio::piped());
+    let mut watch = Running(watch.spawn().expect("doppel starts"));
+    for args in [&["provision"][..], &["enroll", text(&picture), "--as", "ann"], &["identify", text(&picture)]] {
+        let output = doppel(&[&to, args].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let mut seen = BufReader::new(watch.0.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
+    let decision = seen.next().expect("a decision is seen");
+    assert!(decision.contains("ann"), "{decision}");
+    drop((watch, board));
 }
 
 /// Programs that enrol at once into one gallery.

@@ -18,38 +18,38 @@ use super::{Action, Args, Level, Switch, key, reconnect, show};
 use crate::cmd::decision::{self, Yardstick};
 use crate::cmd::print_json;
 use crate::data;
-use crate::device::{Client, DeviceError};
+use crate::device::{Client, DeviceError, open_tcp};
 use crate::gallery;
 use crate::model::{BUNDLE, BundleBytes, GOLDEN};
 
 /// How often a board that is watched is asked.
 const POLL: Duration = Duration::from_millis(200);
 
-pub(super) fn run(client: &mut Client, args: &Args) -> anyhow::Result<()> {
+pub(super) fn run(mut client: Client, args: &Args) -> anyhow::Result<()> {
     let json = args.json;
     match &args.action {
-        Action::Info => info(client, json),
-        Action::Provision => provision(client, args),
-        Action::Unlock => open_session(client, args),
-        Action::Enroll { files, label } => enroll(client, args, files, label),
-        Action::Verify { files, label } => decide(client, json, files, &Request::Verify { label }),
-        Action::Identify { files } => decide(client, json, files, &Request::Identify),
-        Action::Embed { files } => embed(client, json, files),
-        Action::List => list(client, json),
-        Action::Delete { label } => delete(client, args, label),
-        Action::Wipe => wipe(client, args),
+        Action::Info => info(&mut client, json),
+        Action::Provision => provision(&mut client, args),
+        Action::Unlock => open_session(&mut client, args),
+        Action::Enroll { files, label } => enroll(&mut client, args, files, label),
+        Action::Verify { files, label } => decide(&mut client, json, files, &Request::Verify { label }),
+        Action::Identify { files } => decide(&mut client, json, files, &Request::Identify),
+        Action::Embed { files } => embed(&mut client, json, files),
+        Action::List => list(&mut client, json),
+        Action::Delete { label } => delete(&mut client, args, label),
+        Action::Wipe => wipe(&mut client, args),
         Action::Threshold { set, reset, loosen } => {
             let distance = set.map(Distance);
             let adjustment = (set.is_some() || *reset).then_some(Adjustment { distance, loosen: *loosen });
-            threshold(client, args, adjustment)
+            threshold(&mut client, args, adjustment)
         }
-        Action::Adapt { switch } => adapt(client, args, *switch),
-        Action::Selftest => self_test(client, json),
-        Action::Bench => bench(client, json),
-        Action::Watch { seconds } => watch(client, json, *seconds),
-        Action::Log { level } => log(client, json, *level),
-        Action::Update { model } => update(client, args, model),
-        Action::Revert => revert(client, args),
+        Action::Adapt { switch } => adapt(&mut client, args, *switch),
+        Action::Selftest => self_test(&mut client, json),
+        Action::Bench => bench(&mut client, json),
+        Action::Watch { seconds } => watch(client, args, *seconds),
+        Action::Log { level } => log(&mut client, json, *level),
+        Action::Update { model } => update(&mut client, args, model),
+        Action::Revert => revert(&mut client, args),
     }
 }
 
@@ -335,25 +335,47 @@ fn bench(client: &mut Client, json: bool) -> anyhow::Result<()> {
     show::done(json, &text, json!({ "embed_us": embed, "identify_us": identify, "identities": identities }))
 }
 
-fn watch(client: &mut Client, json: bool, seconds: Option<u64>) -> anyhow::Result<()> {
+/// Shows decisions as the board makes them. One at a TCP port serves one client at a time, so it is left to others between two
+/// questions.
+fn watch(mut client: Client, args: &Args, seconds: Option<u64>) -> anyhow::Result<()> {
     // A time beyond all clocks is no end.
     let end = seconds.and_then(|seconds| Instant::now().checked_add(Duration::from_secs(seconds)));
     client.done(&Request::Log(LogLevel::Trace))?;
     let mut last = 0;
     while end.is_none_or(|end| Instant::now() < end) {
-        let events = events_after(client, last)?;
+        let events = events_after(&mut client, last)?;
         // A board keeps its last decision; one that has none of that number has started again, and counts from one.
-        if events.is_empty() && last > 0 && events_after(client, last - 1)?.is_empty() {
+        if events.is_empty() && last > 0 && events_after(&mut client, last - 1)?.is_empty() {
             last = 0;
             continue;
         }
         for event in &events {
-            show::event(json, event)?;
+            show::event(args.json, event)?;
             last = event.number;
         }
-        thread::sleep(POLL);
+        client = match &args.target.tcp {
+            None => {
+                thread::sleep(POLL);
+                client
+            }
+            Some(address) => {
+                drop(client);
+                thread::sleep(POLL);
+                call_again(address)?
+            }
+        };
     }
     Ok(())
+}
+
+/// The board at `address`, as soon as it has served whoever it serves.
+fn call_again(address: &str) -> anyhow::Result<Client> {
+    loop {
+        match Client::new(open_tcp(address)?) {
+            Err(DeviceError::Silent(_)) => (),
+            client => return Ok(client?),
+        }
+    }
 }
 
 fn events_after(client: &mut Client, number: u32) -> Result<Vec<Event>, DeviceError> {

@@ -155,7 +155,7 @@ enum Action {
     Selftest,
     /// Let the board time an embedding and an identification
     Bench,
-    /// Show decisions as they are made, and the log of an emulated board
+    /// Show decisions as they are made, beside others who ask a board at a TCP port, and the log of an emulated board
     Watch {
         /// Stop after so many seconds
         #[arg(long, value_name = "SECONDS")]
@@ -200,8 +200,8 @@ struct Connection {
 
 /// Carries one action out.
 pub fn run(args: Args) -> anyhow::Result<()> {
-    let mut connection = connect(&args)?;
-    actions::run(&mut connection.client, &args)
+    let Connection { client, _emulator } = connect(&args)?;
+    actions::run(client, &args)
 }
 
 fn connect(args: &Args) -> anyhow::Result<Connection> {
