@@ -1,8 +1,8 @@
 //! What the programs of the boards take: `tests/run.sh boards`.
 //!
-//! Builds each program for each board, and `device` of the emulated board once more for recordings, and prints its code without
-//! the model, its static memory without the arena, and what is left for the stack. The linker keeps all of it within the board's
-//! memory; here `device` is kept within its promise.
+//! Builds each program for each board, and `device` of the emulated board once more for recordings and once with a pad, and
+//! prints its code without the model, its static memory without the arena, and what is left for the stack. The linker keeps all
+//! of it within the board's memory; here `device` is kept within its promise.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,15 +10,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use host::model::BundleBytes;
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind};
-use parity::board::{Board, EMULATED, Kernels, OWNED, build_for};
+use parity::board::{Board, EMULATED, EMULATED_WITH_PAD, Kernels, OWNED, build_for};
 use shared::network::arena_words;
 
 /// What a program is built for, with a model of it.
 const PICTURES: (&str, &str) = ("pictures", "models/glyphs");
 const RECORDINGS: (&str, &str) = ("recordings", "models/voices");
 const PROGRAMS: [&str; 3] = ["device", "bench", "selftest"];
-/// Most bytes of code of `device`, without model and golden vectors: the promise is kept on the emulated board; on the others a
-/// HAL with its drivers, and those of the panel, come on top.
+/// Most bytes of code of `device`, without model and golden vectors: the promise is kept on the emulated board; on the others
+/// those of the panel, and a HAL with its drivers, come on top.
 const CODE: u64 = 48 * 1024;
 /// The spectrogram takes more code than the resizing of pictures.
 const CODE_FOR_RECORDINGS: u64 = 52 * 1024;
@@ -48,7 +48,9 @@ fn main() -> anyhow::Result<()> {
     let [pictures, recordings] = [PICTURES, RECORDINGS].map(Model::open);
     let (pictures, recordings) = (pictures?, recordings?);
     let all = [EMULATED].into_iter().chain(OWNED).flat_map(|board| PROGRAMS.map(|program| (board, program)));
-    let builds = all.map(|(board, program)| (board, program, &pictures)).chain([(EMULATED, "device", &recordings)]);
+    let builds = all
+        .map(|(board, program)| (board, program, &pictures))
+        .chain([(EMULATED, "device", &recordings), (EMULATED_WITH_PAD, "device", &pictures)]);
     println!("{:<10}{:<10}{:<12}{:>8}{:>8}{:>10}", "board", "program", "for", "code", "data", "stack");
     let mut over = vec![];
     for (board, program, model) in builds {

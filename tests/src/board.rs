@@ -25,7 +25,7 @@ pub struct Board {
 /// The emulated board.
 pub const EMULATED: Board = Board { name: "m4", target: "thumbv7em-none-eabihf", feature: "qemu" };
 /// The same with a panel and a button, which a [`Hand`](crate::pad::Hand) plays.
-pub const EMULATED_WITH_PAD: Board = Board { feature: "qemu-pad", ..EMULATED };
+pub const EMULATED_WITH_PAD: Board = Board { name: "m4-pad", feature: "qemu-pad", ..EMULATED };
 /// The emulated board, and boards of other cores that the kernels have code for.
 pub const CORES: [Board; 4] = [
     EMULATED,
