@@ -7,14 +7,15 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::espeak::{self, Kind};
 use super::made::{self, Maker};
 use super::mnist::{self, DIGITS, Half};
 use super::speech::{self, Task};
-use super::{DataError, Dataset, Part, Pattern, Split, espeak, images, letters, omniglot, signatures};
+use super::{DataError, Dataset, Part, Pattern, Split, images, letters, omniglot, signatures};
 
 /// Where samples come from, written as `glyphs`, `letters`, `utterances`, `espeak`, `mnist:DIR`, `omniglot:DIR`, `images:DIR`,
 /// `signatures:DIR` or `speech:DIR`; `#word` and `#both` behind `utterances` and `speech:DIR` name another [`Task`] than the
-/// speaker.
+/// speaker, `#speaker` behind `espeak` another one than the word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Spec {
@@ -24,8 +25,8 @@ pub enum Spec {
     Letters,
     /// Spoken by the program: see [`super::utterances`]. Identities are numbers as those of glyphs.
     Utterances(Task),
-    /// Words spoken by the program espeak-ng: see [`espeak`].
-    Espeak,
+    /// Spoken by the program espeak-ng: see [`espeak`]. Identities are the numbers of [`espeak::identities`].
+    Espeak(Kind),
     /// The folder of MNIST's four files: see [`mnist`]. Identities are the digits.
     Mnist(PathBuf),
     /// A folder of alphabets: see [`omniglot`]. Identities are characters.
@@ -41,13 +42,13 @@ pub enum Spec {
 impl Spec {
     /// Whether its samples are recordings; else they are pictures.
     pub fn is_sound(&self) -> bool {
-        matches!(self, Spec::Speech(..) | Spec::Utterances(_) | Spec::Espeak)
+        matches!(self, Spec::Speech(..) | Spec::Utterances(_) | Spec::Espeak(_))
     }
 
     /// The folder of its files; none of what the program makes.
     pub fn folder(&self) -> Option<&Path> {
         match self {
-            Spec::Glyphs | Spec::Letters | Spec::Utterances(_) | Spec::Espeak => None,
+            Spec::Glyphs | Spec::Letters | Spec::Utterances(_) | Spec::Espeak(_) => None,
             Spec::Mnist(folder)
             | Spec::Omniglot(folder)
             | Spec::Images(folder)
@@ -89,7 +90,7 @@ impl Spec {
     ///   to the nearest, at least two each).
     /// - Signatures: of the writers that there are 001-034 train, 035-040 choose the threshold and 041-059 test; writers with other
     ///   names are split as images are.
-    /// - Letters, speech, words by espeak-ng: as images are; of words by speakers see [`speech::split_both`].
+    /// - Letters, speech, what espeak-ng speaks: as images are; of words by speakers see [`speech::split_both`].
     pub fn default_split(&self) -> Result<Split, DataError> {
         match self {
             Spec::Glyphs | Spec::Utterances(_) => Ok(Split {
@@ -117,7 +118,7 @@ impl Spec {
                 })
             }
             Spec::Letters => self.by_proportion(&letters::identities()),
-            Spec::Espeak => self.by_proportion(&espeak::identities()),
+            Spec::Espeak(kind) => self.by_proportion(&espeak::identities(*kind)),
             Spec::Images(folder) => self.by_proportion(&images::identities(folder)?),
             Spec::Speech(folder, Task::Both) => speech::split_both(folder),
             Spec::Speech(folder, task) => self.by_proportion(&speech::identities(folder, *task)?),
@@ -190,9 +191,9 @@ impl Spec {
             Spec::Glyphs => made(Maker::Glyphs),
             Spec::Letters => made(Maker::Letters),
             Spec::Utterances(task) => made(Maker::Utterances(*task)),
-            Spec::Espeak => {
-                self.foresee(pattern, &espeak::identities())?;
-                espeak::load(|name| pattern.matches(name), seed)
+            Spec::Espeak(kind) => {
+                self.foresee(pattern, &espeak::identities(*kind))?;
+                espeak::load(*kind, |name| pattern.matches(name), seed)
             }
             Spec::Mnist(folder) => {
                 let mut dataset = mnist::load(folder, Half::Training)?;
@@ -224,7 +225,7 @@ impl Spec {
             Spec::Glyphs => return Ok(names_of(Maker::Glyphs.numbers(pattern)?)),
             Spec::Utterances(task) => return Ok(names_of(Maker::Utterances(*task).numbers(pattern)?)),
             Spec::Letters => letters::identities(),
-            Spec::Espeak => espeak::identities(),
+            Spec::Espeak(kind) => espeak::identities(*kind),
             Spec::Mnist(_) => DIGITS.map(String::from).to_vec(),
             Spec::Omniglot(folder) => omniglot::identities(folder)?,
             Spec::Images(folder) => images::identities(folder)?,
@@ -311,7 +312,8 @@ impl FromStr for Spec {
         match text.split_once(':') {
             None if text == "glyphs" => Ok(Spec::Glyphs),
             None if text == "letters" => Ok(Spec::Letters),
-            None if text == "espeak" => Ok(Spec::Espeak),
+            None if text == "espeak" => Ok(Spec::Espeak(Kind::Words)),
+            None if text == "espeak#speaker" => Ok(Spec::Espeak(Kind::Voices)),
             None if Task::behind(text).0 == "utterances" => Ok(Spec::Utterances(Task::behind(text).1)),
             Some(("mnist", folder)) if !folder.is_empty() => Ok(Spec::Mnist(folder.into())),
             Some(("omniglot", folder)) if !folder.is_empty() => Ok(Spec::Omniglot(folder.into())),
@@ -334,7 +336,8 @@ impl fmt::Display for Spec {
         match self {
             Spec::Glyphs => f.write_str("glyphs"),
             Spec::Letters => f.write_str("letters"),
-            Spec::Espeak => f.write_str("espeak"),
+            Spec::Espeak(Kind::Words) => f.write_str("espeak"),
+            Spec::Espeak(Kind::Voices) => f.write_str("espeak#speaker"),
             Spec::Utterances(task) => write!(f, "utterances{}", task.suffix()),
             Spec::Mnist(folder) => write!(f, "mnist:{}", folder.display()),
             Spec::Omniglot(folder) => write!(f, "omniglot:{}", folder.display()),

@@ -8,7 +8,7 @@ pub(super) const COMMENTS: &[(&str, &str, &str)] = &[
     (
         "data",
         "source",
-        "glyphs, letters, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR or speech:DIR (utterances and speech: #word, #both).",
+        "glyphs, letters, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR or speech:DIR (utterances and speech: #word, #both; espeak: #speaker).",
     ),
     ("data", "name", "What people call the data, for the model card."),
     ("data", "licence", "The data's licence and where it is from, for the model card."),

@@ -1,6 +1,7 @@
 //! What a recipe is made of where nothing else is asked for.
 
 use crate::data::augment::Augment;
+use crate::data::espeak::Kind;
 use crate::data::sound::SoundAugment;
 use crate::data::speech::Task;
 use crate::data::{Part, Sampling, Spec, Split};
@@ -135,7 +136,7 @@ impl Choices {
             Spec::Glyphs | Spec::Letters => Input { invert: true, ..plain },
             Spec::Omniglot(_) => Input { width: 40, height: 40, invert: true, ..plain },
             Spec::Signatures(_) => Input { width: 128, height: 88, invert: true, stretch: true, ..plain },
-            Spec::Speech(..) | Spec::Utterances(_) | Spec::Espeak => {
+            Spec::Speech(..) | Spec::Utterances(_) | Spec::Espeak(_) => {
                 Input { width: 48, height: 40, sound: Some(SoundInput::default()), ..plain }
             }
             Spec::Images(_) => {
@@ -173,7 +174,7 @@ impl Choices {
                 ..Augment::default()
             },
             // See `default_sound_augment`.
-            Spec::Speech(..) | Spec::Utterances(_) | Spec::Espeak => Augment::default(),
+            Spec::Speech(..) | Spec::Utterances(_) | Spec::Espeak(_) => Augment::default(),
             Spec::Images(_) => Augment {
                 shift: 0.08,
                 scale: 0.12,
@@ -189,7 +190,8 @@ impl Choices {
     fn default_sound_augment(&self) -> SoundAugment {
         let task = match self.source {
             Spec::Speech(_, task) | Spec::Utterances(task) => task,
-            Spec::Espeak => Task::Word,
+            Spec::Espeak(Kind::Words) => Task::Word,
+            Spec::Espeak(Kind::Voices) => Task::Speaker,
             _ => return SoundAugment::default(),
         };
         SoundAugment {
@@ -211,7 +213,7 @@ impl Choices {
         let samples = (128usize.div_ceil(identities)).min(16);
         let epochs = match self.source {
             Spec::Mnist(_) => 12,
-            Spec::Glyphs | Spec::Utterances(_) | Spec::Espeak => 10,
+            Spec::Glyphs | Spec::Utterances(_) | Spec::Espeak(_) => 10,
             Spec::Letters => 300,
             Spec::Omniglot(_) => 40,
             Spec::Signatures(_) => 150,

@@ -43,6 +43,7 @@ impl Lineage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::espeak::Kind;
     use crate::recipe::tests::recipe;
 
     #[test]
@@ -57,7 +58,7 @@ mod tests {
         second.net.start = Some(folder.path().to_path_buf());
         let lineage = second.lineage();
         assert!(lineage.whole && lineage.trains_on(&Spec::Glyphs, "2") && lineage.trains_on(&Spec::Glyphs, "7"));
-        assert!(!lineage.trains_on(&Spec::Glyphs, "8") && !lineage.trains_on(&Spec::Espeak, "2"));
+        assert!(!lineage.trains_on(&Spec::Glyphs, "8") && !lineage.trains_on(&Spec::Espeak(Kind::Words), "2"));
         // From itself, and from what is not there.
         first.net.start = second.net.start.clone();
         first.save(folder.path()).unwrap();

@@ -145,6 +145,7 @@ fn one_line(error: &toml::de::Error, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::espeak::Kind;
     use crate::data::{Sampling, Spec, Split};
     use crate::mining::Mining;
 
@@ -191,7 +192,7 @@ mod tests {
             name: "all".to_string(),
             seed: 1,
             data: Data {
-                source: Spec::Espeak,
+                source: Spec::Espeak(Kind::Words),
                 name: some("Words"),
                 licence: some("GPL"),
                 note: some("Spoken by a program."),

@@ -4,6 +4,7 @@ use super::figures::{bounds, intervals, on_board, rows, trained_in};
 use super::page::summary;
 use super::{CARD, PAGE, Reported};
 use crate::data::Spec;
+use crate::data::espeak::Kind;
 use crate::data::made::Maker;
 use crate::data::speech::Task;
 use crate::recipe::Recipe;
@@ -30,7 +31,8 @@ fn source(source: &Spec, name: Option<&str>, licence: Option<&str>) -> String {
             Spec::Glyphs => "Glyphs, drawn by this program".to_string(),
             Spec::Letters => "Letters, written by this program".to_string(),
             Spec::Utterances(_) => "Utterances, spoken by this program".to_string(),
-            Spec::Espeak => "Words, spoken by espeak-ng".to_string(),
+            Spec::Espeak(Kind::Words) => "Words, spoken by espeak-ng".to_string(),
+            Spec::Espeak(Kind::Voices) => "Voices of espeak-ng".to_string(),
             files => files.to_string(),
         },
     };
@@ -68,9 +70,12 @@ enum Subject {
 fn subject(recipe: &Recipe) -> Subject {
     match &recipe.data.source {
         Spec::Glyphs | Spec::Letters | Spec::Mnist(_) | Spec::Omniglot(_) => Subject::Things,
-        Spec::Utterances(Task::Word) | Spec::Speech(_, Task::Word) | Spec::Espeak => Subject::Words,
+        Spec::Utterances(Task::Word) | Spec::Speech(_, Task::Word) | Spec::Espeak(Kind::Words) => Subject::Words,
         Spec::Utterances(Task::Both) | Spec::Speech(_, Task::Both) => Subject::SpokenBy,
-        Spec::Utterances(Task::Speaker) | Spec::Speech(_, Task::Speaker) | Spec::Signatures(_) => Subject::People,
+        Spec::Utterances(Task::Speaker)
+        | Spec::Speech(_, Task::Speaker)
+        | Spec::Espeak(Kind::Voices)
+        | Spec::Signatures(_) => Subject::People,
         Spec::Images(_) => Subject::Unknown,
     }
 }

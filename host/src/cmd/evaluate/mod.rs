@@ -44,7 +44,7 @@ pub struct Args {
     /// The model's folder
     pub model: PathBuf,
     /// The samples: glyphs, letters, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR (utterances and
-    /// speech also with #word, #both); by default the recipe's
+    /// speech also with #word, #both, espeak with #speaker); by default the recipe's
     #[arg(long)]
     pub data: Option<Spec>,
     /// Identities to use; by default those that the recipe neither trained on nor chose the threshold with

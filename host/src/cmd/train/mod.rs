@@ -33,7 +33,7 @@ pub struct Args {
 
     /// Where samples come from: glyphs, letters, utterances, espeak, mnist:DIR, omniglot:DIR, images:DIR, signatures:DIR, speech:DIR
     /// (files named WORD_SPEAKER_INDEX.wav are their speaker's; with #word behind DIR their word's, with #both the word's by that
-    /// speaker).
+    /// speaker; espeak's are words, with #speaker voices).
     #[arg(long, value_name = "SPEC", conflicts_with = "recipe")]
     pub data: Option<Spec>,
 

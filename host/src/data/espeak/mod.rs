@@ -1,7 +1,8 @@
-//! English words that the program espeak-ng speaks, in many voices: to train what tells words apart.
+//! What the program espeak-ng speaks: English words in many voices, to train what tells words apart, or many voices, to train
+//! what tells people apart.
 //!
-//! Identities are numbers: that of a word's line in `words.txt`, from 0. Numerals are not among the words, so that spoken digits
-//! stay unheard.
+//! Identities are numbers from 0. That of a word is its line in `words.txt`; numerals are not among the words, so that spoken
+//! digits stay unheard. A voice is one of the program's in one accent, at a pitch of its own; what it says are the numerals.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,8 +12,25 @@ use rayon::prelude::*;
 use super::dice::Dice;
 use super::{DataError, Dataset, RawSample, Sample, speech};
 
+/// What an identity is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A word, in [`WORD_SAMPLES`] voices.
+    Words,
+    /// A voice, with [`VOICE_SAMPLES`] utterances.
+    Voices,
+}
+
 /// Utterances of each word.
-const SAMPLES: u32 = 16;
+const WORD_SAMPLES: u32 = 16;
+/// Utterances of each voice.
+const VOICE_SAMPLES: u32 = 20;
+/// Voices that are told apart.
+const SPEAKERS: usize = 400;
+/// The dice of a voice itself; those of its utterances have smaller numbers.
+const OWN: u64 = 1 << 32;
+
+const NUMERALS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 
 const PROGRAM: &str = "espeak-ng";
 
@@ -100,46 +118,84 @@ fn words() -> impl Iterator<Item = &'static str> {
 }
 
 /// The names of the identities, in their order.
-pub fn identities() -> Vec<String> {
-    (0..words().count()).map(|number| number.to_string()).collect()
+pub fn identities(kind: Kind) -> Vec<String> {
+    let count = match kind {
+        Kind::Words => words().count(),
+        Kind::Voices => SPEAKERS,
+    };
+    (0..count).map(|number| number.to_string()).collect()
 }
 
-/// The words whose numbers `keep` accepts, each spoken in 16 voices that `seed` chooses. What is heard hangs on the version of
-/// espeak-ng, which must be installed.
-pub fn load(keep: impl Fn(&str) -> bool, seed: u64) -> Result<Dataset, DataError> {
-    let words: Vec<(usize, &str)> = words().enumerate().filter(|(number, _)| keep(&number.to_string())).collect();
+/// The identities whose numbers `keep` accepts, spoken as `seed` chooses. What is heard hangs on the version of espeak-ng, which
+/// must be installed.
+pub fn load(kind: Kind, keep: impl Fn(&str) -> bool, seed: u64) -> Result<Dataset, DataError> {
+    let words: Vec<&str> = words().collect();
+    let (samples, utterance): (_, &(dyn Fn(u32, u32) -> Utterance + Sync)) = match kind {
+        Kind::Words => {
+            (WORD_SAMPLES, &|number, sample| Utterance::of_word(words[number as usize], seed, number, sample))
+        }
+        Kind::Voices => (VOICE_SAMPLES, &|number, sample| Utterance::of_voice(seed, number, sample)),
+    };
+    let identities = identities(kind);
+    let kept: Vec<u32> = (0..).zip(&identities).filter(|(_, name)| keep(name)).map(|(number, _)| number).collect();
     let folder = tempfile::tempdir().map_err(DataError::Espeak)?;
     let tasks: Vec<(usize, u32)> =
-        (0..words.len()).flat_map(|identity| (0..SAMPLES).map(move |sample| (identity, sample))).collect();
+        (0..kept.len()).flat_map(|identity| (0..samples).map(move |sample| (identity, sample))).collect();
     let speak = |(identity, sample): (usize, u32)| {
-        let (number, word) = words[identity];
+        let number = kept[identity];
         let path = folder.path().join(format!("{number}-{sample}.wav"));
-        let raw = speak(word, Dice::new(seed, number as u32, sample.into()), &path)?;
-        Ok(Sample { identity, raw })
+        Ok(Sample { identity, raw: utterance(number, sample).speak(&path)? })
     };
     let samples = tasks.into_par_iter().map(speak).collect::<Result<_, DataError>>()?;
-    let identities = words.into_iter().map(|(number, _)| number.to_string()).collect();
+    let identities = kept.iter().map(u32::to_string).collect();
     Ok(Dataset { identities, samples, ..Dataset::default() })
 }
 
-/// `word`, spoken into the file at `path`, which is read and removed.
-fn speak(word: &str, mut dice: Dice, path: &Path) -> Result<RawSample, DataError> {
-    let voice = format!("{}+{}", dice.pick(&ACCENTS), dice.pick(&VOICES));
-    let [pitch, speed] = [(15.0, 86.0), (110.0, 211.0)].map(|(low, high)| dice.between(low, high) as u32);
-    let status = Command::new(PROGRAM)
-        .args(["-v", &voice, "-p", &pitch.to_string(), "-s", &speed.to_string(), "-w"])
-        .arg(path)
-        .arg(word)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .map_err(DataError::Espeak)?;
-    if !status.success() {
-        return Err(DataError::Espeak(std::io::Error::other(format!("it ended with {status}"))));
+/// What the program is told to say, and how.
+struct Utterance {
+    text: &'static str,
+    voice: String,
+    /// From 0 to 99.
+    pitch: u32,
+    /// Words a minute.
+    speed: u32,
+}
+
+impl Utterance {
+    fn of_word(text: &'static str, seed: u64, number: u32, sample: u32) -> Self {
+        let mut dice = Dice::new(seed, number, sample.into());
+        let voice = format!("{}+{}", dice.pick(&ACCENTS), dice.pick(&VOICES));
+        let [pitch, speed] = [(15.0, 86.0), (110.0, 211.0)].map(|(low, high)| dice.between(low, high) as u32);
+        Utterance { text, voice, pitch, speed }
     }
-    let raw = speech::read(path)?;
-    std::fs::remove_file(path).map_err(DataError::Espeak)?;
-    Ok(raw)
+
+    fn of_voice(seed: u64, number: u32, sample: u32) -> Self {
+        let mut own = Dice::new(seed, number, OWN);
+        let voice = format!("{}+{}", own.pick(&ACCENTS), VOICES[number as usize % VOICES.len()]);
+        let [pitch, speed] = [(10.0, 90.0), (120.0, 190.0)].map(|(low, high)| own.between(low, high));
+        let mut dice = Dice::new(seed, number, sample.into());
+        let text = NUMERALS[sample as usize % NUMERALS.len()];
+        let pitch = (pitch + dice.bell(3.0)).clamp(0.0, 99.0) as u32;
+        Utterance { text, voice, pitch, speed: (speed * dice.between(0.85, 1.15)) as u32 }
+    }
+
+    /// The recording, by way of the file at `path`, which is removed.
+    fn speak(&self, path: &Path) -> Result<RawSample, DataError> {
+        let status = Command::new(PROGRAM)
+            .args(["-v", &self.voice, "-p", &self.pitch.to_string(), "-s", &self.speed.to_string(), "-w"])
+            .arg(path)
+            .arg(self.text)
+            .stdin(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .map_err(DataError::Espeak)?;
+        if !status.success() {
+            return Err(DataError::Espeak(std::io::Error::other(format!("it ended with {status}"))));
+        }
+        let raw = speech::read(path)?;
+        std::fs::remove_file(path).map_err(DataError::Espeak)?;
+        Ok(raw)
+    }
 }
 
 #[cfg(test)]
@@ -152,16 +208,14 @@ mod tests {
         let words: Vec<&str> = words().collect();
         let distinct: HashSet<_> = words.iter().collect();
         assert_eq!(distinct.len(), words.len());
-        let digits = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
-        assert!(digits.iter().all(|digit| !words.contains(digit)));
+        assert!(NUMERALS.iter().all(|digit| !words.contains(digit)));
     }
 
-    #[test]
-    fn a_word_is_spoken_in_many_voices_and_always_the_same() {
-        let two = |seed| load(|number| number == "3" || number == "627", seed).expect("espeak-ng speaks");
+    fn spoken(kind: Kind, numbers: [&str; 2], samples: u32) {
+        let two = |seed| load(kind, |number| numbers.contains(&number), seed).expect("espeak-ng speaks");
         let said = two(1);
-        assert_eq!(said.identities, ["3", "627"]);
-        assert_eq!(said.samples.len(), 2 * SAMPLES as usize);
+        assert_eq!(said.identities, numbers);
+        assert_eq!(said.samples.len(), 2 * samples as usize);
         let distinct: HashSet<_> = said.samples.iter().map(|sample| &sample.raw).collect();
         assert_eq!(distinct.len(), said.samples.len());
         assert!(said.samples.iter().all(|sample| match &sample.raw {
@@ -170,5 +224,19 @@ mod tests {
         }));
         assert_eq!(two(1), said);
         assert_ne!(two(2), said);
+    }
+
+    #[test]
+    fn a_word_is_spoken_in_many_voices_and_always_the_same() {
+        spoken(Kind::Words, ["3", "627"], WORD_SAMPLES);
+    }
+
+    #[test]
+    fn a_voice_says_the_numerals_and_always_the_same() {
+        spoken(Kind::Voices, ["3", "399"], VOICE_SAMPLES);
+        let all: HashSet<_> = (0..VOICE_SAMPLES).map(|sample| Utterance::of_voice(1, 7, sample).text).collect();
+        assert_eq!(all.len(), NUMERALS.len());
+        let voices: HashSet<_> = (0..VOICE_SAMPLES).map(|sample| Utterance::of_voice(1, 7, sample).voice).collect();
+        assert_eq!(voices.len(), 1);
     }
 }

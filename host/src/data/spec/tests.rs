@@ -55,6 +55,7 @@ fn text_names_a_source() {
         "glyphs",
         "letters",
         "espeak",
+        "espeak#speaker",
         "mnist:some/dir",
         "omniglot:o",
         "images:C:\\faces",
