@@ -72,9 +72,9 @@ fn who_writes_on_the_pad_is_enrolled_and_recognised() {
     let elf = Path::new(env!("CARGO_TARGET_TMPDIR")).join("device-with-pad");
     fs::write(&elf, build_for(EMULATED_WITH_PAD, Kernels::Chosen, "device", &dir).unwrap()).unwrap();
     let flash = tempfile::tempdir().unwrap();
-    let (emulator, link) = Emulator::start(&elf, &flash.path().join("flash"), Stdio::null()).unwrap();
+    let (_emulator, link, pad) = Emulator::start_with_pad(&elf, &flash.path().join("flash"), Stdio::null()).unwrap();
     let hand = Hand::default();
-    let (player, pad) = (hand.clone(), emulator.pad().unwrap());
+    let player = hand.clone();
     thread::spawn(move || player.play(pad));
     let mut client = Client::new(Box::new(link)).unwrap();
     let until = |client: &mut Client, counts| {

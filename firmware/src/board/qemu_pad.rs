@@ -17,7 +17,7 @@ use crate::capture::xpt2046::{Panel, Xpt2046};
 /// Where UART1's registers lie.
 const UART1: usize = 0x4000_5000;
 /// How long an answer may take, in milliseconds.
-const PATIENCE: u32 = 2000;
+const PATIENCE: u32 = 10_000;
 
 /// Who plays panel and button does not answer, or is asked for what there is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ const LINK: &str = "uart";
 const PAD: &str = "pad";
 const MONITOR: &str = "monitor";
 
-/// How long the emulator may take to open its end of the link.
+/// How long the emulator may take to open a socket.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Builds the board's program `bin` with the model in `model`; its path.
@@ -64,46 +64,63 @@ impl Emulator {
     /// Starts the program `elf` with its flash in the file `flash`; the other end of its UART. What the board logs goes to
     /// `log`.
     pub fn start(elf: &Path, flash: &Path, log: Stdio) -> anyhow::Result<(Self, UnixStream)> {
+        let mut emulator = Emulator::launch(elf, flash, log, None)?;
+        let link = emulator.reach(LINK)?;
+        Ok((emulator, link))
+    }
+
+    /// The same of a program with a pad, and the other end of its second UART, where it asks for its panel and its button.
+    pub fn start_with_pad(elf: &Path, flash: &Path, log: Stdio) -> anyhow::Result<(Self, UnixStream, UnixStream)> {
+        let mut emulator = Emulator::launch(elf, flash, log, Some(PAD))?;
+        let (link, pad) = (emulator.reach(LINK)?, emulator.reach(PAD)?);
+        Ok((emulator, link, pad))
+    }
+
+    /// `second` is the socket of the second UART; the board begins once somebody is there.
+    fn launch(elf: &Path, flash: &Path, log: Stdio, second: Option<&str>) -> anyhow::Result<Self> {
         check_elf(elf)?;
         check_flash(flash)?;
         let dir = TempDir::new()?;
-        let socket = |name: &str| format!("unix:{},server=on,wait=off", dir.path().join(name).display());
+        let socket = |name: &str, wait: &str| format!("unix:{},server=on,wait={wait}", dir.path().join(name).display());
         let mut command = Command::new("qemu-system-arm");
         command
             .args(["-M", "mps2-an386", "-cpu", "cortex-m4", "-display", "none"])
             .args(["-semihosting-config", "enable=on,target=native"])
-            .args(["-monitor", &socket(MONITOR), "-serial", &socket(LINK), "-serial", &socket(PAD), "-kernel"])
+            .args(["-monitor", &socket(MONITOR, "off"), "-serial", &socket(LINK, "off")])
+            .args(second.map(|name| ["-serial".to_string(), socket(name, "on")]).into_iter().flatten())
+            .arg("-kernel")
             .arg(elf)
             .arg("-append")
             .arg(format!("flash={}", flash.display()))
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| match error.kind() {
+        let child = command.spawn().map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => anyhow::anyhow!(
                 "qemu-system-arm is missing: install it (Debian: apt-get install --no-install-recommends qemu-system-arm, Homebrew: brew install qemu)"
             ),
             _ => error.into(),
         })?;
+        Ok(Emulator { child, dir })
+    }
+
+    /// The other end of the socket `name`, once the emulator has opened it.
+    fn reach(&mut self, name: &str) -> anyhow::Result<UnixStream> {
         let deadline = Instant::now() + PATIENCE;
-        let link = loop {
-            if let Some(status) = child.try_wait()? {
+        loop {
+            if let Some(status) = self.child.try_wait()? {
                 let mut told = String::new();
-                if let Some(mut errors) = child.stderr.take() {
+                if let Some(mut errors) = self.child.stderr.take() {
                     errors.read_to_string(&mut told)?;
                 }
                 bail!("the emulator ended with {status}: {}", told.trim());
             }
-            match UnixStream::connect(dir.path().join(LINK)) {
-                Ok(link) => break link,
-                Err(error) if Instant::now() > deadline => {
-                    let _ = child.kill();
-                    return Err(error).context("the emulator opened no link");
-                }
+            match UnixStream::connect(self.dir.path().join(name)) {
+                Ok(link) => return Ok(link),
+                Err(error) if Instant::now() > deadline => return Err(error).context("the emulator opened no link"),
                 Err(_) => thread::sleep(Duration::from_millis(5)),
             }
-        };
-        Ok((Emulator { child, dir }, link))
+        }
     }
 
     /// The word at `address` of the board's memory, which may be a register, as the emulator's monitor reads it.
@@ -120,11 +137,6 @@ impl Emulator {
             }
         }
         bail!("the emulator's monitor does not read {address:#x}")
-    }
-
-    /// The other end of the second UART, where a board that is built with a pad asks for its panel and its button.
-    pub fn pad(&self) -> io::Result<UnixStream> {
-        UnixStream::connect(self.dir.path().join(PAD))
     }
 
     /// What the board logs, where it was piped.
