@@ -15,9 +15,9 @@ use super::{DataError, Dataset, RawSample, Sample, speech};
 /// What an identity is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A word, in [`WORD_SAMPLES`] voices.
+    /// A word, in 16 voices.
     Words,
-    /// A voice, with [`VOICE_SAMPLES`] utterances.
+    /// A voice, with 20 utterances.
     Voices,
 }
 
