@@ -361,21 +361,25 @@ fn watch(mut client: Client, args: &Args, seconds: Option<u64>) -> anyhow::Resul
             Some(address) => {
                 drop(client);
                 thread::sleep(POLL);
-                call_again(address)?
+                match call_again(address, end)? {
+                    Some(client) => client,
+                    None => break,
+                }
             }
         };
     }
     Ok(())
 }
 
-/// The board at `address`, as soon as it has served whoever it serves.
-fn call_again(address: &str) -> anyhow::Result<Client> {
-    loop {
+/// The board at `address`, as soon as it has served whoever it serves; none where that takes until `end`.
+fn call_again(address: &str, end: Option<Instant>) -> anyhow::Result<Option<Client>> {
+    while end.is_none_or(|end| Instant::now() < end) {
         match Client::new(open_tcp(address)?) {
             Err(DeviceError::Silent(_)) => (),
-            client => return Ok(client?),
+            client => return Ok(Some(client?)),
         }
     }
+    Ok(None)
 }
 
 fn events_after(client: &mut Client, number: u32) -> Result<Vec<Event>, DeviceError> {

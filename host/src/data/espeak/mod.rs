@@ -130,11 +130,13 @@ pub fn identities(kind: Kind) -> Vec<String> {
 /// must be installed.
 pub fn load(kind: Kind, keep: impl Fn(&str) -> bool, seed: u64) -> Result<Dataset, DataError> {
     let words: Vec<&str> = words().collect();
-    let (samples, utterance): (_, &(dyn Fn(u32, u32) -> Utterance + Sync)) = match kind {
-        Kind::Words => {
-            (WORD_SAMPLES, &|number, sample| Utterance::of_word(words[number as usize], seed, number, sample))
-        }
-        Kind::Voices => (VOICE_SAMPLES, &|number, sample| Utterance::of_voice(seed, number, sample)),
+    let samples = match kind {
+        Kind::Words => WORD_SAMPLES,
+        Kind::Voices => VOICE_SAMPLES,
+    };
+    let utterance = |number: u32, sample| match kind {
+        Kind::Words => Utterance::of_word(words[number as usize], seed, number, sample),
+        Kind::Voices => Utterance::of_voice(seed, number, sample),
     };
     let identities = identities(kind);
     let kept: Vec<u32> = (0..).zip(&identities).filter(|(_, name)| keep(name)).map(|(number, _)| number).collect();
