@@ -1,6 +1,6 @@
 //! What turns a raw sample into an embedding.
 
-use shared::bundle::{Bundle, Header};
+use shared::bundle::{Bundle, BundleError, Header};
 use shared::embedding::Embedding;
 #[cfg(not(any(pictures, recordings)))]
 use shared::frontend::All as Built;
@@ -8,7 +8,7 @@ use shared::frontend::All as Built;
 use shared::frontend::Pictures as Built;
 #[cfg(recordings)]
 use shared::frontend::Recordings as Built;
-use shared::frontend::{FrontEnd, FrontendError, Kinds, Quality, Raw, RawHeader, Stream};
+use shared::frontend::{FrontendError, Quality, Raw, RawHeader, Stream};
 use shared::network::{self, NetworkError};
 
 /// Raw sample -> embedding, the same bytes from every engine of a model.
@@ -49,23 +49,23 @@ pub trait Engine {
     }
 }
 
-/// Whether the program has the front end `front`: a board's program has that of the model which it is built with.
-pub fn has(front: &FrontEnd) -> bool {
-    Built::include(front)
+/// Checks the bundle in `bytes` for this program: a board's has the front end of the model that it is built with, and no other.
+pub fn check(bytes: &[u8]) -> Result<Bundle<'_>, BundleError> {
+    Bundle::check_for::<Built>(bytes)
 }
 
 /// The engine of every board: the integer kernels, in an arena that someone else keeps.
 #[derive(Debug)]
 pub struct KernelEngine<'m> {
-    bundle: Bundle<'m>,
+    bundle: &'m Bundle<'m>,
     arena: &'m mut [u32],
     stream: Option<Stream<Built>>,
 }
 
 impl<'m> KernelEngine<'m> {
     /// Runs `bundle` in `arena`, which has to have the words of [`network::arena_words`].
-    pub fn new(bundle: Bundle<'m>, arena: &'m mut [u32]) -> Result<Self, NetworkError> {
-        let (needed, given) = (network::arena_words(&bundle) * 4, size_of_val(arena));
+    pub fn new(bundle: &'m Bundle<'m>, arena: &'m mut [u32]) -> Result<Self, NetworkError> {
+        let (needed, given) = (network::arena_words(bundle) * 4, size_of_val(arena));
         if given < needed {
             return Err(NetworkError::Arena { needed, given });
         }
@@ -74,7 +74,7 @@ impl<'m> KernelEngine<'m> {
 
     /// The input tensor and the front end's memory; empty where the arena is too small, which `new` excludes.
     fn memory(&mut self) -> (&mut [u8], &mut [u32]) {
-        network::front_memory(&self.bundle, self.arena).unwrap_or_default()
+        network::front_memory(self.bundle, self.arena).unwrap_or_default()
     }
 }
 
@@ -86,15 +86,15 @@ impl Engine for KernelEngine<'_> {
     }
 
     fn start(&mut self, header: RawHeader) -> Result<(), FrontendError> {
-        let front = self.bundle.header().frontend;
+        let front = &self.bundle.header().frontend;
         let (tensor, work) = self.memory();
-        self.stream = Some(Stream::start(&front, header, tensor, work)?);
+        self.stream = Some(Stream::start(front, header, tensor, work)?);
         Ok(())
     }
 
     fn push(&mut self, bytes: &[u8]) -> Result<(), FrontendError> {
         let stream = self.stream.as_mut().ok_or(NOTHING)?;
-        let (tensor, work) = network::front_memory(&self.bundle, self.arena).unwrap_or_default();
+        let (tensor, work) = network::front_memory(self.bundle, self.arena).unwrap_or_default();
         let result = stream.push(bytes, tensor, work);
         if result.is_err() {
             self.stream = None;
@@ -113,7 +113,7 @@ impl Engine for KernelEngine<'_> {
     }
 
     fn forward(&mut self) -> Result<Embedding, NetworkError> {
-        network::forward(&self.bundle, self.arena)
+        network::forward(self.bundle, self.arena)
     }
 
     fn lend<T>(&mut self, words: usize, work: impl FnOnce(&mut [u32]) -> T) -> Option<T> {

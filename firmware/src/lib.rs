@@ -22,4 +22,5 @@ pub mod pins;
 pub mod platform;
 pub mod replay;
 pub mod session;
+pub mod slot;
 pub mod store;

@@ -6,8 +6,8 @@ pub struct SlotFailed;
 
 /// A board, or what plays one.
 ///
-/// Slots hold models that came over the link: a bundle at an address that is a multiple of four, zeros up to the next one,
-/// golden vectors. Slot 0 is the model that the program was built with and is never written; 1 and 2 are flash.
+/// Slots hold models that came over the link, as [`crate::slot`] says. Slot 0 is the model that the program was built with and is
+/// never written; 1 and 2 are flash.
 pub trait Platform {
     /// The board's name.
     const NAME: &'static str;
@@ -49,18 +49,4 @@ pub trait Platform {
     fn slot(&self, _slot: u8) -> &[u8] {
         &[]
     }
-}
-
-/// Bundle and golden vectors in the `bytes` of a slot, which may go on behind them; none where nothing was written.
-pub fn parts(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    /// Where both formats have their length.
-    const LENGTH_AT: usize = 8;
-    let length = |bytes: &[u8]| {
-        let field = bytes.get(LENGTH_AT..)?.first_chunk()?;
-        usize::try_from(u32::from_le_bytes(*field)).ok()
-    };
-    let (bundle, rest) = bytes.split_at_checked(length(bytes)?)?;
-    let padding = bundle.len().checked_next_multiple_of(4)? - bundle.len();
-    let golden = rest.get(padding..)?;
-    Some((bundle, golden.get(..length(golden)?)?))
 }

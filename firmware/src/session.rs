@@ -8,6 +8,8 @@ use shared::wire::{CHALLENGE_LEN, KEY_LEN, PROOF_CONTEXT, PROOF_LEN, SESSION_SEC
 pub const FREE_FAILURES: u8 = 4;
 /// The longest delay, in seconds; each failure doubles it, from one second on.
 pub const MAX_DELAY: u64 = 300;
+/// As many as pass it.
+const MAX_DOUBLINGS: u8 = 9;
 
 const SECOND: u64 = 1_000_000;
 const CHALLENGE_CONTEXT: &[u8] = b"doppel challenge 2";
@@ -69,9 +71,9 @@ impl Session {
     }
 
     /// Seconds until a comparison is carried out, rounded up; none where it is now.
-    pub fn wait(&self, now: u64) -> Option<u16> {
+    pub fn wait(&self, now: u64) -> Option<u32> {
         let left = self.compare_from.saturating_sub(now).div_ceil(SECOND);
-        (left > 0).then_some(left.min(MAX_DELAY) as u16)
+        (left > 0).then_some(left.min(MAX_DELAY) as u32)
     }
 
     /// `failures` comparisons have failed in a row, the last one now.
@@ -88,7 +90,7 @@ impl Session {
 /// Seconds of delay after `failures` in a row: `2^(failures - FREE_FAILURES - 1)`, up to [`MAX_DELAY`].
 fn delay(failures: u8) -> u64 {
     match failures.checked_sub(FREE_FAILURES + 1) {
-        Some(doublings) => 1u64.checked_shl(doublings.into()).map_or(MAX_DELAY, |delay| delay.min(MAX_DELAY)),
+        Some(doublings) => (1 << doublings.min(MAX_DOUBLINGS)).min(MAX_DELAY),
         None => 0,
     }
 }

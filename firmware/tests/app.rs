@@ -363,7 +363,7 @@ fn a_power_cut_begins_no_new_row_of_failures() {
     let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
     let platform = TestPlatform::default();
     let clock = platform.micros.clone();
-    let seconds = |seconds: u16| clock.set(clock.get() + u64::from(seconds) * 1_000_000);
+    let seconds = |seconds: u32| clock.set(clock.get() + u64::from(seconds) * 1_000_000);
     let mut app = start(&mut flash, &mut memory, header(7, Some(10)), platform.clone());
     unlock(&mut app);
     send(&mut app, &[1, 2, 3, 40]);

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use common::SimFlash;
 use common::board::{TestMemory, TestPlatform, app, fault, header, send, start, unlock};
 use firmware::app::End;
-use firmware::store::{Settings, Store};
+use firmware::store::Store;
 use proptest::prelude::*;
 use shared::embedding::Distance;
 use shared::frontend::RawHeader;
@@ -131,7 +131,7 @@ fn a_revert_whose_answer_is_lost_restarts_the_board() {
     let (mut flash, mut memory) = (SimFlash::new(8), TestMemory::new());
     let mut store = Store::open(&mut flash).unwrap();
     store.bind(7).unwrap();
-    store.put(Settings { slot: 2, ..Settings::default() }).unwrap();
+    store.change(&|settings| settings.slot = 2).unwrap();
     let mut app = app(&mut flash, &mut memory, Some(10));
     unlock(&mut app);
     let mut out = [0; MAX_FRAME];

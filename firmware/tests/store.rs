@@ -112,7 +112,7 @@ fn apply(store: &mut Store<&mut SimFlash>, kept: &mut Kept, change: &Change, ste
                 failures: seed,
                 slot: seed % 3,
             };
-            store.put(kept.settings)
+            store.change(&|settings| *settings = kept.settings)
         }
         Change::Wipe => {
             kept.templates.clear();
@@ -236,7 +236,7 @@ fn settings_that_could_not_be_written_are_written_when_they_are_put_again() {
         let mut store = Store::open(&mut flash).unwrap();
         let mut kept = *store.settings();
         let failed = script().find(|&settings| {
-            let result = store.put(settings);
+            let result = store.change(&|kept| *kept = settings);
             kept = if result.is_ok() { settings } else { kept };
             assert_eq!(*store.settings(), kept, "{fails_after}: {result:?}");
             result.is_err()
@@ -245,7 +245,7 @@ fn settings_that_could_not_be_written_are_written_when_they_are_put_again() {
             assert!(store.wear().0 > 1, "no half was full");
             break;
         };
-        store.put(settings).unwrap();
+        store.change(&|kept| *kept = settings).unwrap();
         assert_eq!(*store.settings(), settings, "{fails_after}");
         assert_eq!(*Store::open(&mut flash).unwrap().settings(), settings, "{fails_after}");
     }
@@ -309,14 +309,14 @@ fn wear_is_spread_and_counted() {
     for round in 0..50u32 {
         let mut store = Store::open(&mut flash).unwrap();
         store.bind(MODEL).unwrap();
-        store.put(Settings { boots: round, ..*store.settings() }).unwrap();
+        store.change(&|settings| settings.boots = round).unwrap();
         store.rewrite(MODEL, gallery().templates()).unwrap();
         erased.push(store.wear().0);
     }
     assert_eq!(erased, (1..=50).collect::<Vec<_>>());
     let mut store = Store::open(&mut flash).unwrap();
     for round in 0..1000 {
-        store.put(Settings { boots: 1000 + round, ..*store.settings() }).unwrap();
+        store.change(&|settings| settings.boots = 1000 + round).unwrap();
     }
     // 1000 records of 12 bytes in halves of 4 pages of 1024.
     let (erased, pages) = store.wear();
@@ -329,7 +329,7 @@ fn another_model_another_version_and_strange_bytes_are_told_apart() {
     let mut flash = SimFlash::new(8);
     let mut store = Store::open(&mut flash).unwrap();
     assert_eq!(store.contents(), Contents::Empty);
-    assert_eq!(store.put(Settings { boots: 1, ..Settings::default() }), Err(StoreError::Refused));
+    assert_eq!(store.change(&|settings| settings.boots = 1), Err(StoreError::Refused));
     store.bind(MODEL).unwrap();
     store.bind(MODEL + 1).unwrap(); // nobody is enrolled
     store.put_template(0, template(&label("ann"), &embedding(1, 1))).unwrap();
@@ -383,14 +383,16 @@ fn the_capacity_holds() {
         let mut store = Store::open(&mut flash).unwrap();
         store.bind(MODEL).unwrap();
         store
-            .put(Settings {
-                admin: Some([7; 32]),
-                threshold: Some(1),
-                loosened: true,
-                adapt: true,
-                boots: 1,
-                failures: 2,
-                slot: 1,
+            .change(&|settings| {
+                *settings = Settings {
+                    admin: Some([7; 32]),
+                    threshold: Some(1),
+                    loosened: true,
+                    adapt: true,
+                    boots: 1,
+                    failures: 2,
+                    slot: 1,
+                };
             })
             .unwrap();
         let capacity = store.capacity(DIM as u16);

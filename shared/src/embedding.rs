@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::kernels;
+use crate::{isqrt, kernels};
 
 /// Most elements of an embedding.
 pub const MAX_DIM: usize = 512;
@@ -64,8 +64,9 @@ impl Metric {
         match self {
             Metric::Euclidean => Distance(kernels::squared_distance(a, b)),
             Metric::Cosine => {
+                // |a|^2 <= 512 * 128^2 = 2^23: the product of both is at most 2^46, shifted below 2^63.
                 let norms = kernels::dot(a, a) as u64 * kernels::dot(b, b) as u64;
-                cosine_distance(kernels::dot(a, b), norms)
+                cosine_distance(kernels::dot(a, b), isqrt(norms << 16))
             }
         }
     }
@@ -112,19 +113,24 @@ impl Metric {
     }
 }
 
-/// The cosine distance from `dot = a . b` and `norms = |a|^2 * |b|^2`; see [`Metric::distance`].
-pub fn cosine_distance(dot: i32, norms: u64) -> Distance {
-    // |a|^2 <= 512 * 128^2 = 2^23: norms <= 2^46, shifted < 2^63; |dot| <= 2^23, shifted < 2^48.
-    let root = (norms << 16).isqrt() as i64;
-    distance_of_cosine(match root {
-        0 => 0,
-        _ => (i64::from(dot) << 24).div_euclid(root),
-    })
-}
-
-/// The distance of this cosine in units of 2^-16.
-pub(crate) fn distance_of_cosine(cosine: i64) -> Distance {
-    let one = i64::from(COSINE_ONE);
+/// The cosine distance `2^16 - floor(2^24 * dot / root)` from `dot = a . b`, at most 2^23, and `root = isqrt(2^16 * |a|^2 * |b|^2)`;
+/// 2^16 where the root is 0.
+#[inline(never)]
+pub(crate) fn cosine_distance(dot: i32, root: u32) -> Distance {
+    if root == 0 {
+        return Distance(COSINE_ONE);
+    }
+    // An estimate of 24 bits, of which at most 17 lie before the point; then what it leaves.
+    let mut cosine = (dot as f32 / root as f32 * (1 << 24) as f32) as i32;
+    let root = i64::from(root);
+    let mut left = (i64::from(dot) << 24) - i64::from(cosine) * root;
+    while left < 0 {
+        (cosine, left) = (cosine - 1, left + root);
+    }
+    while left >= root {
+        (cosine, left) = (cosine + 1, left - root);
+    }
+    let one = COSINE_ONE as i32;
     Distance((one - cosine.clamp(-one, one)) as u32)
 }
 
@@ -159,6 +165,15 @@ mod tests {
         fn euclidean_is_the_definition((a, b) in pair()) {
             let expected: u64 = a.iter().zip(&b).map(|(&x, &y)| (i64::from(x) - i64::from(y)).pow(2) as u64).sum();
             prop_assert_eq!(u64::from(Metric::Euclidean.distance(&a, &b).0), expected);
+        }
+
+        #[test]
+        fn cosine_is_the_definition((a, b) in pair(), shift in 0u32..8) {
+            let a: Vec<i8> = a.into_iter().map(|x| x >> shift).collect();
+            let dot = |x: &[i8], y: &[i8]| x.iter().zip(y).map(|(&p, &q)| i64::from(p) * i64::from(q)).sum::<i64>();
+            let root = ((dot(&a, &a) * dot(&b, &b)) << 16).isqrt();
+            let cosine = (dot(&a, &b) << 24).checked_div_euclid(root).unwrap_or(0);
+            prop_assert_eq!(i64::from(Metric::Cosine.distance(&a, &b).0), 65536 - cosine);
         }
 
         #[test]

@@ -11,6 +11,9 @@ use crate::search::{self, Nearest};
 /// Longest label of an identity, in bytes of UTF-8.
 pub const MAX_LABEL: usize = 24;
 
+/// No distance of two embeddings, nor a mean of some.
+const NO_SPREAD: Distance = Distance(u32::MAX);
+
 /// The name under which an identity is enrolled.
 pub type Label = String<MAX_LABEL>;
 
@@ -18,7 +21,7 @@ pub type Label = String<MAX_LABEL>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Template<'a> {
     /// Whose template it is.
-    pub label: &'a Label,
+    pub label: &'a str,
     /// The embedding that was enrolled.
     pub embedding: &'a [i8],
     /// How much the samples differ that it was made of: see [`Metric::spread`].
@@ -27,7 +30,7 @@ pub struct Template<'a> {
 
 impl<'a> Template<'a> {
     /// The template of one sample.
-    pub fn of_one(label: &'a Label, embedding: &'a [i8]) -> Self {
+    pub fn of_one(label: &'a str, embedding: &'a [i8]) -> Self {
         Template { label, embedding, spread: None }
     }
 }
@@ -64,8 +67,8 @@ pub enum EnrolError {
     /// The embedding is of another length than the model's.
     #[error("the embedding does not have the model's length")]
     Dimension,
-    /// The label is empty.
-    #[error("the label is empty")]
+    /// The label is empty or too long.
+    #[error("a label has from 1 to {MAX_LABEL} bytes")]
     Label,
 }
 
@@ -88,7 +91,8 @@ pub struct Gallery<const IDENTITIES: usize, const DIM: usize> {
     labels: Vec<Label, IDENTITIES>,
     /// One of each label; behind the model's elements come zeros.
     embeddings: Vec<[i8; DIM], IDENTITIES>,
-    spreads: Vec<Option<Distance>, IDENTITIES>,
+    /// [`NO_SPREAD`] where there is none.
+    spreads: Vec<Distance, IDENTITIES>,
     /// What a search knows of each beforehand.
     keys: Vec<i32, IDENTITIES>,
 }
@@ -111,6 +115,11 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
         })
     }
 
+    /// The labels, in the order in which they were enrolled.
+    pub fn labels(&self) -> &[Label] {
+        &self.labels
+    }
+
     /// The templates, in the order in which they were enrolled.
     pub fn templates(&self) -> impl ExactSizeIterator<Item = Template<'_>> {
         (0..self.labels.len()).map(|index| self.template(index))
@@ -121,7 +130,7 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
         Template {
             label: &self.labels[index],
             embedding: &self.embeddings[index][..self.dim],
-            spread: self.spreads[index],
+            spread: Some(self.spreads[index]).filter(|&spread| spread != NO_SPREAD),
         }
     }
 
@@ -132,33 +141,35 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
 
     /// Enrols `template`.
     pub fn enrol(&mut self, template: Template<'_>) -> Result<(), EnrolError> {
-        if template.label.is_empty() {
-            return Err(EnrolError::Label);
-        }
         if self.find(template.label).is_some() {
             return Err(EnrolError::Duplicate);
         }
-        let padded = self.padded(template.embedding)?;
-        self.push(template.label, padded, template.spread)
+        self.restore(self.labels.len(), template)
     }
 
     /// Puts back the `template` that was stored as the `index`-th, in the place of what stands there. Until
     /// [`Gallery::close_gaps`], missing ones before it stand empty.
     pub fn restore(&mut self, index: usize, template: Template<'_>) -> Result<(), EnrolError> {
-        if template.label.is_empty() {
+        if !(1..=MAX_LABEL).contains(&template.label.len()) {
             return Err(EnrolError::Label);
         }
-        let padded = self.padded(template.embedding)?;
+        if template.embedding.len() != self.dim {
+            return Err(EnrolError::Dimension);
+        }
         if index >= IDENTITIES {
             return Err(EnrolError::Full);
         }
         while self.labels.len() <= index {
-            self.push(&Label::new(), [0; DIM], None)?;
+            // There is room in all of them.
+            let _ = (self.labels.push(Label::new()), self.spreads.push(NO_SPREAD));
+            let _ = (self.keys.push(0), self.embeddings.push([0; DIM]));
         }
-        self.labels[index] = template.label.clone();
-        self.embeddings[index] = padded;
-        self.spreads[index] = template.spread;
+        self.labels[index] = copy(template.label);
+        self.spreads[index] = template.spread.unwrap_or(NO_SPREAD);
         self.keys[index] = search::key(self.metric, template.embedding);
+        for (place, &element) in self.embeddings[index].iter_mut().zip(template.embedding) {
+            *place = element;
+        }
         Ok(())
     }
 
@@ -192,25 +203,6 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
         self.metric.distance(a, b)
     }
 
-    fn padded(&self, embedding: &[i8]) -> Result<[i8; DIM], EnrolError> {
-        if embedding.len() != self.dim {
-            return Err(EnrolError::Dimension);
-        }
-        let mut padded = [0; DIM];
-        for (element, &given) in padded.iter_mut().zip(embedding) {
-            *element = given;
-        }
-        Ok(padded)
-    }
-
-    fn push(&mut self, label: &Label, embedding: [i8; DIM], spread: Option<Distance>) -> Result<(), EnrolError> {
-        self.labels.push(label.clone()).map_err(|_| EnrolError::Full)?;
-        // There is as much room as for labels.
-        self.spreads.push(spread).map_err(|_| EnrolError::Full)?;
-        self.keys.push(search::key(self.metric, &embedding)).map_err(|_| EnrolError::Full)?;
-        self.embeddings.push(embedding).map_err(|_| EnrolError::Full)
-    }
-
     /// Removes the identity `label`; the order of the others stays.
     pub fn delete(&mut self, label: &str) -> Result<(), NotEnrolled> {
         let index = self.find(label).ok_or(NotEnrolled)?;
@@ -229,12 +221,12 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     pub fn verify(&self, label: &str, probe: &[i8]) -> Result<Decision, NotEnrolled> {
         let template = self.find(label).map(|index| self.template(index)).ok_or(NotEnrolled)?;
         let distance = self.distance_from(&template, probe);
-        Ok(self.decide(Candidate { label: template.label.clone(), distance, runner_up: None }))
+        Ok(self.decide(Candidate { label: copy(template.label), distance, runner_up: None }))
     }
 
     /// Compares `probe` with every identity; the nearest one decides, the one enrolled earlier among equals.
     pub fn identify(&self, probe: &[i8]) -> Decision {
-        let plain = self.usual_spread.is_none() || self.spreads.iter().all(Option::is_none);
+        let plain = self.usual_spread.is_none() || self.spreads.iter().all(|&spread| spread == NO_SPREAD);
         let nearest = if plain && probe.len() == self.dim {
             search::nearest(self.metric, probe, self.embeddings.as_flattened(), DIM, &self.keys)
         } else {
@@ -271,8 +263,9 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     }
 }
 
-/// `label`, copied at once; a clone goes byte by byte.
-fn copy(label: &Label) -> Label {
+/// A copy of a label that was enrolled, made at once; a clone goes byte by byte.
+#[inline(never)]
+fn copy(label: &str) -> Label {
     let mut copied = Label::new();
     // It has the same room.
     let _ = copied.push_str(label);
@@ -369,7 +362,7 @@ mod tests {
                 }
                 let templates = gallery.templates();
                 let enrolled: Vec<_> =
-                    templates.map(|t| (t.label.as_str().into(), t.embedding.to_vec(), t.spread)).collect();
+                    templates.map(|t| (t.label.into(), t.embedding.to_vec(), t.spread)).collect();
                 for probe in [&embedding[..], &elements[DIM - dim..], &elements[..], &elements[..dim / 2]] {
                     prop_assert_eq!(gallery.identify(probe), identified((metric, usual), &enrolled, probe));
                 }

@@ -53,7 +53,7 @@ pub enum GoldenError {
     Magic,
     /// Another version of the format.
     #[error("the golden file has format {0}, this program reads format {VERSION}: export the model again")]
-    Version(u16),
+    Version(u32),
     /// Fewer or more bytes than the header says.
     #[error("the golden file is {got} bytes long, but its header says {expected}")]
     Length {
@@ -167,7 +167,7 @@ impl<'a> Golden<'a> {
         }
         let version = u16_at(bytes, 4);
         if version != VERSION {
-            return Err(GoldenError::Version(version));
+            return Err(GoldenError::Version(version.into()));
         }
         let (got, expected) = (bytes.len(), u32_at(bytes, 8) as usize);
         if got != expected {

@@ -22,8 +22,10 @@ pub mod kernels;
 pub mod network;
 pub mod plan;
 pub mod quant;
+mod root;
 mod search;
 pub mod winograd;
 pub mod wire;
 
 pub use checksum::crc32;
+pub use root::isqrt;

@@ -3,7 +3,8 @@
 //! A vector is passed over where its dot product with the probe shows that it is no nearer than the second nearest so far: what
 //! that takes is a [`Bar`], linear in a key of the vector, and too low by less than two units of the dot product.
 
-use crate::embedding::{COSINE_ONE, Metric, distance_of_cosine};
+use crate::embedding::{COSINE_ONE, Metric, cosine_distance};
+use crate::isqrt;
 use crate::kernels::{Bar, Probe, Room, dot};
 
 /// Bits behind the point of a norm, `|a| <= 2^11.5`, in a key.
@@ -50,7 +51,7 @@ fn key_of(metric: Metric, square: i32) -> i32 {
     match metric {
         Metric::Euclidean => square,
         // |a|^2 <= 2^23: the root is below 2^31.
-        Metric::Cosine => ((square as u64) << (2 * NORM_BITS)).isqrt() as i32,
+        Metric::Cosine => isqrt((square as u64) << (2 * NORM_BITS)) as i32,
     }
 }
 
@@ -97,25 +98,15 @@ impl Own {
                 // Whole products of two words; no key and no square is negative.
                 let product = |a: u32, b: u32| u64::from(a) * u64::from(b);
                 let key = key as u32;
-                // 2^38 |a|^2 is less than 2^32 above the key's square.
-                let square = product(key, key).div_ceil(1 << (2 * NORM_BITS)) as u32;
+                // 2^38 |a|^2 is less than 2^32 above the key's square: the next multiple of 2^38.
+                let square = ((product(key, key) + (1 << (2 * NORM_BITS)) - 1) >> (2 * NORM_BITS)) as u32;
                 let scaled = product(square, self.square as u32) << 16;
                 // 2^8 |a| |b| is at most 2^31.5 / 2^30 above the product of the keys: the root is found in three steps.
                 let mut root = (product(key, self.key as u32) >> (2 * NORM_BITS - 8)) as u32;
                 while product(root + 1, root + 1) <= scaled {
                     root += 1;
                 }
-                // floor(2^24 * dot / root): an estimate of 24 bits, of which at most 17 lie before the point; then what it leaves.
-                let mut cosine = (dot as f32 / root as f32 * (1 << 24) as f32) as i32;
-                let root = i64::from(root);
-                let mut left = (i64::from(dot) << 24) - i64::from(cosine) * root;
-                while left < 0 {
-                    (cosine, left) = (cosine - 1, left + root);
-                }
-                while left >= root && root > 0 {
-                    (cosine, left) = (cosine + 1, left - root);
-                }
-                distance_of_cosine(cosine.into()).0
+                cosine_distance(dot, root).0
             }
         }
     }
@@ -139,7 +130,7 @@ impl Own {
 mod tests {
     extern crate std;
     use super::*;
-    use crate::embedding::{MAX_DIM, cosine_distance};
+    use crate::embedding::MAX_DIM;
     use proptest::prelude::*;
     use std::vec;
     use std::vec::Vec;
@@ -206,8 +197,9 @@ mod tests {
             let bound = (i64::from(a) * i64::from(b)).isqrt();
             let own = Own { metric: Metric::Cosine, square: b, key: key_of(Metric::Cosine, b) };
             for dot in [(bound as f64 * part) as i32, bound as i32, -bound as i32] {
-                let expected = cosine_distance(dot, a as u64 * b as u64).0;
-                prop_assert_eq!(own.distance(dot, key_of(Metric::Cosine, a)), expected);
+                let root = ((i64::from(a) * i64::from(b)) << 16).isqrt();
+                let cosine = (i64::from(dot) << 24).checked_div_euclid(root).unwrap_or(0);
+                prop_assert_eq!(i64::from(own.distance(dot, key_of(Metric::Cosine, a))), 65536 - cosine.clamp(-65536, 65536));
             }
         }
 

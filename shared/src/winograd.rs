@@ -19,23 +19,51 @@ pub const PRODUCTS: usize = 16;
 
 /// `2G g (2G)'`, by rows, of the kernel `g`, by rows.
 pub fn transform_kernel(g: [i8; 9]) -> [i16; PRODUCTS] {
-    let line = |[a, b, c]: [i16; 3]| [2 * a, a + b + c, a - b + c, 2 * c];
-    let rows: [[i16; 4]; 3] = core::array::from_fn(|row| line(core::array::from_fn(|i| i16::from(g[3 * row + i]))));
-    let columns: [[i16; 4]; 4] = core::array::from_fn(|i| line([rows[0][i], rows[1][i], rows[2][i]]));
-    core::array::from_fn(|at| columns[at % 4][at / 4])
+    let mut tile = [0; PRODUCTS];
+    for (row, three) in tile.chunks_exact_mut(4).zip(g.as_chunks::<3>().0) {
+        for (place, &weight) in row.iter_mut().zip(three) {
+            *place = weight.into();
+        }
+    }
+    transform(&mut tile);
+    tile
+}
+
+/// Transforms the kernel that lies in the first three rows and columns.
+fn transform(tile: &mut [i16; PRODUCTS]) {
+    (0..3).for_each(|row| transform_line(tile, 4 * row, 1));
+    (0..4).for_each(|column| transform_line(tile, column, 4));
 }
 
 /// The kernel that [`transform_kernel`] took, where there is one.
 pub fn recover_kernel(u: [i16; PRODUCTS]) -> Option<[i8; 9]> {
-    // The outer elements of a line are doubled, the second one is the sum of all three.
-    let line = |[a, sum, _, c]: [i32; 4]| [a / 2, sum - a / 2 - c / 2, c / 2];
-    let rows: [[i32; 3]; 4] = core::array::from_fn(|row| line(core::array::from_fn(|i| i32::from(u[4 * row + i]))));
-    let columns: [[i32; 3]; 3] = core::array::from_fn(|i| line([rows[0][i], rows[1][i], rows[2][i], rows[3][i]]));
+    let mut tile = u;
+    (0..4).for_each(|column| recover_line(&mut tile, column, 4));
+    (0..3).for_each(|row| recover_line(&mut tile, 4 * row, 1));
     let mut g = [0; 9];
-    for (at, g) in g.iter_mut().enumerate() {
-        *g = i8::try_from(columns[at % 3][at / 3]).ok()?;
+    for (three, row) in g.as_chunks_mut::<3>().0.iter_mut().zip(tile.chunks_exact(4)) {
+        for (weight, &place) in three.iter_mut().zip(row) {
+            *weight = i8::try_from(place).ok()?;
+        }
     }
-    (transform_kernel(g) == u).then_some(g)
+    transform(&mut tile);
+    (tile == u).then_some(g)
+}
+
+/// `2G` times the line of three in `tile`, from `first` on in steps of `step`; it becomes one of four.
+#[inline(never)]
+fn transform_line(tile: &mut [i16; PRODUCTS], first: usize, step: usize) {
+    let at = |i: usize| (first + i * step) % PRODUCTS;
+    let (a, b, c) = (tile[at(0)], tile[at(1)], tile[at(2)]);
+    (tile[at(0)], tile[at(1)], tile[at(2)], tile[at(3)]) = (2 * a, a + b + c, a - b + c, 2 * c);
+}
+
+/// What [`transform_line`] took, where it is what it left: the outer elements were doubled, the second one is the sum of all three.
+#[inline(never)]
+fn recover_line(tile: &mut [i16; PRODUCTS], first: usize, step: usize) {
+    let at = |i: usize| (first + i * step) % PRODUCTS;
+    let (a, sum, c) = (tile[at(0)] / 2, tile[at(1)], tile[at(3)] / 2);
+    (tile[at(0)], tile[at(1)], tile[at(2)]) = (a, sum.wrapping_sub(a).wrapping_sub(c), c);
 }
 
 /// `B' d B`, by rows, of the input tile `d`, by rows.

@@ -2,7 +2,7 @@
 
 use embedded_storage::nor_flash::NorFlash;
 use shared::embedding::{self, Distance};
-use shared::gallery::{Decision, Label, Template};
+use shared::gallery::{Decision, MAX_LABEL, Template};
 use shared::wire::{Fault, Response};
 
 use super::{App, kept};
@@ -11,8 +11,14 @@ use crate::platform::Platform;
 use crate::store::{Contents, stands};
 
 impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'_, E, F, P, ROOM, DIM> {
-    /// Adds the sample to those that the next template is made of.
     pub(super) fn collect(&mut self) -> Result<Response<'static>, Fault> {
+        self.add_sample()?;
+        Ok(Response::Done(self.memory.collected.len() as u16))
+    }
+
+    /// Adds the sample to those that the next template is made of.
+    #[inline(never)]
+    fn add_sample(&mut self) -> Result<(), Fault> {
         self.admin()?;
         self.gallery()?;
         let mut padded = [0; DIM];
@@ -33,30 +39,31 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
                 return Err(Fault::Unlike { distance, gate });
             }
         }
-        self.memory.collected.push(padded).map_err(|_| Fault::Samples)?;
-        Ok(Response::Done(self.memory.collected.len() as u16))
+        self.memory.collected.push(padded).map_err(|_| Fault::Samples)
     }
 
     #[inline(never)]
     pub(super) fn enrol(&mut self, label: &str) -> Result<Response<'static>, Fault> {
         self.admin()?;
-        let label = Label::try_from(label).ok().filter(|label| !label.is_empty()).ok_or(Fault::Label)?;
+        if !(1..=MAX_LABEL).contains(&label.len()) {
+            return Err(Fault::Label);
+        }
         let capacity = self.capacity();
         let gallery = self.gallery()?;
         let count = gallery.templates().len();
-        if gallery.position(&label).is_some() {
+        if gallery.position(label).is_some() {
             return Err(Fault::Duplicate);
         }
         if count >= usize::from(capacity) {
-            return Err(Fault::Full { capacity });
+            return Err(Fault::Full { capacity: capacity.into() });
         }
         if self.memory.collected.is_empty() {
-            self.collect()?;
+            self.add_sample()?;
         }
         let mean = mean(&self.memory.collected);
         let header = self.engine.header();
         let template = Template {
-            label: &label,
+            label,
             embedding: mean.get(..usize::from(header.dim)).unwrap_or_default(),
             spread: header.metric.spread(&self.memory.collected),
         };

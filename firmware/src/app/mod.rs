@@ -105,6 +105,7 @@ pub struct App<'m, E, F, P, const ROOM: usize, const DIM: usize> {
 
 impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> App<'m, E, F, P, ROOM, DIM> {
     /// An app of `engine`'s model with whom `store` holds.
+    #[inline(never)] // what it is made of is moved as a whole, rather than word by word
     pub fn new(
         engine: E,
         mut store: Store<F>,
@@ -200,9 +201,9 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
         }
     }
 
-    /// Gives back what the app was made of, to start it again.
-    pub fn stop(self) -> (E, Store<F>, P) {
-        (self.engine, self.store, self.platform)
+    /// Gives the store back, to start again with it.
+    pub fn stop(self) -> Store<F> {
+        self.store
     }
 
     /// From which level on is logged.
@@ -327,9 +328,7 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
     /// Changes what is kept beside the templates.
     #[inline(never)]
     fn change(&mut self, change: &dyn Fn(&mut Settings)) -> Result<(), Fault> {
-        let mut settings = *self.store.settings();
-        change(&mut settings);
-        kept(self.store.put(settings))
+        kept(self.store.change(change))
     }
 
     fn enrolled(&self) -> u16 {
@@ -347,8 +346,8 @@ impl<'m, E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usiz
             Err(Fault::NoThreshold) => return Ok(Response::Identities { total, labels: Vec::new() }),
             gallery => gallery?,
         };
-        let page = gallery.templates().skip(usize::from(first)).take(MAX_LABELS);
-        Ok(Response::Identities { total, labels: page.map(|template| template.label.clone()).collect() })
+        let page = gallery.labels().iter().skip(usize::from(first)).take(MAX_LABELS);
+        Ok(Response::Identities { total, labels: page.cloned().collect() })
     }
 }
 

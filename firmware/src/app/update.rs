@@ -1,16 +1,15 @@
 //! Another model over the link: into the slot that is not in use, checked there, and only then used.
 
 use embedded_storage::nor_flash::NorFlash;
-use shared::bundle::Bundle;
 use shared::golden::Golden;
-use shared::network;
 use shared::wire::{Fault, Response, UPDATE_WORD, Update};
 
 use super::App;
 use super::sample::fresh;
 use crate::engine::{self, Engine, KernelEngine};
-use crate::platform::{Platform, parts};
+use crate::platform::Platform;
 use crate::replay;
+use crate::slot::{self, SlotModel};
 
 /// How much of a model has come.
 #[derive(Clone, Copy, Debug)]
@@ -92,24 +91,15 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
 
 /// Checks the model in the `bytes` of a slot, and replays its golden vectors in the engine's memory.
 fn try_model<E: Engine, const DIM: usize>(bytes: &[u8], engine: &mut E) -> Result<(), Fault> {
-    let (bundle, golden) = parts(bytes).ok_or(Fault::Model)?;
-    let bundle = Bundle::check(bundle).map_err(|_| Fault::Model)?;
-    let header = bundle.header();
-    header.threshold.ok_or(Fault::NoThreshold)?;
-    if !engine::has(&header.frontend) {
-        return Err(Fault::ModelKind);
-    }
-    let golden = Golden::check(golden).map_err(|_| Fault::ModelTest)?;
-    let words = network::arena_words(&bundle);
-    let room = Fault::ModelRoom { arena: 4 * words as u32, dim: header.dim };
-    if golden.model_id() != header.model_id {
-        return Err(Fault::ModelTest);
-    }
-    if usize::from(header.dim) > DIM {
+    let SlotModel { bundle, golden, words, dim } = slot::check(bytes)?;
+    let room = Fault::ModelRoom { arena: 4 * words as u32, dim: dim.into() };
+    if usize::from(dim) > DIM {
         return Err(room);
     }
     let tried = engine.lend(words, |arena| {
-        let mut trial = KernelEngine::new(bundle, arena).map_err(|_| room)?;
+        let bundle = engine::check(bundle).map_err(|_| Fault::Model)?;
+        let golden = Golden::check(golden).map_err(|_| Fault::ModelTest)?;
+        let mut trial = KernelEngine::new(&bundle, arena).map_err(|_| room)?;
         let (samples, agree) = replay::agreement(&mut trial, &golden);
         if samples > 0 && samples == agree { Ok(()) } else { Err(Fault::ModelTest) }
     });

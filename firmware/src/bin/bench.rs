@@ -129,7 +129,7 @@ fn search(counter: &Counter, header: &Header) -> Result<(), Failure> {
 fn embed(counter: &Counter, bundle: Bundle<'_>, arena: &mut [u32]) -> Result<(), Failure> {
     let golden = board::golden()?;
     let sample = golden.samples().next().ok_or(Failure::Sample)?;
-    let mut engine = KernelEngine::new(bundle, arena)?;
+    let mut engine = KernelEngine::new(&bundle, arena)?;
     let count = measure(counter, || {
         let _ = engine.embed(sample.raw);
     });

@@ -10,9 +10,9 @@ use firmware::app::{App, IDENTITIES, StartError};
 use firmware::board::{self, Wiring, entry};
 use firmware::capture::link::Link;
 use firmware::device::Event;
-use firmware::engine::KernelEngine;
+use firmware::engine::{self, KernelEngine};
 use firmware::store::Store;
-use shared::bundle::Bundle;
+use shared::bundle::BundleError;
 use shared::frontend::FrontEnd;
 use shared::gallery::Decision;
 use shared::wire::{LogLevel, Response};
@@ -29,16 +29,14 @@ fn run() -> Result<(), Failure> {
     let mut store = Store::open(flash).map_err(|_| intern!("the store cannot be opened"))?;
     let mut host = Link::new(link);
     // A model of recordings has no use for a pad.
-    let mut pad = match &own_model()?.header().frontend {
+    let mut pad = match &board::bundle().map_err(damaged)?.header().frontend {
         FrontEnd::Pixels(input) => panel.and_then(|panel| board::pad(panel, button, input)),
         FrontEnd::LogMel(_) => None,
     };
     loop {
-        let (slot, bundle, golden) = match board::slot_model(&mut store) {
-            Some(model) => model,
-            None => (0, own_model()?, board::golden_bytes()),
-        };
-        let engine = KernelEngine::new(bundle, arena.as_mut_slice()).map_err(|_| intern!("the arena is too small"))?;
+        let (slot, bundle, golden) = board::model(&mut store);
+        let bundle = engine::check(bundle).map_err(damaged)?;
+        let engine = KernelEngine::new(&bundle, arena.as_mut_slice()).map_err(|_| intern!("the arena is too small"))?;
         let header = bundle.header();
         if let Some(pad) = &mut pad {
             board::suit(pad, &header.frontend);
@@ -51,20 +49,18 @@ fn run() -> Result<(), Failure> {
             header.arena,
             IDENTITIES,
         );
-        let platform = board::BoardPlatform::new(slots, golden, slot);
+        let platform = board::BoardPlatform::new(&mut slots, golden, slot);
         let mut app = App::new(engine, store, platform, memory).map_err(|error| match error {
             StartError::TooLong { .. } => intern!("the model's embeddings are too long for this program"),
             StartError::Store(_) => intern!("the store cannot be read"),
         })?;
         app.run(&mut host, &mut pad, &mut outputs, board::millis, board::idle, tell);
-        let (_, held, platform) = app.stop();
-        (store, slots) = (held, platform.stop());
+        store = app.stop();
     }
 }
 
-/// The model that the program was built with.
-fn own_model() -> Result<Bundle<'static>, Failure> {
-    board::bundle().map_err(|_| intern!("the program's own model is damaged: flash the board again"))
+fn damaged(_: BundleError) -> Failure {
+    intern!("the program's own model is damaged: flash the board again")
 }
 
 fn tell(event: Event<'_>, level: LogLevel) {

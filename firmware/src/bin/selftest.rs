@@ -27,13 +27,14 @@ enum Failure {
 
 fn run() -> Result<Report, Failure> {
     let arena = board::arena().ok_or(Failure::Memory)?;
-    let mut engine = KernelEngine::new(board::bundle()?, arena)?;
+    let bundle = board::bundle()?;
+    let mut engine = KernelEngine::new(&bundle, arena)?;
     let header = engine.header();
     println!(
         "model {} {:016x}: {} bytes of flash, {} bytes of arena",
         header.name(),
         header.model_id,
-        board::bundle()?.bytes().len(),
+        bundle.bytes().len(),
         header.arena
     );
     let golden = board::golden()?;

@@ -56,7 +56,7 @@ pub use embassy::{entry, idle, millis, prepare, println, singleton};
 #[cfg(feature = "qemu")]
 pub use qemu::{entry, idle, millis, prepare, println, singleton};
 #[cfg(feature = "link")]
-pub use slots::{BoardPlatform, Slots, slot_model};
+pub use slots::{BoardPlatform, Slots, model};
 
 use core::hint::black_box;
 
@@ -70,6 +70,7 @@ use crate::app::{IDENTITIES, Memory};
 use crate::capture::pad::Pad;
 #[cfg(feature = "link")]
 use crate::capture::xpt2046::Xpt2046;
+use crate::engine;
 #[cfg(all(feature = "link", not(feature = "pad")))]
 use crate::pins::Absent;
 #[cfg(feature = "link")]
@@ -129,7 +130,12 @@ pub type AppMemory = Memory<IDENTITIES, DIM>;
 
 /// The model in flash. The compiler may not look into it: the check reads the bytes that are there at run time.
 pub fn bundle() -> Result<Bundle<'static>, BundleError> {
-    Bundle::check(black_box(&MODEL.0))
+    engine::check(bundle_bytes())
+}
+
+/// The model in flash, unchecked.
+pub fn bundle_bytes() -> &'static [u8] {
+    black_box(&MODEL.0)
 }
 
 /// The model's golden vectors in flash.

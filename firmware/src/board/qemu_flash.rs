@@ -93,10 +93,10 @@ fn path(line: &mut [u8; 512]) -> Option<&[u8]> {
     let mut block = [line.as_mut_ptr() as usize, line.len()];
     // SAFETY: the call writes to `line`, whose length it is given, and to `block`.
     let failed = unsafe { cortex_m_semihosting::syscall1(GET_COMMAND_LINE, block.as_mut_ptr() as usize) };
-    let len = block.get(1).copied()?;
-    let at = line.windows(OPTION.len()).position(|window| window == OPTION)? + OPTION.len();
-    let end = line.iter().position(|&byte| byte == 0)?;
-    (failed == 0 && len < line.len()).then(|| line.get(at..=end))?
+    let [_, len] = block;
+    let line = line.get(..=len).filter(|_| failed == 0)?;
+    let at = line.windows(OPTION.len()).position(|window| window == OPTION)?;
+    line.get(at + OPTION.len()..)
 }
 
 /// Opens the file and reads it into `bytes`, or makes it with what they are.

@@ -186,6 +186,8 @@ ENTRY __aeabi_uldivmod
 7:  mov     r1, r6
     bx      lr
 
+    .section .text.doppel_divide_signed, "ax", %progbits
+    .balign 4
 @ The same, both signed; the remainder has the dividend's sign.
 ENTRY __aeabi_ldivmod
     push    {r4-r6, lr}

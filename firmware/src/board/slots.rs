@@ -2,35 +2,27 @@
 #![allow(unsafe_code)] // what the slots hold
 
 use embedded_storage::nor_flash::{NorFlash, ReadNorFlash};
-use shared::bundle::Bundle;
-use shared::golden::Golden;
-use shared::network;
 
 use super::chosen::{self, SlotFlash};
-use crate::engine;
-use crate::platform::{Platform, SlotFailed, parts};
-use crate::store::{Settings, Store};
+use crate::platform::{Platform, SlotFailed};
+use crate::slot::{self, SlotModel};
+use crate::store::Store;
 
 /// Slots 1 and 2.
 pub type Slots = [SlotFlash; 2];
 
 /// The board to the app.
 #[allow(missing_debug_implementations)] // the HALs' types have none
-pub struct BoardPlatform {
-    slots: Slots,
+pub struct BoardPlatform<'s> {
+    slots: &'s mut Slots,
     golden: &'static [u8],
     in_use: u8,
 }
 
-impl BoardPlatform {
+impl<'s> BoardPlatform<'s> {
     /// A board whose model, in slot `in_use`, has the vectors `golden`.
-    pub fn new(slots: Slots, golden: &'static [u8], in_use: u8) -> Self {
+    pub fn new(slots: &'s mut Slots, golden: &'static [u8], in_use: u8) -> Self {
         BoardPlatform { slots, golden, in_use }
-    }
-
-    /// The slots, to start again with.
-    pub fn stop(self) -> Slots {
-        self.slots
     }
 
     fn slot_mut(&mut self, slot: u8) -> Result<&mut SlotFlash, SlotFailed> {
@@ -38,30 +30,30 @@ impl BoardPlatform {
     }
 }
 
-/// The model of the slot that `store` names with its golden vectors, where that slot holds one that can run here; else the
-/// store names the program's own from now on. Generic, so that the store is compiled once, in the program.
-pub fn slot_model<F: NorFlash>(store: &mut Store<F>) -> Option<(u8, Bundle<'static>, &'static [u8])> {
-    let slot @ 1..=2 = store.settings().slot else {
-        return None;
-    };
-    // SAFETY: the app erases and writes the slot that is not in use only.
-    let bytes = unsafe { &*chosen::slot_memory(slot) };
-    if let Some((bundle, golden)) = parts(bytes)
-        && let (Ok(bundle), Ok(_)) = (Bundle::check(bundle), Golden::check(golden))
-        && network::arena_words(&bundle) <= super::ARENA_WORDS
-        && usize::from(bundle.header().dim) <= super::DIM
-        && engine::has(&bundle.header().frontend)
-    {
-        return Some((slot, bundle, golden));
+/// The slot of the model that `store` names, bundle and golden vectors, where that slot holds one that can run here; else the
+/// program's own in slot 0, which the store names from now on. Generic, so that the store is compiled once, in the program.
+#[inline(never)]
+pub fn model<F: NorFlash>(store: &mut Store<F>) -> (u8, &'static [u8], &'static [u8]) {
+    let slot = store.settings().slot;
+    if (1..=2).contains(&slot) {
+        // SAFETY: the app erases and writes the slot that is not in use only.
+        let bytes = unsafe { &*chosen::slot_memory(slot) };
+        if let Ok(SlotModel { bundle, golden, words, dim }) = slot::check(bytes)
+            && words <= super::ARENA_WORDS
+            && usize::from(dim) <= super::DIM
+        {
+            return (slot, bundle, golden);
+        }
+        // Where that cannot be kept, the next start finds it out again.
+        let _ = store.change(&|settings| settings.slot = 0);
     }
-    // Where that cannot be kept, the next start finds it out again.
-    let _ = store.put(Settings { slot: 0, ..*store.settings() });
-    None
+    (0, super::bundle_bytes(), super::golden_bytes())
 }
 
-impl Platform for BoardPlatform {
+impl Platform for BoardPlatform<'_> {
     const NAME: &'static str = chosen::NAME;
 
+    #[inline(never)]
     fn micros(&mut self) -> u64 {
         chosen::micros()
     }
@@ -79,7 +71,7 @@ impl Platform for BoardPlatform {
     }
 
     fn slot_len(&self) -> u32 {
-        let [first, _] = &self.slots;
+        let [first, _] = &*self.slots;
         first.capacity() as u32
     }
 

@@ -63,7 +63,8 @@ impl<const POINTS: usize> Drawing<POINTS> {
 
     /// Forgets what was drawn.
     pub fn clear(&mut self) {
-        *self = Drawing::new();
+        self.points.clear();
+        (self.is_down, self.near) = (false, NEAR);
     }
 
     /// The pen touches the panel.

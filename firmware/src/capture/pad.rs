@@ -101,6 +101,7 @@ impl<S: SpiDevice, P: InputPin, B: InputPin, const PIXELS: usize> Pad<S, P, B, P
         self.enrols
     }
 
+    #[inline(never)]
     fn write(&mut self, now: Millis) -> Result<(), Failure<S, P, B>> {
         if self.button.poll(now).map_err(PadError::Button)? {
             self.enrols = !self.enrols;

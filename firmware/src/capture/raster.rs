@@ -94,5 +94,5 @@ fn distance(p: Place, a: Place, b: Place) -> i32 {
         let cross = (px * dy - py * dx).unsigned_abs();
         cross * cross / length.unsigned_abs()
     };
-    square.isqrt() as i32
+    shared::isqrt(square) as i32
 }

@@ -32,7 +32,7 @@ mod settings;
 
 use embedded_storage::nor_flash::NorFlash;
 use shared::embedding::{Distance, MAX_DIM};
-use shared::gallery::{Gallery, Label, MAX_LABEL, Template};
+use shared::gallery::{Gallery, MAX_LABEL, Template};
 use thiserror::Error;
 
 use log::Tail;
@@ -42,11 +42,6 @@ pub use settings::{MAX_THRESHOLD, Settings};
 pub const VERSION: u8 = 3;
 
 const COMMIT: u16 = 0;
-const ADMIN: u16 = 1;
-const SETTINGS: u16 = 2;
-const BOOTS: u16 = 3;
-const FAILURES: u16 = 4;
-const SLOT: u16 = 5;
 const TEMPLATES: u16 = 256;
 
 const COMMIT_LEN: usize = 20;
@@ -92,7 +87,7 @@ pub enum Contents {
     /// Templates of the model of this number.
     Model(u64),
     /// A store of this version of the format, which is not this program's.
-    Version(u8),
+    Version(u32),
     /// Something else.
     Foreign,
 }
@@ -111,13 +106,6 @@ pub struct Store<F> {
     settings: Settings,
 }
 
-struct Commit {
-    version: u8,
-    model: u64,
-    generation: u32,
-    erased: u32,
-}
-
 impl<F: NorFlash> Store<F> {
     /// Opens the store in `flash` and finishes what a power cut left half done.
     #[inline(never)]
@@ -131,32 +119,37 @@ impl<F: NorFlash> Store<F> {
             templates: 0,
             settings: Settings::default(),
         };
-        if store.pages() < 2 || F::ERASE_SIZE < 1024 {
-            return Err(StoreError::Region);
-        }
-        let commits = [store.commit(0)?, store.commit(1)?];
-        let held = match &commits {
-            [Some(first), Some(second)] if first.generation < second.generation => Some(1),
-            [Some(_), _] => Some(0),
-            [None, Some(_)] => Some(1),
-            [None, None] => None,
-        };
-        let Some((half, commit)) = held.and_then(|half| Some((half, commits.get(half)?.as_ref()?))) else {
-            return store.open_uncommitted();
-        };
-        if commit.version != VERSION {
-            store.contents = Contents::Version(commit.version);
-            return Ok(store);
-        }
-        store.contents = Contents::Model(commit.model);
-        store.generation = commit.generation;
-        store.erased = commit.erased;
-        store.clear(1 - half as u32)?;
-        store.read_settings(half as u32)?;
+        store.recover()?;
         Ok(store)
     }
 
-    fn open_uncommitted(mut self) -> Result<Self, StoreError> {
+    /// Finds out what the flash holds, and finishes what was left half done.
+    fn recover(&mut self) -> Result<(), StoreError> {
+        if self.pages() < 2 || F::ERASE_SIZE < 1024 {
+            return Err(StoreError::Region);
+        }
+        let mut held = None;
+        for half in 0..2 {
+            if self.read_commit(half, held.is_some())? {
+                held = Some(half);
+            }
+        }
+        match (held, self.contents) {
+            (None, _) => self.begin(),
+            (Some(half), Contents::Model(_)) => {
+                self.clear(1 - half)?;
+                self.read_settings(half)
+            }
+            // What another version counted means nothing here.
+            _ => {
+                (self.generation, self.erased) = (0, 0);
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins a store where nothing is committed.
+    fn begin(&mut self) -> Result<(), StoreError> {
         let end = 2 * self.half_len();
         if self.is_erased(FIRST_ITEMS_END, end)? {
             self.clear(0)?;
@@ -164,7 +157,7 @@ impl<F: NorFlash> Store<F> {
         } else {
             self.contents = Contents::Foreign;
         }
-        Ok(self)
+        Ok(())
     }
 
     /// What the store was found to hold.
@@ -205,7 +198,7 @@ impl<F: NorFlash> Store<F> {
         self.scan(self.tail.half, &mut |key, value| {
             if let Some((index, (label, spread, embedding))) = key.checked_sub(TEMPLATES).zip(template(value)) {
                 // A template that the gallery has no room for was not enrolled here.
-                let _ = gallery.restore(usize::from(index), Template { label: &label, embedding, spread });
+                let _ = gallery.restore(usize::from(index), Template { label, embedding, spread });
             }
         })?;
         gallery.close_gaps();
@@ -222,7 +215,7 @@ impl<F: NorFlash> Store<F> {
             _ => return Err(StoreError::Refused),
         }
         (self.settings.threshold, self.settings.loosened) = (None, false);
-        self.put_settings()?;
+        self.keep(settings::CHOICES, &[&self.settings.value(settings::CHOICES)])?;
         let commit = self.commit_of(model);
         self.keep(COMMIT, &[&commit])?;
         self.contents = Contents::Model(model);
@@ -238,12 +231,14 @@ impl<F: NorFlash> Store<F> {
         Ok(())
     }
 
-    /// Replaces the settings; only those that differ are written.
-    pub fn put(&mut self, settings: Settings) -> Result<(), StoreError> {
+    /// Changes the settings; only those that differ are written.
+    #[inline(never)]
+    pub fn change(&mut self, change: &dyn Fn(&mut Settings)) -> Result<(), StoreError> {
         let Contents::Model(_) = self.contents else {
             return Err(StoreError::Refused);
         };
-        let old = core::mem::replace(&mut self.settings, settings);
+        let old = self.settings;
+        change(&mut self.settings);
         let kept = self.put_changes(&old);
         if kept.is_err() {
             self.settings = old;
@@ -252,21 +247,11 @@ impl<F: NorFlash> Store<F> {
     }
 
     fn put_changes(&mut self, old: &Settings) -> Result<(), StoreError> {
-        let settings = self.settings;
-        if let (Some(key), true) = (settings.admin, old.admin != settings.admin) {
-            self.keep(ADMIN, &[&key])?;
-        }
-        if old.choices() != settings.choices() {
-            self.put_settings()?;
-        }
-        if old.boots != settings.boots {
-            self.keep(BOOTS, &[&settings.boots.to_le_bytes()])?;
-        }
-        if old.failures != settings.failures {
-            self.keep(FAILURES, &[&[settings.failures]])?;
-        }
-        if old.slot != settings.slot {
-            self.keep(SLOT, &[&[settings.slot]])?;
+        for key in settings::KEYS {
+            let value = self.settings.value(key);
+            if !value.is_empty() && value != old.value(key) {
+                self.keep(key, &[&value])?;
+            }
         }
         Ok(())
     }
@@ -302,14 +287,12 @@ impl<F: NorFlash> Store<F> {
             self.settings.threshold = None;
         }
         let mut tail = self.other_half()?;
-        let Settings { admin, boots, failures, slot, .. } = self.settings;
-        if let Some(key) = admin {
-            self.append(&mut tail, ADMIN, &[&key])?;
+        for key in settings::KEYS {
+            let value = self.settings.value(key);
+            if !value.is_empty() {
+                self.append(&mut tail, key, &[&value])?;
+            }
         }
-        self.append(&mut tail, SETTINGS, &[&self.settings.choices()])?;
-        self.append(&mut tail, BOOTS, &[&boots.to_le_bytes()])?;
-        self.append(&mut tail, FAILURES, &[&[failures]])?;
-        self.append(&mut tail, SLOT, &[&[slot]])?;
         let mut count = 0;
         for template in templates {
             let key = TEMPLATES.checked_add(count).ok_or(StoreError::Full)?;
@@ -328,15 +311,28 @@ impl<F: NorFlash> Store<F> {
         self.pages() * F::ERASE_SIZE as u32
     }
 
-    /// The last commit of `half`.
-    fn commit(&mut self, half: u32) -> Result<Option<Commit>, StoreError> {
-        let mut commit = None;
+    /// Takes over the last commit of `half`, if there is one, and if it is newer than the one that was read before; whether it
+    /// was.
+    fn read_commit(&mut self, half: u32, other: bool) -> Result<bool, StoreError> {
+        let mut commit: Option<[u8; COMMIT_LEN]> = None;
         self.scan(half, &mut |key, value| {
             if key == COMMIT {
-                commit = value.first_chunk().map(Commit::read);
+                commit = value.first_chunk().copied();
             }
         })?;
-        Ok(commit)
+        let Some([version, _, _, _, model @ .., g0, g1, g2, g3, e0, e1, e2, e3]) = commit else {
+            return Ok(false);
+        };
+        let generation = u32::from_le_bytes([g0, g1, g2, g3]);
+        if other && generation <= self.generation {
+            return Ok(false);
+        }
+        self.contents = match version {
+            VERSION => Contents::Model(u64::from_le_bytes(model)),
+            version => Contents::Version(version.into()),
+        };
+        (self.generation, self.erased) = (generation, u32::from_le_bytes([e0, e1, e2, e3]));
+        Ok(true)
     }
 
     fn commit_of(&self, model: u64) -> [u8; COMMIT_LEN] {
@@ -346,10 +342,6 @@ impl<F: NorFlash> Store<F> {
         bytes[12..16].copy_from_slice(&self.generation.to_le_bytes());
         bytes[16..20].copy_from_slice(&self.erased.to_le_bytes());
         bytes
-    }
-
-    fn put_settings(&mut self) -> Result<(), StoreError> {
-        self.keep(SETTINGS, &[&self.settings.choices()])
     }
 
     /// Keeps a record in the half in use, or, where that is full, with those that count in the other one.
@@ -395,14 +387,9 @@ impl<F: NorFlash> Store<F> {
 
     fn read_settings(&mut self, half: u32) -> Result<(), StoreError> {
         let (mut settings, mut templates) = (Settings::default(), 0);
-        let end = self.scan(half, &mut |key, value| match (key, value) {
-            (ADMIN, value) => settings.admin = value.try_into().ok(),
-            (SETTINGS, &[a, b, c, d, flags]) => settings.choose([a, b, c, d, flags]),
-            (BOOTS, &[a, b, c, d]) => settings.boots = u32::from_le_bytes([a, b, c, d]),
-            (FAILURES, &[failures]) => settings.failures = failures,
-            (SLOT, &[slot]) => settings.slot = slot,
-            (TEMPLATES.., _) => templates = templates.max(key - TEMPLATES + 1),
-            _ => (),
+        let end = self.scan(half, &mut |key, value| match key {
+            TEMPLATES.. => templates = templates.max(key - TEMPLATES + 1),
+            key => settings.take(key, value),
         })?;
         let (start, len) = (half * self.half_len(), self.half_len());
         // Bytes that are not erased are a record that was cut short: nothing can be written there.
@@ -458,18 +445,6 @@ impl<F: NorFlash> Store<F> {
     }
 }
 
-impl Commit {
-    fn read(bytes: &[u8; COMMIT_LEN]) -> Self {
-        let [version, _, _, _, model @ .., g0, g1, g2, g3, e0, e1, e2, e3] = *bytes;
-        Commit {
-            version,
-            model: u64::from_le_bytes(model),
-            generation: u32::from_le_bytes([g0, g1, g2, g3]),
-            erased: u32::from_le_bytes([e0, e1, e2, e3]),
-        }
-    }
-}
-
 /// The value of a template's record, whose label has `len` bytes.
 fn template_parts<'t>(template: &Template<'t>, len: &'t [u8], spread: &'t [u8]) -> [&'t [u8]; 4] {
     [len, template.label.as_bytes(), spread, bytemuck::cast_slice(template.embedding)]
@@ -480,11 +455,11 @@ fn spread_bytes(spread: Option<Distance>) -> [u8; SPREAD_LEN] {
 }
 
 /// Label, spread and embedding in the value of a template's record.
-fn template(value: &[u8]) -> Option<(Label, Option<Distance>, &[i8])> {
+fn template(value: &[u8]) -> Option<(&str, Option<Distance>, &[i8])> {
     let (&len, rest) = value.split_first()?;
     let (label, rest) = rest.split_at_checked(usize::from(len))?;
     let (spread, embedding) = rest.split_first_chunk()?;
-    let label = core::str::from_utf8(label).ok()?.parse().ok()?;
+    let label = core::str::from_utf8(label).ok()?;
     let spread = Some(u32::from_le_bytes(*spread)).filter(|&spread| spread != NO_SPREAD).map(Distance);
     Some((label, spread, shared::embedding::signed(embedding)))
 }

@@ -1,10 +1,21 @@
 //! What the store keeps beside templates.
 
+use core::ops::RangeInclusive;
+use core::slice;
+
+use heapless::Vec;
 use shared::embedding::Distance;
 use shared::wire::KEY_LEN;
 
-/// Bytes of the record of what an admin has chosen.
-pub(super) const LEN: usize = 5;
+/// Keys of the records that they make up.
+pub(super) const KEYS: RangeInclusive<u16> = ADMIN..=SLOT;
+const ADMIN: u16 = 1;
+/// What an admin has chosen.
+pub(super) const CHOICES: u16 = 2;
+const BOOTS: u16 = 3;
+const FAILURES: u16 = 4;
+const SLOT: u16 = 5;
+
 const NO_THRESHOLD: u32 = u32::MAX;
 /// The largest threshold that can be kept.
 pub const MAX_THRESHOLD: u32 = NO_THRESHOLD - 1;
@@ -38,17 +49,37 @@ impl Settings {
         self.threshold.map(Distance).filter(|&distance| self.loosened || distance <= sealed)
     }
 
-    /// The record of what an admin has chosen.
+    /// The value of the record of `key`; empty where there is none.
     #[inline(never)]
-    pub(super) fn choices(&self) -> [u8; LEN] {
+    pub(super) fn value(&self, key: u16) -> Vec<u8, KEY_LEN> {
         let [a, b, c, d] = self.threshold.unwrap_or(NO_THRESHOLD).to_le_bytes();
-        [a, b, c, d, (u8::from(self.adapt) * ADAPT) | (u8::from(self.loosened) * LOOSENED)]
+        let choices = [a, b, c, d, (u8::from(self.adapt) * ADAPT) | (u8::from(self.loosened) * LOOSENED)];
+        let boots = self.boots.to_le_bytes();
+        let bytes: &[u8] = match key {
+            ADMIN => self.admin.as_ref().map_or(&[], |admin| admin),
+            CHOICES => &choices,
+            BOOTS => &boots,
+            FAILURES => slice::from_ref(&self.failures),
+            SLOT => slice::from_ref(&self.slot),
+            _ => &[],
+        };
+        // The key is the longest.
+        Vec::from_slice(bytes).unwrap_or_default()
     }
 
-    /// Takes over what such a record holds.
-    pub(super) fn choose(&mut self, [a, b, c, d, flags]: [u8; LEN]) {
-        self.threshold = Some(u32::from_le_bytes([a, b, c, d])).filter(|&value| value != NO_THRESHOLD);
-        self.adapt = flags & ADAPT != 0;
-        self.loosened = flags & LOOSENED != 0;
+    /// Takes over what the record of `key` holds.
+    pub(super) fn take(&mut self, key: u16, value: &[u8]) {
+        match (key, value) {
+            (ADMIN, value) => self.admin = value.try_into().ok(),
+            (CHOICES, &[a, b, c, d, flags]) => {
+                self.threshold = Some(u32::from_le_bytes([a, b, c, d])).filter(|&value| value != NO_THRESHOLD);
+                self.adapt = flags & ADAPT != 0;
+                self.loosened = flags & LOOSENED != 0;
+            }
+            (BOOTS, &[a, b, c, d]) => self.boots = u32::from_le_bytes([a, b, c, d]),
+            (FAILURES, &[failures]) => self.failures = failures,
+            (SLOT, &[slot]) => self.slot = slot,
+            _ => (),
+        }
     }
 }

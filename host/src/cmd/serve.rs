@@ -11,8 +11,8 @@ use firmware::desktop::{
 };
 use firmware::engine::{Engine, KernelEngine};
 use firmware::onnx::OnnxModel;
-use firmware::platform::parts;
-use firmware::store::{Settings, Store};
+use firmware::slot::parts;
+use firmware::store::Store;
 use shared::bundle::{Bundle, Header};
 use shared::network;
 use shared::wire::Response;
@@ -88,7 +88,7 @@ fn serve_model(args: &Args, named: &Named, flash: &mut FlashImage, listener: &Li
     let Some((bytes, golden)) = checked else {
         if slot != 0 {
             note!("slot {slot} of the flash holds no model: the one of {} is used", args.model.display());
-            store.put(Settings { slot: 0, ..*store.settings() })?;
+            store.change(&|settings| settings.slot = 0)?;
         }
         let model = OnnxModel::load(&args.model.join(ONNX))?;
         let Header { model_id, .. } = model.header();
@@ -107,7 +107,7 @@ fn serve_model(args: &Args, named: &Named, flash: &mut FlashImage, listener: &Li
     }
     // An update is tried in this arena, also one that brings back the larger model that was named.
     let mut arena = vec![0; network::arena_words(&bundle).max(named.words)];
-    let engine = KernelEngine::new(bundle, &mut arena)?;
+    let engine = KernelEngine::new(&bundle, &mut arena)?;
     serve(args, engine, store, DesktopPlatform::new(golden, slots, slot), listener)
 }
 

@@ -1,17 +1,24 @@
 //! The check of a bundle's bytes, from the checksum to the bounds of every accumulator.
 
-use super::read::{read_header, read_layer};
+use super::read::{has_front_end, read_header, read_layer};
 use super::{
     Bundle, BundleError, CHECKED_FROM, EMBEDDING_ZERO_POINT, Entry, HEADER_LEN, LAYER_LEN, Layer, MAGIC, VERSION,
     u16_at, u32_at,
 };
 use crate::checksum::crc32;
+use crate::frontend::{All, Kinds};
 use crate::geometry::{Kind, MAX_ARENA, MAX_ELEMENTS, Shape};
 use crate::quant::MAX_PRODUCT;
 
 impl<'a> Bundle<'a> {
     /// Checks `bytes` from the checksum to the bounds of every accumulator.
     pub fn check(bytes: &'a [u8]) -> Result<Self, BundleError> {
+        Self::check_for::<All>(bytes)
+    }
+
+    /// The same for a program that has the front ends `K` only, and refuses the others.
+    #[inline(never)]
+    pub fn check_for<K: Kinds>(bytes: &'a [u8]) -> Result<Self, BundleError> {
         if bytes.as_ptr().align_offset(4) != 0 {
             return Err(BundleError::Misaligned);
         }
@@ -20,7 +27,7 @@ impl<'a> Bundle<'a> {
         }
         let version = u16_at(bytes, 4);
         if version != VERSION {
-            return Err(BundleError::Version(version));
+            return Err(BundleError::Version(version.into()));
         }
         let expected = u32_at(bytes, 8) as usize;
         if bytes.len() != expected || !expected.is_multiple_of(4) {
@@ -29,7 +36,10 @@ impl<'a> Bundle<'a> {
         if u32_at(bytes, 12) != crc32(bytes.get(CHECKED_FROM..).unwrap_or_default()) {
             return Err(BundleError::Checksum);
         }
-        let header = read_header(bytes).ok_or(BundleError::Header)?;
+        if !has_front_end::<K>(bytes) {
+            return Err(BundleError::FrontEnd);
+        }
+        let header = read_header::<K>(bytes).ok_or(BundleError::Header)?;
         if bytes.len() < header.encoded_len() {
             return Err(BundleError::Header);
         }
@@ -120,7 +130,7 @@ fn accumulators_fit(layer: &Layer<'_>) -> bool {
     let limit = if geometry.kind == Kind::Winograd { 1 << 29 } else { 1 << 31 };
     layer.channels.iter().enumerate().all(|(index, channel)| {
         let Some(magnitude) = layer.magnitude(index) else { return false };
-        let reach = 255 * magnitude;
+        let reach = 255 * i64::from(magnitude);
         let bias = channel.scaled_bias(zero_point).abs();
         channel.multiplier >= 0 && reach < limit && reach * i64::from(channel.multiplier) + bias <= MAX_PRODUCT
     })
@@ -130,7 +140,7 @@ impl<'a> Layer<'a> {
     /// The sum of the absolute weights of the stored output channel `index`; none where a weight is -128, is none, or is another
     /// than zero though it belongs to a channel that is not there.
     #[inline(never)]
-    fn magnitude(&self, index: usize) -> Option<i64> {
+    fn magnitude(&self, index: usize) -> Option<u32> {
         let geometry = &self.entry.geometry;
         let [rows, columns] = geometry.kernel.map(usize::from);
         let (per_channel, pairs) = (geometry.weights_per_channel(), geometry.pairs());
@@ -138,29 +148,43 @@ impl<'a> Layer<'a> {
             true => usize::from(geometry.input.channels),
             false => 0,
         };
-        let magnitude = |input: usize, w: i8| {
-            let is_allowed = w != i8::MIN && (w == 0 || input < inputs);
-            is_allowed.then_some(i64::from(w).abs())
-        };
+        let mut magnitude = Magnitude { inputs, sum: 0, is_allowed: true };
         match geometry.kind {
-            Kind::Pool => Some((rows * columns) as i64),
+            Kind::Pool => return Some((rows * columns) as u32),
             Kind::Planar => {
                 let weights = self.planar.get(index * per_channel..(index + 1) * per_channel)?;
-                weights.iter().map(|&w| magnitude(0, w)).sum()
+                magnitude.add(0, weights);
             }
             Kind::Dense => {
-                let input = |k: usize| k / 2 / columns % pairs * 2 + k % 2;
-                (0..per_channel).map(|k| magnitude(input(k), self.packed_weight(index, k)?)).sum()
+                for k in 0..per_channel {
+                    magnitude.add(k / 2 / columns % pairs * 2 + k % 2, &[self.packed_weight(index, k)?]);
+                }
             }
             Kind::Winograd => {
-                let mut sum = 0;
                 for input in 0..2 * pairs {
-                    for weight in self.winograd_kernel(index, input)? {
-                        sum += magnitude(input, weight)?;
-                    }
+                    magnitude.add(input, &self.winograd_kernel(index, input)?);
                 }
-                Some(sum)
             }
+        }
+        magnitude.is_allowed.then_some(magnitude.sum)
+    }
+}
+
+/// The sum of absolute weights of an output channel.
+struct Magnitude {
+    /// Input channels that are there.
+    inputs: usize,
+    sum: u32,
+    is_allowed: bool,
+}
+
+impl Magnitude {
+    /// Adds `weights` of the input channel `input`.
+    #[inline(never)]
+    fn add(&mut self, input: usize, weights: &[i8]) {
+        for &weight in weights {
+            self.is_allowed &= weight != i8::MIN && (weight == 0 || input < self.inputs);
+            self.sum = self.sum.saturating_add(weight.unsigned_abs().into());
         }
     }
 }

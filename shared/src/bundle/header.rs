@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::read::read_header;
 use super::{BundleError, HEADER_LEN, LOG_MEL_LEN, MAGIC, NAME_LEN, VERSION, u16_at};
 use crate::embedding::{Distance, Metric};
-use crate::frontend::FrontEnd;
+use crate::frontend::{All, FrontEnd};
 use crate::geometry::Shape;
 
 /// The evidence behind a threshold: comparisons between identities, counted on the int8 embeddings.
@@ -72,10 +72,10 @@ impl Header {
             return Err(BundleError::Magic);
         }
         match u16_at(bytes, 4) {
-            VERSION => {
-                read_header(bytes).filter(|header| bytes.len() >= header.encoded_len()).ok_or(BundleError::Header)
-            }
-            version => Err(BundleError::Version(version)),
+            VERSION => read_header::<All>(bytes)
+                .filter(|header| bytes.len() >= header.encoded_len())
+                .ok_or(BundleError::Header),
+            version => Err(BundleError::Version(version.into())),
         }
     }
 

@@ -105,7 +105,7 @@ pub enum BundleError {
     Magic,
     /// Another version of the format.
     #[error("the bundle has format {0}, this program reads format {VERSION}: export the model again")]
-    Version(u16),
+    Version(u32),
     /// Fewer or more bytes than the header says.
     #[error("the bundle is {got} bytes long, but its header says {expected}")]
     Length {
@@ -117,6 +117,9 @@ pub enum BundleError {
     /// The bytes were changed after they were written.
     #[error("the bundle's checksum does not match its bytes: it was damaged")]
     Checksum,
+    /// The program was built for models of the other kind of samples.
+    #[error("this program has no front end for the bundle's samples")]
+    FrontEnd,
     /// The header contradicts itself.
     #[error("the bundle's header is not consistent")]
     Header,

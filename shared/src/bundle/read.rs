@@ -8,14 +8,17 @@ use super::{
     u32_at, unpack, winograd_place,
 };
 use crate::embedding::{Distance, MAX_DIM, Metric};
-use crate::frontend::{Fill, FrontEnd, LogMel, Pixels};
+use crate::frontend::{Fill, FrontEnd, Kinds, LogMel, Pixels};
 use crate::geometry::{Geometry, Kind, Shape};
 use crate::quant::Requantizer;
 use crate::winograd::{PRODUCTS, recover_kernel};
 
+/// Where the kind of the front end stands.
+const KIND_AT: usize = 29;
+
 #[inline(never)]
-pub(super) fn read_header(bytes: &[u8]) -> Option<Header> {
-    let frontend = read_frontend(bytes)?;
+pub(super) fn read_header<K: Kinds>(bytes: &[u8]) -> Option<Header> {
+    let frontend = read_frontend::<K>(bytes)?;
     // Of a length that the compiler knows: the places below need no check.
     let bytes: &[u8; HEADER_LEN] = bytes.first_chunk()?;
     let flags = u8_at(bytes, 30);
@@ -52,13 +55,22 @@ pub(super) fn read_header(bytes: &[u8]) -> Option<Header> {
     })
 }
 
-fn read_frontend(bytes: &[u8]) -> Option<FrontEnd> {
+/// Whether the front end of the bundle is one of `K`, or none at all.
+pub(super) fn has_front_end<K: Kinds>(bytes: &[u8]) -> bool {
+    match u8_at(bytes, KIND_AT) {
+        PIXELS => K::PICTURES,
+        LOG_MEL => K::SOUND,
+        _ => true,
+    }
+}
+
+fn read_frontend<K: Kinds>(bytes: &[u8]) -> Option<FrontEnd> {
     let (bytes, rest) = bytes.split_first_chunk::<HEADER_LEN>()?;
     let (height, width, channels, flags) = (u16_at(bytes, 24), u16_at(bytes, 26), u8_at(bytes, 28), u8_at(bytes, 30));
     let (invert, stretch) = (flags & INVERT != 0, flags & STRETCH != 0);
-    match u8_at(bytes, 29) {
-        PIXELS => Some(FrontEnd::Pixels(Pixels { width, height, channels, invert, stretch })),
-        LOG_MEL => {
+    match u8_at(bytes, KIND_AT) {
+        PIXELS if K::PICTURES => Some(FrontEnd::Pixels(Pixels { width, height, channels, invert, stretch })),
+        LOG_MEL if K::SOUND => {
             let at: &[u8; LOG_MEL_LEN] = rest.first_chunk()?;
             let own = u8_at(at, 12);
             let fill = match own & (REPEAT | DRAWN_OUT) {

@@ -82,17 +82,17 @@ pub enum SettingsError {
     #[error("the front end's `{}` is {value}; it must be {}", RULES[*rule as usize].0, RULES[*rule as usize].1)]
     Range {
         /// Which value it is; a number, so that a board needs no texts.
-        rule: u8,
+        rule: u32,
         /// The value.
-        value: u16,
+        value: u32,
     },
     /// A band so narrow that no bin of the spectrum lies in it.
     #[error("{bands} bands are too narrow for a window of {window} samples: take fewer bands or a longer window")]
     Narrow {
         /// Bands.
-        bands: u16,
+        bands: u32,
         /// Samples of a frame.
-        window: u16,
+        window: u32,
     },
 }
 
@@ -110,7 +110,7 @@ static RULES: [(&str, &str); 9] = [
 ];
 
 /// The window's place among the [`RULES`].
-const WINDOW: u8 = 1;
+const WINDOW: u32 = 1;
 
 impl LogMel {
     /// Refuses settings that no recording could pass.
@@ -130,12 +130,12 @@ impl LogMel {
             // The transform halves its window again and again.
             let divides = rule != WINDOW || value.is_power_of_two();
             if !(least..=most).contains(&value) || !divides {
-                return Err(SettingsError::Range { rule, value });
+                return Err(SettingsError::Range { rule, value: value.into() });
             }
         }
         match mel::every_band_has_a_bin(self) {
             true => Ok(()),
-            false => Err(SettingsError::Narrow { bands: self.bands, window: self.window }),
+            false => Err(SettingsError::Narrow { bands: self.bands.into(), window: self.window.into() }),
         }
     }
 
@@ -238,7 +238,6 @@ pub(super) struct SoundStream {
     peak: u16,
     clipped: u32,
     samples: u32,
-    squares: u64,
 }
 
 impl SoundStream {
@@ -260,7 +259,6 @@ impl SoundStream {
             peak: 0,
             clipped: 0,
             samples: 0,
-            squares: 0,
         })
     }
 
@@ -280,7 +278,6 @@ impl SoundStream {
         self.peak = self.peak.max(magnitude);
         self.clipped += u32::from(magnitude >= i16::MAX as u16);
         self.samples = self.samples.saturating_add(1);
-        self.squares += u64::from(magnitude) * u64::from(magnitude);
         match &mut self.resampler {
             None => self.collect(settings, sample, tensor, work),
             Some(resampler) => {
@@ -308,28 +305,23 @@ impl SoundStream {
             self.frame(settings, tensor, work);
             self.filled = self.filled.saturating_sub(settings.hop);
             // What the next frame shares with this one.
-            for to in 0..usize::from(self.filled) {
-                let sample = work.samples.get(to + usize::from(settings.hop)).copied().unwrap_or(0);
-                if let Some(place) = work.samples.get_mut(to) {
-                    *place = sample;
-                }
-            }
+            let hop = usize::from(settings.hop).min(work.samples.len());
+            work.samples.copy_within(hop.., 0);
         }
     }
 
     /// Takes the frame whose transform is there.
     fn frame(&mut self, settings: &LogMel, tensor: &mut [u8], work: &mut Work<'_>) {
         let mut values = [0; MAX_BANDS as usize];
-        let mut all = FLOOR;
+        let (mut all, mut highest) = (FLOOR, 0);
         bands(work, |band, power| {
-            all = all.saturating_add(power);
+            all = all.wrapping_add(power);
             if let Some(value) = values.get_mut(band) {
-                *value = settings.steps(power.saturating_add(FLOOR));
+                *value = settings.steps(power.wrapping_add(FLOOR));
+                highest = highest.max(*value);
             }
         });
         let loudness = settings.steps(all);
-        let values = values.get(..usize::from(settings.bands)).unwrap_or_default();
-        let highest = values.iter().copied().max().unwrap_or(0);
         let trim = settings.trim_steps();
         if self.left_off {
             // Frames are missing between the ring and this one.
@@ -357,8 +349,9 @@ impl SoundStream {
             *place = loudness;
         }
         self.frames += 1;
+        // There is a row for every band.
         for (row, value) in tensor.chunks_exact_mut(width).zip(values) {
-            let below = self.loudest_value.saturating_sub(*value);
+            let below = self.loudest_value.saturating_sub(value);
             if let Some(place) = row.get_mut(column) {
                 *place = 255 - u8::try_from(below).unwrap_or(u8::MAX);
             }
@@ -389,7 +382,7 @@ impl SoundStream {
         if let Some(mut work) = Work::new(settings, work) {
             self.resample(settings, true, tensor, &mut work);
             if self.peak < MIN_PEAK {
-                return Err(FrontendError::Silent { peak: self.peak });
+                return Err(FrontendError::Silent { peak: self.peak.into() });
             }
             self.trim_start(settings, &work);
             while self.frames > 0 && self.is_silent(settings, &work, self.frames - 1) {
@@ -397,12 +390,11 @@ impl SoundStream {
             }
         }
         if self.frames < MIN_FRAMES {
-            return Err(FrontendError::Short { frames: self.frames });
+            return Err(FrontendError::Short { frames: self.frames.into() });
         }
         self.place(settings, tensor);
-        let rms = (self.squares / u64::from(self.samples.max(1))).isqrt() as u16;
         let Self { peak, clipped, samples, frames, .. } = *self;
-        Ok(Quality::Sound { peak, rms, clipped, samples, frames })
+        Ok(Quality::Sound { peak, clipped, samples, frames })
     }
 
     /// Turns the ring's frames to their places.
@@ -449,22 +441,22 @@ fn rotate_left(row: &mut [u8], first: usize) {
 }
 
 /// Gives every band's number and power, in order: the sum over its bins `k` of `power(k) * weight(k)`, in units of `2^-16` of a
-/// squared sample.
+/// squared sample. Of all bins below the last, which is in no band, that is less than `2^64`: by Parseval's theorem at most
+/// `2^16 * 512 / 2 * 512 * 3/8 * (2^16)^2`, where 3/8 is the window's mean square.
 fn bands(work: &Work<'_>, mut take: impl FnMut(usize, u64)) {
-    let full = 1u64 << mel::WEIGHT_BITS;
-    let mut rising = 0;
+    let mut rising = 0u64;
     for (segment, ends) in work.first.windows(2).enumerate() {
         let &[start, end] = ends else { continue };
-        let before = core::mem::take(&mut rising);
-        let mut falling = 0;
+        let (before, mut all) = (core::mem::take(&mut rising), 0u64);
         for k in usize::from(start)..usize::from(end).min(work.rising.len()) {
             let power = spectrum::power(work.transform, k);
-            let weight = u64::from(work.rising.get(k).copied().unwrap_or(0)).min(full);
-            rising += power * weight;
-            falling += power * (full - weight);
+            let weight = work.rising.get(k).copied().unwrap_or(0);
+            all = all.wrapping_add(power);
+            rising = rising.wrapping_add(power.wrapping_mul(weight.into()));
         }
         if let Some(band) = segment.checked_sub(1) {
-            take(band, before + falling);
+            // What does not rise into the next band falls from this one.
+            take(band, before.wrapping_add(all << mel::WEIGHT_BITS).wrapping_sub(rising));
         }
     }
 }

@@ -123,17 +123,17 @@ pub enum FrontendError {
     #[error("the picture is {width}x{height} pixels; sides from 1 to {MAX_SIDE} are accepted")]
     Size {
         /// Columns of the picture.
-        width: u16,
+        width: u32,
         /// Rows of the picture.
-        height: u16,
+        height: u32,
     },
     /// The picture's channels are not the model's.
     #[error("the picture has {got} channels, the model takes {expected}")]
     Channels {
         /// Channels of the picture.
-        got: u8,
+        got: u32,
         /// Channels of the model's input.
-        expected: u8,
+        expected: u32,
     },
     /// The recording's sample rate cannot be brought to the model's.
     #[error("the recording has {got} samples a second; from {lowest} to {highest} are accepted")]
@@ -149,13 +149,13 @@ pub enum FrontendError {
     #[error("the recording is silent: its loudest sample is {peak} of 32768; speak up, or move the microphone nearer")]
     Silent {
         /// The largest magnitude of a sample.
-        peak: u16,
+        peak: u32,
     },
     /// Too little of the recording is sound.
     #[error("the recording holds {frames} frames of sound, at least {MIN_FRAMES} are needed: record longer")]
     Short {
         /// Frames that are not silent.
-        frames: u16,
+        frames: u32,
     },
     /// The bytes are not as many as the header says.
     #[error("the sample's header asks for {expected} bytes, but {got} came")]
@@ -250,14 +250,6 @@ pub trait Kinds {
     const PICTURES: bool;
     /// Whether it takes recordings.
     const SOUND: bool;
-
-    /// Whether it takes the samples of `front`.
-    fn include(front: &FrontEnd) -> bool {
-        match front {
-            FrontEnd::Pixels(_) => Self::PICTURES,
-            FrontEnd::LogMel(_) => Self::SOUND,
-        }
-    }
 }
 
 /// Pictures and recordings.
@@ -370,6 +362,7 @@ impl<K: Kinds> Stream<K> {
         }
     }
 
+    #[inline(never)]
     fn check(&self, tensor: &[u8], work: &[u32]) -> Result<(), FrontendError> {
         let (got, expected) = (tensor.len(), self.front.tensor_len());
         if got != expected {

@@ -79,10 +79,10 @@ impl PixelStream {
     pub(super) fn new(settings: &Pixels, (width, height): (u16, u16), channels: u8) -> Result<Self, FrontendError> {
         let sides = 1..=MAX_SIDE;
         if !sides.contains(&width) || !sides.contains(&height) {
-            return Err(FrontendError::Size { width, height });
+            return Err(FrontendError::Size { width: width.into(), height: height.into() });
         }
         if channels != settings.channels {
-            return Err(FrontendError::Channels { got: channels, expected: settings.channels });
+            return Err(FrontendError::Channels { got: channels.into(), expected: settings.channels.into() });
         }
         let (w, h) = (u32::from(width), u32::from(height));
         let (tw, th) = (u32::from(settings.width), u32::from(settings.height));

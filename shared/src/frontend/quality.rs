@@ -20,8 +20,6 @@ pub enum Quality {
     Sound {
         /// The largest magnitude of a sample, up to 32768.
         peak: u16,
-        /// The root of the mean square of all samples.
-        rms: u16,
         /// Samples at either end of the range.
         clipped: u32,
         /// Samples in all, at the recording's own rate.

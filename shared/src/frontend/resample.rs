@@ -20,8 +20,8 @@ pub(super) const MIN_RATE: u32 = 2000;
 pub(super) struct Resampler {
     from: u32,
     to: NonZeroU32,
-    /// Places in the table, with 8 + 24 bits behind the point, in a `to`th of an input sample.
-    scale: u64,
+    /// Places in the table, with 8 + 24 bits behind the point, in a `to`th of an input sample: a word, as no rate is below 32 Hz.
+    scale: u32,
     /// Input samples to either side that bear on an output.
     reach: u32,
     /// Input samples so far.
@@ -37,7 +37,7 @@ impl Resampler {
         let to = NonZeroU32::new(to).unwrap_or(NonZeroU32::MIN);
         let faster = from.max(to.get());
         let reach = (CROSSINGS * faster + to.get() - 1) / to;
-        let scale = (u64::from(SINC_POINTS) << 32) / u64::from(faster.max(1));
+        let scale = ((u64::from(SINC_POINTS) << 32) / u64::from(faster.max(1))) as u32;
         Resampler { from, to, reach, scale, taken: 0, at: 0, part: 0 }
     }
 
@@ -64,24 +64,25 @@ impl Resampler {
     }
 
     fn output(&self, history: &[i16]) -> i16 {
-        let (at, reach, to) = (i64::from(self.at), i64::from(self.reach), i64::from(self.to.get()));
-        let (mut sum, mut weights) = (0i64, 0u64);
-        for index in at + 1 - reach..=at + reach {
-            let distance = (index - at) * to - i64::from(self.part);
-            let place = (distance.unsigned_abs() * self.scale + (1 << 23)) >> 24;
+        let (reach, to) = (self.reach as i32, self.to.get() as i32);
+        let (mut sum, mut weights) = (0i64, 0i32);
+        for from in 1 - reach..=reach {
+            let distance = (from * to - self.part as i32).unsigned_abs();
+            let place = ((u64::from(distance) * u64::from(self.scale) + (1 << 23)) >> 24) as u32;
             let (point, between) = ((place >> 8) as usize, (place & 255) as i32);
             let (Some(a), Some(b)) = (sinc(point), sinc(point + 1)) else { continue };
             let weight = a + (((b - a) * between + 128) >> 8);
-            weights = weights.wrapping_add_signed(weight.into());
+            weights += weight;
             // Beyond the recording's ends the weights count and the samples are 0, so that it fades in and out.
-            if (0..i64::from(self.taken)).contains(&index) {
+            if let Some(index) = self.at.checked_add_signed(from).filter(|index| *index < self.taken) {
                 let sample = history.get(index as usize % HISTORY).copied().unwrap_or(0);
                 sum += i64::from(weight) * i64::from(sample);
             }
         }
+        let weights = u64::from(weights.unsigned_abs());
         let magnitude = (2 * sum.unsigned_abs() + weights) / NonZeroU64::new(2 * weights).unwrap_or(NonZeroU64::MIN);
-        let magnitude = i64::try_from(magnitude).unwrap_or(i64::MAX);
-        (sum.signum() * magnitude).clamp(i16::MIN.into(), i16::MAX.into()) as i16
+        let magnitude = magnitude.min(1 << 15) as i32;
+        (if sum < 0 { -magnitude } else { magnitude }).min(i16::MAX.into()) as i16
     }
 }
 

@@ -26,7 +26,7 @@ pub(super) fn transform(samples: &[i16], pre_emphasis: bool, work: &mut [i32]) {
         let window = (1 << 15) - cosine(n * stride);
         let value = multiply((x << FRACTION_BITS) - before, window, 16);
         // The first stage wants its numbers in the order of their reversed bits.
-        let pair = (n / 2).reverse_bits().checked_shr(usize::BITS - bits).unwrap_or(0);
+        let pair = (n / 2).reverse_bits() >> (usize::BITS - 1 - bits) >> 1;
         if let Some(place) = work.get_mut(2 * pair + n % 2) {
             *place = value;
         }
@@ -38,10 +38,7 @@ pub(super) fn transform(samples: &[i16], pre_emphasis: bool, work: &mut [i32]) {
             let Some((low, high)) = block.split_at_mut_checked(2 * half) else { return };
             let points = low.as_chunks_mut::<2>().0.iter_mut().zip(high.as_chunks_mut::<2>().0);
             for (k, (a, b)) in points.enumerate() {
-                let (c, s) = (cosine(k * step), sine(k * step));
-                // b * e^(-2 pi i k / (2 half))
-                let re = multiply(b[0], c, 15) + multiply(b[1], s, 15);
-                let im = multiply(b[1], c, 15) - multiply(b[0], s, 15);
+                let [re, im] = turned(*b, k * step);
                 *b = [a[0] - re, a[1] - im];
                 *a = [a[0] + re, a[1] + im];
             }
@@ -51,19 +48,25 @@ pub(super) fn transform(samples: &[i16], pre_emphasis: bool, work: &mut [i32]) {
 
 /// The power of bin `k` (0 to half the window, both included) of the window that [`transform`] has left in `work`:
 /// `|2 X(k)|^2 * 4`, where `X(k) = sum of x[n] w[n] e^(-2 pi i k n / N)` and samples count from -32768 to 32767.
+#[inline(never)]
 pub(super) fn power(work: &[i32], k: usize) -> u64 {
     let (points, _) = work.as_chunks::<2>();
     let pairs = points.len().max(1);
-    let at = |k: usize| points.get(k % pairs).copied().unwrap_or([0; 2]);
-    let ([a, b], [c, d]) = (at(k), at(pairs - k % pairs));
+    let at = |k: usize| points.get(k & (pairs - 1)).copied().unwrap_or([0; 2]);
+    let ([a, b], [c, d]) = (at(k), at(pairs.wrapping_sub(k)));
     // Z(k) = E(k) + i O(k) with E and O the transforms of the even and of the odd samples: 2 E and 2 O.
     let (even, odd) = ([a + c, b - d], [b + d, c - a]);
-    let step = TURN / (2 * pairs);
-    let (cos, sin) = (cosine(k * step), sine(k * step));
-    let re = even[0] + multiply(odd[0], cos, 15) + multiply(odd[1], sin, 15);
-    let im = even[1] + multiply(odd[1], cos, 15) - multiply(odd[0], sin, 15);
+    let turned = turned(odd, k * (TURN / (2 * pairs)));
+    let (re, im) = (even[0] + turned[0], even[1] + turned[1]);
     let square = |x: i32| (i64::from(x) * i64::from(x)) as u64;
     (square(re) + square(im)) >> (2 * FRACTION_BITS - 2)
+}
+
+/// `z e^(-2 pi i k / 512)`.
+#[inline(never)]
+fn turned([re, im]: [i32; 2], k: usize) -> [i32; 2] {
+    let (c, s) = (cosine(k), sine(k));
+    [multiply(re, c, 15) + multiply(im, s, 15), multiply(im, c, 15) - multiply(re, s, 15)]
 }
 
 /// `a * b / 2^shift`, rounded to the nearest, halves up.

@@ -9,7 +9,7 @@ use crate::embedding::Distance;
 use crate::frontend::MAX_SIDE;
 use crate::gallery::MAX_LABEL;
 
-/// Why a board did not carry a request out.
+/// Why a board did not carry a request out. Numbers are words, so that a board passes a fault on in few instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[cfg_attr(test, derive(Serialize, Deserialize))]
 pub enum Fault {
@@ -32,7 +32,7 @@ pub enum Fault {
     #[error("the model takes pictures of {expected} channels")]
     Channels {
         /// Channels of the model's input.
-        expected: u8,
+        expected: u32,
     },
     /// The recording's rate cannot be brought to the model's.
     #[error("the model takes recordings of {lowest} to {highest} samples a second: convert it")]
@@ -92,7 +92,7 @@ pub enum Fault {
     #[error("the gallery is full at {capacity} identities: delete one first")]
     Full {
         /// Identities that there is room for.
-        capacity: u16,
+        capacity: u32,
     },
     /// The model has no measured threshold, so nothing can be decided.
     #[error("the board's model has no threshold: export it with `doppel export` and flash it")]
@@ -110,7 +110,7 @@ pub enum Fault {
     #[error("too many attempts failed: wait {seconds} s")]
     Wait {
         /// Seconds until the next comparison, rounded up.
-        seconds: u16,
+        seconds: u32,
     },
     /// The request needs an admin session.
     #[error("this needs an admin session: give the board's key")]
@@ -136,7 +136,7 @@ pub enum Fault {
     #[error("the board's store has format {version}, which this program does not read: wipe the board and enrol again")]
     OtherVersion {
         /// The version.
-        version: u8,
+        version: u32,
     },
     /// The store's flash holds something else.
     #[error("the flash for the templates holds something else: wipe the board to use it")]
@@ -176,7 +176,7 @@ pub enum Fault {
         /// Bytes of arena, its front end's working memory included.
         arena: u32,
         /// Elements of an embedding.
-        dim: u16,
+        dim: u32,
     },
     /// The program was built for models of the other kind of samples.
     #[error(

@@ -333,7 +333,7 @@ pub enum StoreState {
     /// Templates of another model.
     OtherModel(u64),
     /// Templates in another version of the format.
-    OtherVersion(u8),
+    OtherVersion(u32),
     /// Something else.
     Foreign,
 }
