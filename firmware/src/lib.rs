@@ -1,8 +1,9 @@
 //! Doppel's board: raw samples come in over a link of bytes, embeddings and decisions go out.
 //!
-//! [`store`] keeps who is enrolled over a power cut. [`app`] answers the messages of [`shared::wire`] with an [`engine`] that runs the model; [`replay`] holds an engine
-//! against the model's golden vectors. A [`slot`] holds a model that came over the link. A `board` gives the two a UART, a console and their memory; with the feature `std`,
-//! `desktop` gives them TCP and tract, which runs the `onnx` file of the same model.
+//! [`store`] keeps who is enrolled over a power cut. [`app`] answers the messages of [`shared::wire`] with an [`engine`] that runs
+//! the model; [`replay`] holds an engine against the model's golden vectors. A [`slot`] holds a model that came over the link. A
+//! `board` gives the app a UART, a console and memory; with the feature `std`, `desktop` gives it TCP and tract, which runs the
+//! `onnx` file of the same model.
 //!
 //! No heap on a board, and no panic on any input.
 #![cfg_attr(not(feature = "std"), no_std)]

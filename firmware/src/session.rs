@@ -8,7 +8,7 @@ use shared::wire::{CHALLENGE_LEN, KEY_LEN, PROOF_CONTEXT, PROOF_LEN, SESSION_SEC
 pub const FREE_FAILURES: u8 = 4;
 /// The longest delay, in seconds; each failure doubles it, from one second on.
 pub const MAX_DELAY: u64 = 300;
-/// As many as pass it.
+/// Doublings of a second that pass [`MAX_DELAY`].
 const MAX_DOUBLINGS: u8 = 9;
 
 const SECOND: u64 = 1_000_000;

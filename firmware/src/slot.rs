@@ -8,7 +8,7 @@ use shared::wire::Fault;
 use crate::engine;
 
 /// Bundle and golden vectors in the `bytes` of a slot, which may go on behind them; none where nothing was written.
-pub fn parts(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+fn parts(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     /// Where both formats have their length.
     const LENGTH_AT: usize = 8;
     let length = |bytes: &[u8]| {

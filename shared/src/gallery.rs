@@ -11,8 +11,8 @@ use crate::search::{self, Nearest};
 /// Longest label of an identity, in bytes of UTF-8.
 pub const MAX_LABEL: usize = 24;
 
-/// No distance of two embeddings, nor a mean of some.
-const NO_SPREAD: Distance = Distance(u32::MAX);
+/// Stands for the spread of one sample: no distance of two embeddings, nor a mean of some.
+pub const NO_SPREAD: Distance = Distance(u32::MAX);
 
 /// The name under which an identity is enrolled.
 pub type Label = String<MAX_LABEL>;
@@ -150,7 +150,7 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     /// Puts back the `template` that was stored as the `index`-th, in the place of what stands there. Until
     /// [`Gallery::close_gaps`], missing ones before it stand empty.
     pub fn restore(&mut self, index: usize, template: Template<'_>) -> Result<(), EnrolError> {
-        if !(1..=MAX_LABEL).contains(&template.label.len()) {
+        if !is_label(template.label) {
             return Err(EnrolError::Label);
         }
         if template.embedding.len() != self.dim {
@@ -261,6 +261,11 @@ impl<const IDENTITIES: usize, const DIM: usize> Gallery<IDENTITIES, DIM> {
     fn find(&self, label: &str) -> Option<usize> {
         self.labels.iter().position(|enrolled| enrolled == label)
     }
+}
+
+/// Whether an identity may be enrolled under `text`.
+pub fn is_label(text: &str) -> bool {
+    (1..=MAX_LABEL).contains(&text.len())
 }
 
 /// A copy of a label that was enrolled, made at once; a clone goes byte by byte.

@@ -2,7 +2,7 @@
 
 use embedded_storage::nor_flash::NorFlash;
 use shared::embedding::{self, Distance};
-use shared::gallery::{Decision, MAX_LABEL, Template};
+use shared::gallery::{Decision, Template, is_label};
 use shared::wire::{Fault, Response};
 
 use super::{App, kept};
@@ -45,7 +45,7 @@ impl<E: Engine, F: NorFlash, P: Platform, const ROOM: usize, const DIM: usize> A
     #[inline(never)]
     pub(super) fn enrol(&mut self, label: &str) -> Result<Response<'static>, Fault> {
         self.admin()?;
-        if !(1..=MAX_LABEL).contains(&label.len()) {
+        if !is_label(label) {
             return Err(Fault::Label);
         }
         let capacity = self.capacity();

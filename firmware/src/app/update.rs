@@ -97,6 +97,7 @@ fn try_model<E: Engine, const DIM: usize>(bytes: &[u8], engine: &mut E) -> Resul
         return Err(room);
     }
     let tried = engine.lend(words, |arena| {
+        // Both passed; to check them again takes less code than to hand them over checked.
         let bundle = engine::check(bundle).map_err(|_| Fault::Model)?;
         let golden = Golden::check(golden).map_err(|_| Fault::ModelTest)?;
         let mut trial = KernelEngine::new(&bundle, arena).map_err(|_| room)?;

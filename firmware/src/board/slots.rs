@@ -30,7 +30,7 @@ impl<'s> BoardPlatform<'s> {
     }
 }
 
-/// The slot of the model that `store` names, bundle and golden vectors, where that slot holds one that can run here; else the
+/// The slot of the model that `store` names, and the bytes of its bundle and golden vectors, where that slot holds one that can run here; else the
 /// program's own in slot 0, which the store names from now on. Generic, so that the store is compiled once, in the program.
 #[inline(never)]
 pub fn model<F: NorFlash>(store: &mut Store<F>) -> (u8, &'static [u8], &'static [u8]) {

@@ -32,7 +32,7 @@ mod settings;
 
 use embedded_storage::nor_flash::NorFlash;
 use shared::embedding::{Distance, MAX_DIM};
-use shared::gallery::{Gallery, MAX_LABEL, Template};
+use shared::gallery::{Gallery, MAX_LABEL, NO_SPREAD, Template};
 use thiserror::Error;
 
 use log::Tail;
@@ -45,7 +45,6 @@ const COMMIT: u16 = 0;
 const TEMPLATES: u16 = 256;
 
 const COMMIT_LEN: usize = 20;
-const NO_SPREAD: u32 = u32::MAX;
 const SPREAD_LEN: usize = 4;
 /// Longest value of a record: a template of the longest label and embedding.
 const MAX_VALUE: usize = 1 + MAX_LABEL + SPREAD_LEN + MAX_DIM;
@@ -451,7 +450,7 @@ fn template_parts<'t>(template: &Template<'t>, len: &'t [u8], spread: &'t [u8]) 
 }
 
 fn spread_bytes(spread: Option<Distance>) -> [u8; SPREAD_LEN] {
-    spread.map_or(NO_SPREAD, |spread| spread.0).to_le_bytes()
+    spread.unwrap_or(NO_SPREAD).0.to_le_bytes()
 }
 
 /// Label, spread and embedding in the value of a template's record.
@@ -460,6 +459,6 @@ fn template(value: &[u8]) -> Option<(&str, Option<Distance>, &[i8])> {
     let (label, rest) = rest.split_at_checked(usize::from(len))?;
     let (spread, embedding) = rest.split_first_chunk()?;
     let label = core::str::from_utf8(label).ok()?;
-    let spread = Some(u32::from_le_bytes(*spread)).filter(|&spread| spread != NO_SPREAD).map(Distance);
+    let spread = Some(Distance(u32::from_le_bytes(*spread))).filter(|&spread| spread != NO_SPREAD);
     Some((label, spread, shared::embedding::signed(embedding)))
 }

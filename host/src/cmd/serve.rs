@@ -11,7 +11,7 @@ use firmware::desktop::{
 };
 use firmware::engine::{Engine, KernelEngine};
 use firmware::onnx::OnnxModel;
-use firmware::slot::parts;
+use firmware::slot;
 use firmware::store::Store;
 use shared::bundle::{Bundle, Header};
 use shared::network;
@@ -79,13 +79,9 @@ fn serve_model(args: &Args, named: &Named, flash: &mut FlashImage, listener: &Li
     let (store, slots) = flash.parts()?;
     let mut store = Store::open(store)?;
     let slot = store.settings().slot;
-    let held = slots.get(usize::from(slot).wrapping_sub(1)).and_then(|flash| parts(flash.bytes()));
-    let checked = held.and_then(|(bundle, golden)| {
-        let bytes = BundleBytes::copy_of(bundle);
-        Bundle::check(bytes.as_slice()).ok()?;
-        Some((bytes, golden.to_vec()))
-    });
-    let Some((bytes, golden)) = checked else {
+    let held = slots.get(usize::from(slot).wrapping_sub(1)).and_then(|flash| slot::check(flash.bytes()).ok());
+    let held = held.map(|model| (BundleBytes::copy_of(model.bundle), model.golden.to_vec()));
+    let Some((bytes, golden)) = held else {
         if slot != 0 {
             note!("slot {slot} of the flash holds no model: the one of {} is used", args.model.display());
             store.change(&|settings| settings.slot = 0)?;
